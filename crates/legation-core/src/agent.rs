@@ -1,0 +1,128 @@
+//! What an agent is to the service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use legation_model::{AgentProvider, AgentSkill, Message};
+
+use crate::Turn;
+
+/// Something that works on messages. Implement this to serve your own agent.
+///
+/// ```
+/// use legation_core::{Agent, AgentError, Turn};
+///
+/// struct Echo;
+///
+/// #[async_trait::async_trait]
+/// impl Agent for Echo {
+///     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
+///         let text = turn.message().text();
+///         turn.answer(text).await
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Agent: Send + Sync + 'static {
+    /// Works on one message. The turn tells what was said and takes what the agent produces.
+    ///
+    /// Returning without having settled the task completes it. The future is dropped when the task
+    /// is cancelled or its time is up, so hold nothing across an `await` that a drop would break;
+    /// [`Agent::stop_grace`] asks for time to clean up instead.
+    ///
+    /// # Errors
+    /// Fails the task with the error's text as the reason.
+    async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError>;
+
+    /// Answers at once, without a task. Asked before [`Agent::execute`], for messages that begin
+    /// a conversation; most agents answer nothing here.
+    async fn reply(&self, _message: &Message) -> Option<Message> {
+        None
+    }
+
+    /// What becomes of a run that was lost with its process.
+    fn on_restart(&self) -> OnRestart {
+        OnRestart::Fail
+    }
+
+    /// How long a run may go on after cancellation before its future is dropped.
+    fn stop_grace(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// What becomes of a run that was lost with its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRestart {
+    /// The work begins again; what the lost attempt produced is void.
+    Retry,
+    /// The agent gets the task as it stood and goes on from there.
+    Resume,
+    /// The task fails with a plain reason.
+    Fail,
+}
+
+/// Why an agent did not get its work done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    /// The work failed; the text is shown to the caller.
+    #[error("{0}")]
+    Failed(String),
+    /// The task was cancelled, has ended or cannot be written any more: stop.
+    #[error("the task was stopped")]
+    Stopped,
+}
+
+impl AgentError {
+    /// A failure with a reason that the caller may read.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self::Failed(reason.into())
+    }
+}
+
+/// How an agent presents itself on its card.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The name in addresses: lower-case letters, digits and hyphens.
+    pub slug: Arc<str>,
+    /// A name for people.
+    pub name: String,
+    /// What the agent does.
+    pub description: String,
+    /// The version of the agent.
+    pub version: String,
+    /// Who offers it.
+    pub provider: Option<AgentProvider>,
+    /// What it can do.
+    pub skills: Vec<AgentSkill>,
+    /// Media types it takes; `*/*` for any.
+    pub input_modes: Vec<String>,
+    /// Media types it gives.
+    pub output_modes: Vec<String>,
+}
+
+impl Profile {
+    /// A profile with a slug and a description; it takes and gives plain text and JSON.
+    pub fn new(slug: &str, name: &str, description: &str) -> Self {
+        Self {
+            slug: slug.into(),
+            name: name.into(),
+            description: description.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            provider: None,
+            skills: Vec::new(),
+            input_modes: vec!["text/plain".into(), "application/json".into()],
+            output_modes: vec!["text/plain".into(), "application/json".into()],
+        }
+    }
+}
+
+/// An agent with its profile, as the service serves it.
+#[derive(Clone)]
+pub struct Exposed {
+    /// How it presents itself.
+    pub profile: Arc<Profile>,
+    /// The agent.
+    pub agent: Arc<dyn Agent>,
+}

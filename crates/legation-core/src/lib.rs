@@ -1,0 +1,32 @@
+//! The service behind every binding: the one gate, the runs of agents, the log and its readers.
+//!
+//! A call enters through [`Service::call`]. A message starts a *run*: the agent works in a task of
+//! its own and emits events; each is folded, written to the [`TaskStore`] and, once durable, shown
+//! to every [`Follow`]er. This crate knows no protocol version, no wire format and no database.
+
+mod agent;
+mod call;
+mod document;
+mod follow;
+mod idempotency;
+mod limits;
+mod live;
+mod page;
+mod recover;
+mod registry;
+mod run;
+mod scope;
+mod send;
+mod service;
+pub mod store;
+mod turn;
+
+pub use agent::{Agent, AgentError, Exposed, OnRestart, Profile};
+pub use call::{Authenticator, Call, Caller, Credentials, Refused, Reply};
+pub use document::Document;
+pub use follow::{Follow, Item};
+pub use limits::Limits;
+pub use scope::Scope;
+pub use service::{Builder, CURSOR_EXTENSION, Service};
+pub use store::TaskStore;
+pub use turn::{IntoParts, Turn};

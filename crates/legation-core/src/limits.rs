@@ -1,0 +1,60 @@
+//! Every bound of the service, with its default.
+
+use std::time::Duration;
+
+/// The bounds within which the service works. Nothing grows without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Parts in one message or artifact update.
+    pub parts: usize,
+    /// Messages in a task's history.
+    pub history: usize,
+    /// Artifacts of a task.
+    pub artifacts: usize,
+    /// Events in a task's log.
+    pub events: u64,
+    /// Bytes of JSON in a task's log.
+    pub task_bytes: usize,
+    /// Runs at work at once; a message that would begin one more is refused for a while.
+    pub runs: usize,
+    /// Bytes of events on their way to the store, over all tasks, before new work is refused.
+    pub backlog_bytes: usize,
+    /// How long one run may take.
+    pub run_time: Duration,
+    /// How long a blocking send waits before it answers with the task as it is.
+    pub blocking_wait: Duration,
+    /// Events of one run on their way to the store before the agent has to wait.
+    pub window_events: usize,
+    /// Bytes of events of one run on their way to the store before the agent has to wait.
+    pub window_bytes: usize,
+    /// Bytes of recent events a live task keeps for its readers.
+    pub ring_bytes: usize,
+    /// Streams open at once.
+    pub streams: usize,
+    /// How often a run that was lost is begun again before its task fails.
+    pub attempts: u32,
+    /// How long a run may go on after its task was cancelled or the server began to stop.
+    pub stop_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            parts: 1_000,
+            history: 1_000,
+            artifacts: 1_000,
+            events: 1_000_000,
+            task_bytes: 256 << 20,
+            runs: 10_000,
+            backlog_bytes: 256 << 20,
+            run_time: Duration::from_secs(3_600),
+            blocking_wait: Duration::from_secs(600),
+            window_events: 256,
+            window_bytes: 1 << 20,
+            ring_bytes: 256 << 10,
+            streams: 20_000,
+            attempts: 3,
+            stop_grace: Duration::from_secs(5),
+        }
+    }
+}

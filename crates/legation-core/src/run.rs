@@ -1,0 +1,149 @@
+//! The run of an agent: supervised, cancellable, bounded in time, its panics contained.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt as _;
+use legation_model::{Message, Part, Role, TaskState};
+use tokio_util::sync::CancellationToken;
+
+use crate::live::{Live, Refusal};
+use crate::service::{Core, RunGuard};
+use crate::turn::Ask;
+use crate::{AgentError, Exposed, Turn};
+
+/// What a run works on.
+pub(crate) struct Job {
+    /// From [`Live::begin_run`] or [`Live::receive`], so that one run at most is at work.
+    pub(crate) stop: CancellationToken,
+    pub(crate) live: Arc<Live>,
+    pub(crate) exposed: Exposed,
+    pub(crate) message: Message,
+    pub(crate) ask: Ask,
+    pub(crate) attempt: u32,
+}
+
+/// How a run ended.
+enum Outcome {
+    Returned(Result<(), AgentError>),
+    Panicked,
+    OutOfTime,
+    /// The task was cancelled.
+    Cancelled,
+    /// The server stops; the task stays unfinished and is taken up at the next start.
+    Halted,
+}
+
+/// Starts a run in a task of its own.
+pub(crate) fn start(core: &Arc<Core>, job: Job, place: RunGuard) {
+    let task = run(core.clone(), job);
+    core.runs.spawn(async move {
+        task.await;
+        drop(place);
+    });
+}
+
+async fn run(core: Arc<Core>, mut job: Job) {
+    loop {
+        let mut turn = Turn {
+            live: job.live.clone(),
+            message: job.message,
+            ask: std::mem::take(&mut job.ask),
+            attempt: job.attempt,
+            stop: job.stop.clone(),
+            store: core.store.clone(),
+            refusal: None,
+        };
+        let outcome = work(&core, &job.exposed, &mut turn).await;
+        if let Some((state, text)) = ending(&core, &turn, outcome) {
+            let message = text.map(|text| Message::new(Role::Agent, vec![Part::text(text)]));
+            // Refused only when the task ended meanwhile or the store gave it up: both are known.
+            let _ = job.live.emit(&job.live.status(state, message));
+        }
+        job.live.flush();
+        let Some(message) = job.live.end_run() else { return };
+        job.message = message;
+        job.attempt = 1;
+    }
+}
+
+async fn work(core: &Core, exposed: &Exposed, turn: &mut Turn) -> Outcome {
+    let stop = turn.stop.clone();
+    let grace = exposed.agent.stop_grace();
+    let live = turn.live.clone();
+    let agent = AssertUnwindSafe(exposed.agent.execute(turn)).catch_unwind();
+    let agent = Flushing { live, agent };
+    let stopped = async {
+        stop.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        // The agent first: one that never waits costs no timer.
+        biased;
+        returned = agent => returned.map_or_else(panicked, Outcome::Returned),
+        () = stopped => if core.halt.is_cancelled() { Outcome::Halted } else { Outcome::Cancelled },
+        () = tokio::time::sleep(core.limits.run_time) => Outcome::OutOfTime,
+    }
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Outcome {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("of unknown cause"), "agent panicked");
+    Outcome::Panicked
+}
+
+/// The state and text with which a run's end settles its task; `None` when nothing is to be said.
+fn ending(core: &Core, turn: &Turn, outcome: Outcome) -> Option<(TaskState, Option<String>)> {
+    let context = &turn.live.context_id;
+    let fail = |reason: &str| {
+        let text = format!("{reason} A new task in context {context} can go on from here.");
+        Some((TaskState::Failed, Some(text)))
+    };
+    if turn.live.current_state().is_settled() || turn.live.has_next() {
+        return None;
+    }
+    if let Some(Refusal::Bound(bound)) = &turn.refusal {
+        return fail(&format!("The agent was stopped: {bound}."));
+    }
+    match outcome {
+        Outcome::Halted => None,
+        Outcome::Returned(Ok(())) => Some((TaskState::Completed, None)),
+        Outcome::Returned(Err(AgentError::Failed(reason))) => fail(&sentence(&reason)),
+        Outcome::Returned(Err(AgentError::Stopped)) if core.halt.is_cancelled() => None,
+        Outcome::Returned(Err(AgentError::Stopped)) | Outcome::Cancelled => {
+            Some((TaskState::Canceled, None))
+        }
+        Outcome::Panicked => fail("The agent crashed."),
+        Outcome::OutOfTime => {
+            fail(&format!("The agent took longer than {} s.", core.limits.run_time.as_secs()))
+        }
+    }
+}
+
+fn sentence(reason: &str) -> String {
+    let ends = reason.ends_with(['.', '!', '?']);
+    if ends { reason.to_owned() } else { format!("{reason}.") }
+}
+
+/// Drives an agent and hands its events to the store whenever it waits.
+struct Flushing<F> {
+    live: Arc<Live>,
+    agent: F,
+}
+
+impl<F: Future + Unpin> Future for Flushing<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let polled = Pin::new(&mut self.agent).poll(cx);
+        if polled.is_pending() {
+            // When it is ready, the run's end is about to be added: one append for both.
+            self.live.flush();
+        }
+        polled
+    }
+}

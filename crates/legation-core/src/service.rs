@@ -1,0 +1,294 @@
+//! The service: what every binding calls, and the one gate that every call passes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use legation_model::{A2aError, ErrorKind, Request, TaskId, Timestamp};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::call::{Call, Reply};
+use crate::idempotency::InFlight;
+use crate::live::{Home, Live};
+use crate::registry::Registry;
+use crate::store::{StoreError, Swept};
+use crate::{Agent, Exposed, Limits, Profile, Scope, TaskStore, follow, page, recover, send};
+
+/// The extension by which callers that do not see the ids of stream events resume a stream.
+///
+/// When it is active, every update's metadata holds `{"seq": n}` under this URI, and the metadata
+/// of a `SubscribeToTask` may hold `{"after": n}` there.
+pub const CURSOR_EXTENSION: &str = "urn:legation:a2a:extension:cursor:1";
+
+/// How long callers are told to wait when the server is full.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// One deployment: its agents, its store, its live tasks.
+pub struct Service {
+    core: Arc<Core>,
+}
+
+/// What the service shares with its runs and readers.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn TaskStore>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) deployment: Arc<str>,
+    pub(crate) agents: Vec<Exposed>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) runs: TaskTracker,
+    /// Stops the runs that are still at work when the grace of a stop is over.
+    pub(crate) halt: CancellationToken,
+    /// Ends the streams.
+    pub(crate) closing: CancellationToken,
+    pub(crate) in_flight: InFlight,
+    draining: AtomicBool,
+    running: Arc<AtomicUsize>,
+    streams: Arc<AtomicUsize>,
+}
+
+/// Builds a [`Service`].
+pub struct Builder {
+    store: Arc<dyn TaskStore>,
+    limits: Limits,
+    deployment: Arc<str>,
+    agents: Vec<Exposed>,
+}
+
+impl Builder {
+    /// Adds an agent; the first is the one that calls without a target reach.
+    #[must_use]
+    pub fn agent(mut self, profile: Profile, agent: impl Agent) -> Self {
+        self.agents.push(Exposed { profile: Arc::new(profile), agent: Arc::new(agent) });
+        self
+    }
+
+    /// Sets the bounds.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Names the deployment; several in one store never see each other.
+    #[must_use]
+    pub fn deployment(mut self, deployment: &str) -> Self {
+        self.deployment = deployment.into();
+        self
+    }
+
+    /// The service, which serves calls from now on.
+    ///
+    /// # Panics
+    /// When no agent was added.
+    pub fn build(self) -> Arc<Service> {
+        assert!(!self.agents.is_empty(), "a service needs at least one agent");
+        let core = Core {
+            store: self.store,
+            limits: Arc::new(self.limits),
+            deployment: self.deployment,
+            agents: self.agents,
+            registry: Arc::default(),
+            runs: TaskTracker::new(),
+            halt: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            in_flight: InFlight::default(),
+            draining: AtomicBool::new(false),
+            running: Arc::default(),
+            streams: Arc::default(),
+        };
+        Arc::new(Service { core: Arc::new(core) })
+    }
+}
+
+impl Service {
+    /// Begins a service on a store.
+    pub fn builder(store: Arc<dyn TaskStore>) -> Builder {
+        let (limits, deployment) = (Limits::default(), "default".into());
+        Builder { store, limits, deployment, agents: Vec::new() }
+    }
+
+    /// Does what a caller asks: the only way in, for every binding and version.
+    ///
+    /// A call that is dropped leaves the work it began at work.
+    ///
+    /// # Errors
+    /// By the meanings of [`ErrorKind`].
+    pub async fn call(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
+        let core = &self.core;
+        request.check()?;
+        check_tenant(call, &request)?;
+        match request {
+            Request::SendMessage(request) => send::send(core, call, request).await,
+            Request::SendStreamingMessage(request) => send::stream(core, call, request).await,
+            Request::GetTask(request) => page::get(core, call, &request).await.map(Reply::Task),
+            Request::ListTasks(request) => page::list(core, call, &request).await.map(Reply::Tasks),
+            Request::CancelTask(request) => send::cancel(core, call, &request).await,
+            Request::SubscribeToTask(request) => follow::subscribe(core, call, &request).await,
+            Request::CreateTaskPushNotificationConfig(_)
+            | Request::GetTaskPushNotificationConfig(_)
+            | Request::ListTaskPushNotificationConfigs(_)
+            | Request::DeleteTaskPushNotificationConfig(_) => Err(no_push()),
+            Request::GetExtendedAgentCard(_) => Err(A2aError::new(
+                ErrorKind::UnsupportedOperation,
+                "this agent has no extended card; its card says so in capabilities",
+            )),
+        }
+    }
+
+    /// The agents, the default one first.
+    pub fn agents(&self) -> &[Exposed] {
+        &self.core.agents
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.core.limits
+    }
+
+    /// Whether new work would be taken now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn ready(&self) -> Result<(), A2aError> {
+        self.core.admit()
+    }
+
+    /// Takes up what an earlier process left unfinished; gives how many tasks that were.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn recover(&self) -> Result<usize, StoreError> {
+        recover::recover(&self.core).await
+    }
+
+    /// Takes up tasks whose run was lost because the store gave up for a while. Call it regularly.
+    pub async fn mend(&self) {
+        recover::mend(&self.core).await;
+    }
+
+    /// Removes tasks that ended before a moment, a bounded number of them.
+    ///
+    /// # Errors
+    /// When the store cannot do it.
+    pub async fn sweep(&self, before: Timestamp, limit: usize) -> Result<Swept, StoreError> {
+        self.core.store.sweep(&self.core.deployment, before, limit).await
+    }
+
+    /// Refuses new work from now on; what runs goes on.
+    pub fn drain(&self) {
+        self.core.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops: refuses new work, lets runs finish for a while, then halts the rest, which the next
+    /// start takes up, and ends the streams, each with a cursor to resume from.
+    pub async fn stop(&self, grace: Duration) {
+        self.drain();
+        let core = &self.core;
+        core.runs.close();
+        if tokio::time::timeout(grace, core.runs.wait()).await.is_err() {
+            core.halt.cancel();
+            // Bounded as well: an agent may hold its thread.
+            let _ = tokio::time::timeout(core.limits.stop_grace, core.runs.wait()).await;
+        }
+        core.closing.cancel();
+        core.registry.all().iter().for_each(|live| live.wake());
+    }
+}
+
+fn no_push() -> A2aError {
+    let text = "this agent sends no push notifications; follow the task by stream or get it";
+    A2aError::new(ErrorKind::PushNotificationNotSupported, text)
+}
+
+/// A caller belongs to one tenant; naming another finds nothing there.
+fn check_tenant(call: &Call, request: &Request) -> Result<(), A2aError> {
+    match request.tenant() {
+        Some(tenant) if *tenant != *call.caller.tenant => {
+            Err(A2aError::invalid("tenant", format!("tenant `{tenant}` not found")))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Core {
+    /// Whether new work is taken: before anything is begun, so that refusing is cheap.
+    pub(crate) fn admit(&self) -> Result<(), A2aError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(A2aError::unavailable("the server is stopping", TRY_AGAIN));
+        }
+        if self.store.backlog() > self.limits.backlog_bytes {
+            return Err(A2aError::unavailable("the server's store does not keep up", TRY_AGAIN));
+        }
+        if self.running.load(Ordering::Relaxed) >= self.limits.runs {
+            let text = format!("the server is at its limit of {} runs", self.limits.runs);
+            return Err(A2aError::unavailable(text, TRY_AGAIN));
+        }
+        Ok(self.store.ready()?)
+    }
+
+    /// What the caller may see.
+    pub(crate) fn scope(&self, call: &Call) -> Scope {
+        Scope {
+            deployment: self.deployment.clone(),
+            tenant: call.caller.tenant.clone(),
+            owner: Some(call.caller.subject.clone()),
+            agent: call.agent.clone(),
+        }
+    }
+
+    /// The agent a call is for.
+    pub(crate) fn agent(&self, slug: Option<&str>) -> Option<&Exposed> {
+        match slug {
+            None => self.agents.first(),
+            Some(slug) => self.agents.iter().find(|exposed| *exposed.profile.slug == *slug),
+        }
+    }
+
+    /// What a live task needs.
+    pub(crate) fn home(&self) -> Home {
+        Home {
+            store: self.store.clone(),
+            limits: self.limits.clone(),
+            registry: Arc::downgrade(&self.registry),
+        }
+    }
+
+    /// The live task of an id in a scope, loaded when nobody has it.
+    pub(crate) async fn live(&self, scope: &Scope, id: &TaskId) -> Result<Arc<Live>, A2aError> {
+        let not_found = || A2aError::task_not_found(id.as_str());
+        if let Some(live) = self.registry.get(id) {
+            return if scope.sees(&live.scope) { Ok(live) } else { Err(not_found()) };
+        }
+        let stored = self.store.load(scope, id).await?.ok_or_else(not_found)?;
+        Ok(self.registry.insert(Arc::new(Live::load(self.home(), stored)?)))
+    }
+
+    /// Counts a run while the guard lives.
+    pub(crate) fn count_run(&self) -> RunGuard {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Count(self.running.clone())
+    }
+
+    /// Counts a stream while the guard lives.
+    pub(crate) fn count_stream(&self) -> Result<StreamGuard, A2aError> {
+        let guard = Count(self.streams.clone());
+        if self.streams.fetch_add(1, Ordering::Relaxed) >= self.limits.streams {
+            let text = format!("the server is at its limit of {} streams", self.limits.streams);
+            return Err(A2aError::unavailable(text, TRY_AGAIN));
+        }
+        Ok(guard)
+    }
+}
+
+pub(crate) type RunGuard = Count;
+pub(crate) type StreamGuard = Count;
+
+/// Counts one thing less when it is dropped.
+pub(crate) struct Count(Arc<AtomicUsize>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,316 @@
+//! What the service asks of a store: one log per task, appended once, read by many.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use legation_model::{
+    A2aError, ContextId, ErrorKind, Event, Task, TaskId, TaskState, Timestamp, Update,
+};
+
+use crate::Scope;
+
+/// The number of an event within its task: 1, 2, 3 and so on without gaps.
+pub type Seq = u64;
+
+/// The store's own name of a task, dense and never shown outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskKey(pub i64);
+
+/// Called once when an append is durable, or refused. It runs on the store's thread: be short.
+pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Consecutive events of one task, to be made durable together with what they change.
+#[derive(Debug)]
+pub struct Append {
+    /// The task.
+    pub key: TaskKey,
+    /// The run that writes. A store refuses an append whose epoch is below the task's.
+    pub epoch: u32,
+    /// With a task's first events: what creates it.
+    pub birth: Option<Box<Birth>>,
+    /// The number of the first entry.
+    pub first: Seq,
+    /// The events as JSON without raw line breaks, see [`Event`].
+    pub entries: Vec<Bytes>,
+    /// The state of the task before these events; `None` with a birth.
+    pub prior: Option<TaskState>,
+    /// The state of the task after these events.
+    pub state: TaskState,
+    /// Since when the task is in its status.
+    pub status_at: Timestamp,
+    /// The task after these events as JSON, where reading it shall be cheap.
+    pub snapshot: Option<Bytes>,
+}
+
+impl Append {
+    /// The number of the last entry.
+    pub fn last(&self) -> Seq {
+        self.first + self.entries.len() as Seq - 1
+    }
+
+    /// Roughly how much memory it holds.
+    pub fn bytes(&self) -> usize {
+        let entries: usize = self.entries.iter().map(Bytes::len).sum();
+        entries + self.snapshot.as_ref().map_or(0, Bytes::len) + 256
+    }
+}
+
+/// What a task is born with and keeps.
+#[derive(Debug)]
+pub struct Birth {
+    /// Where the row goes; `owner` and `agent` are always set.
+    pub scope: Scope,
+    /// The public name.
+    pub id: TaskId,
+    /// The context, which is created when it is new.
+    pub context_id: ContextId,
+    /// When the message arrived.
+    pub created_at: Timestamp,
+    /// The key under which the same call shall find this task again.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Marks a send so that its repetition finds the first one's task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Chosen by the caller; unique per deployment, tenant, owner and agent.
+    pub key: String,
+    /// A digest of the request: the same key with another body is refused.
+    pub digest: [u8; 32],
+}
+
+/// What a store remembers of an idempotent send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The task of the first call.
+    pub task: TaskId,
+    /// The digest of the first call's request.
+    pub digest: [u8; 32],
+}
+
+/// A task as the store has it: the newest snapshot and the entries behind it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The store's name of the task.
+    pub key: TaskKey,
+    /// Where its row is; `owner` and `agent` are always set.
+    pub scope: Scope,
+    /// The public name.
+    pub id: TaskId,
+    /// The run that wrote last.
+    pub epoch: u32,
+    /// The number of the last event.
+    pub seq: Seq,
+    /// The task's state after the last event.
+    pub state: TaskState,
+    /// Since when the task is in its status.
+    pub status_at: Timestamp,
+    /// The number of the event the snapshot includes, and the snapshot.
+    pub snapshot: Option<(Seq, Bytes)>,
+    /// The entries after the snapshot, all of them when there is none.
+    pub tail: Vec<Bytes>,
+}
+
+impl Stored {
+    /// The task's JSON when the snapshot is the newest state.
+    pub fn document(&self) -> Option<&Bytes> {
+        self.snapshot.as_ref().filter(|(seq, _)| *seq == self.seq).map(|(_, json)| json)
+    }
+
+    /// The events after the snapshot.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when an entry cannot be read.
+    pub fn events(&self) -> Result<Vec<Event>, StoreError> {
+        let read = |entry: &Bytes| serde_json::from_slice(entry);
+        self.tail.iter().map(read).collect::<Result<_, _>>().map_err(StoreError::damaged)
+    }
+
+    /// The task: the snapshot with the tail folded in.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the log cannot be read or folded.
+    pub fn task(&self) -> Result<Task, StoreError> {
+        let mut events = self.events()?.into_iter();
+        let mut task = match &self.snapshot {
+            Some((_, json)) => serde_json::from_slice(json).map_err(StoreError::damaged)?,
+            None => match events.next().map(|event| event.update) {
+                Some(Update::Task(task)) => task,
+                _ => return Err(StoreError::damaged("the log does not begin with the task")),
+            },
+        };
+        for event in events {
+            task.apply(&event).map_err(StoreError::damaged)?;
+        }
+        Ok(task)
+    }
+}
+
+/// Which tasks of a scope to page through, newest status first.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Only tasks of this context.
+    pub context_id: Option<ContextId>,
+    /// Only tasks in this state.
+    pub state: Option<TaskState>,
+    /// Only tasks whose status is of this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only tasks that sort behind this place.
+    pub after: Option<Place>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A place in the order of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The status time of the task there.
+    pub status_at: Timestamp,
+    /// The key of the task there.
+    pub key: TaskKey,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The tasks, newest status first.
+    pub tasks: Vec<Stored>,
+    /// How many tasks match the query in all, wherever the page begins.
+    pub total: u64,
+    /// Whether there are tasks behind the page.
+    pub more: bool,
+}
+
+/// What retention removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Tasks, with their logs.
+    pub tasks: u64,
+    /// Contexts that had no task left.
+    pub contexts: u64,
+    /// Remembered idempotency keys.
+    pub keys: u64,
+}
+
+/// Why a store did not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No room is left; what was asked may work once there is.
+    #[error("the store has no room left")]
+    Full,
+    /// The store cannot be reached or does not keep up; what was asked may work later.
+    #[error("the store is not available")]
+    Unavailable(#[source] Arc<dyn Error + Send + Sync>),
+    /// Another run has taken the task over.
+    #[error("another run owns the task")]
+    Fenced,
+    /// The idempotency key of the birth is taken.
+    #[error("the idempotency key is taken")]
+    Taken(Box<Remembered>),
+    /// What is stored cannot be read.
+    #[error("the store holds something unreadable")]
+    Damaged(#[source] Arc<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// A store that is not available, with the cause.
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into().into())
+    }
+
+    /// A store that holds something unreadable, with the cause.
+    pub fn damaged(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Damaged(source.into().into())
+    }
+}
+
+impl From<StoreError> for A2aError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => {
+                Self::new(ErrorKind::StorageFull, "the server's storage is full; try later")
+            }
+            StoreError::Unavailable(_) => {
+                tracing::warn!(error = &error as &dyn Error, "store not available");
+                Self::unavailable("the server's store is not available", Duration::from_secs(1))
+            }
+            StoreError::Fenced => {
+                Self::unavailable("the task has moved; try again", Duration::from_secs(1))
+            }
+            StoreError::Taken(_) => {
+                Self::unavailable("the same call is in progress; try again", Duration::from_secs(1))
+            }
+            StoreError::Damaged(source) => internal("cannot read the task", source.as_ref()),
+        }
+    }
+}
+
+/// An internal error for the caller; the cause goes to the log only.
+pub(crate) fn internal(what: &str, source: &(dyn Error + 'static)) -> A2aError {
+    tracing::error!(error = source, "{what}");
+    A2aError::new(ErrorKind::Internal, "internal error")
+}
+
+/// A durable home of tasks and their logs.
+///
+/// # Contract
+/// Appends of one task become durable in the order in which they were given. `done` is called
+/// after the append is durable, never before. Reads see durable state only, and a read that begins
+/// after a `done` sees what it reported.
+#[async_trait]
+pub trait TaskStore: Send + Sync + 'static {
+    /// A name for a new task.
+    fn next_key(&self) -> TaskKey;
+
+    /// Queues an append and returns at once; the queue is bounded by the windows of its writers.
+    fn append(&self, append: Append, done: Done);
+
+    /// Bytes of appends that are queued and not yet durable.
+    fn backlog(&self) -> usize;
+
+    /// Whether an append would be taken now.
+    ///
+    /// # Errors
+    /// Why not: [`StoreError::Full`] or [`StoreError::Unavailable`].
+    fn ready(&self) -> Result<(), StoreError>;
+
+    /// A task of the scope.
+    async fn load(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError>;
+
+    /// Entries of a task after a number, in order, at most about `bytes` of them but at least one.
+    /// Each comes with its number; a gap before the first says that older ones were pruned.
+    async fn entries(
+        &self,
+        scope: &Scope,
+        key: TaskKey,
+        after: Seq,
+        bytes: usize,
+    ) -> Result<Vec<(Seq, Bytes)>, StoreError>;
+
+    /// A page of the scope's tasks.
+    async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError>;
+
+    /// The task of an earlier send with this idempotency key.
+    async fn remembered(&self, scope: &Scope, key: &str) -> Result<Option<Remembered>, StoreError>;
+
+    /// Tasks of the deployment that are submitted or working, by key, after one: what a process
+    /// that died left behind.
+    async fn unfinished(
+        &self,
+        deployment: &str,
+        after: TaskKey,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError>;
+
+    /// Removes up to `limit` tasks of the deployment that ended before a moment, then contexts
+    /// without tasks and idempotency keys of before that moment.
+    async fn sweep(
+        &self,
+        deployment: &str,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Swept, StoreError>;
+}

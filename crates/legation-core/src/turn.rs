@@ -1,0 +1,233 @@
+//! What an agent sees of the world during one run.
+
+use std::sync::Arc;
+
+use legation_model::{
+    Artifact, ArtifactId, Event, Message, Metadata, Part, Role, Task, TaskArtifactUpdateEvent,
+    TaskId, TaskState, Update,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::live::{Live, Refusal};
+use crate::{AgentError, Scope, TaskStore};
+
+/// One run of an agent on one message: what was said, and where to put what comes of it.
+///
+/// Everything an agent emits is durable before any caller sees it. Emitting returns as soon as the
+/// event is queued, unless too many are on their way already.
+pub struct Turn {
+    pub(crate) live: Arc<Live>,
+    pub(crate) message: Message,
+    pub(crate) ask: Ask,
+    pub(crate) attempt: u32,
+    pub(crate) stop: CancellationToken,
+    pub(crate) store: Arc<dyn TaskStore>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// What a caller asked for beside the message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ask {
+    pub(crate) accepted_output_modes: Vec<String>,
+    pub(crate) metadata: Option<Metadata>,
+}
+
+impl Turn {
+    /// The message to work on.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The task as it stands, with all earlier messages and artifacts.
+    pub fn task(&self) -> Task {
+        self.live.task()
+    }
+
+    /// Metadata of the request, beside the message's own.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.ask.metadata.as_ref()
+    }
+
+    /// Media types the caller said it can use; empty when it said nothing.
+    pub fn accepted_output_modes(&self) -> &[String] {
+        &self.ask.accepted_output_modes
+    }
+
+    /// Which attempt at this message this is, the first being 1. Work that must not happen twice
+    /// needs it: after a crash a run may begin again.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Another task that the caller of this one may see, such as one the message refers to.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn other_task(&self, id: &TaskId) -> Result<Option<Task>, AgentError> {
+        let scope = Scope { agent: None, ..self.live.scope.clone() };
+        let stored = self
+            .store
+            .load(&scope, id)
+            .await
+            .and_then(|found| found.map(|stored| stored.task()).transpose());
+        stored.map_err(|error| AgentError::failed(format!("cannot read task `{id}`: {error}")))
+    }
+
+    /// Waits until the task itself is durable, for work that must not begin before.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when it will never be.
+    pub async fn accepted(&self) -> Result<(), AgentError> {
+        self.live.durable_to(1).await.map_err(|_| AgentError::Stopped)
+    }
+
+    /// Completes when the task was cancelled or the server stops.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Waits for a further message that the caller sends while this run is at work.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when none can come any more.
+    pub async fn next_message(&self) -> Result<Message, AgentError> {
+        self.live.next_message().await.map_err(|_| AgentError::Stopped)
+    }
+
+    /// Reports that the work has begun or goes on. Say little: the answer belongs elsewhere.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn working(&mut self, note: Option<&str>) -> Result<(), AgentError> {
+        self.status(TaskState::Working, note.map(|note| vec![Part::text(note)])).await
+    }
+
+    /// Adds an artifact, or replaces the one with the same id.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn artifact(&mut self, artifact: Artifact) -> Result<(), AgentError> {
+        self.update(artifact, false, true).await
+    }
+
+    /// Adds parts behind those of an artifact, which begins with its first chunk.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn chunk(&mut self, chunk: Artifact, last: bool) -> Result<(), AgentError> {
+        self.update(chunk, true, last).await
+    }
+
+    /// Gives the answer and completes the task. The answer becomes an artifact, where the protocol
+    /// wants it, and the final status message, where many callers look for it.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn answer(&mut self, answer: impl IntoParts) -> Result<(), AgentError> {
+        let parts = answer.into_parts();
+        let id = ArtifactId::parse("answer").expect("a valid identifier");
+        self.artifact(Artifact::new(id, parts.clone())).await?;
+        self.status(TaskState::Completed, Some(parts)).await
+    }
+
+    /// Completes the task without saying more.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn complete(&mut self) -> Result<(), AgentError> {
+        self.status(TaskState::Completed, None).await
+    }
+
+    /// Puts the task in a state, with what to say about it.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn settle(
+        &mut self,
+        state: TaskState,
+        say: impl IntoParts,
+    ) -> Result<(), AgentError> {
+        self.status(state, Some(say.into_parts())).await
+    }
+
+    /// Asks the caller for more. Return after this: the caller's reply begins another run.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn ask(&mut self, question: impl IntoParts) -> Result<(), AgentError> {
+        self.status(TaskState::InputRequired, Some(question.into_parts())).await
+    }
+
+    /// Refuses the work with a reason.
+    ///
+    /// # Errors
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn reject(&mut self, reason: impl IntoParts) -> Result<(), AgentError> {
+        self.status(TaskState::Rejected, Some(reason.into_parts())).await
+    }
+
+    async fn status(&mut self, state: TaskState, say: Option<Vec<Part>>) -> Result<(), AgentError> {
+        let message = say.map(|parts| Message::new(Role::Agent, parts));
+        let event = self.live.status(state, message);
+        self.emit(event).await
+    }
+
+    async fn update(
+        &mut self,
+        artifact: Artifact,
+        append: bool,
+        last_chunk: bool,
+    ) -> Result<(), AgentError> {
+        if artifact.parts.is_empty() {
+            return Err(AgentError::failed("an artifact needs at least one part"));
+        }
+        let update = TaskArtifactUpdateEvent {
+            task_id: self.live.id.clone(),
+            context_id: self.live.context_id.clone(),
+            artifact,
+            append,
+            last_chunk,
+            metadata: None,
+        };
+        self.emit(Update::ArtifactUpdate(update).into()).await
+    }
+
+    async fn emit(&mut self, event: Event) -> Result<(), AgentError> {
+        self.live.room().await.map_err(|_| AgentError::Stopped)?;
+        self.live.emit(&event).map_err(|refusal| {
+            self.refusal.get_or_insert(refusal);
+            AgentError::Stopped
+        })?;
+        Ok(())
+    }
+}
+
+/// What can be said: text, a part or several.
+pub trait IntoParts {
+    /// The parts.
+    fn into_parts(self) -> Vec<Part>;
+}
+
+impl IntoParts for &str {
+    fn into_parts(self) -> Vec<Part> {
+        vec![Part::text(self)]
+    }
+}
+
+impl IntoParts for String {
+    fn into_parts(self) -> Vec<Part> {
+        vec![Part::text(self)]
+    }
+}
+
+impl IntoParts for Part {
+    fn into_parts(self) -> Vec<Part> {
+        vec![self]
+    }
+}
+
+impl IntoParts for Vec<Part> {
+    fn into_parts(self) -> Vec<Part> {
+        self
+    }
+}

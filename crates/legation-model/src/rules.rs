@@ -1,0 +1,135 @@
+//! The reading rules of ProtoJSON that serde does not have by itself (Spec 5.5, 5.7).
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+
+/// Reads `null` as the default: in ProtoJSON `null` is absence.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads a text where the empty one means the same as none, as proto3 has it.
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
+}
+
+/// Reads an int32, which may arrive as `5`, `5.0` or `"5"`.
+pub(crate) fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
+    deserializer.deserialize_any(Int)
+}
+
+struct Int;
+
+impl Visitor<'_> for Int {
+    type Value = Option<i32>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number from -2147483648 to 2147483647")
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        let fit = i32::try_from(value);
+        fit.map(Some).map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        let fit = i32::try_from(value);
+        fit.map(Some).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        let whole = value.fract() == 0.0;
+        if whole && value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX) {
+            // The range was just checked, so the cast is exact.
+            return Ok(Some(value as i32));
+        }
+        Err(E::invalid_value(Unexpected::Float(value), &self))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+        let number = value.parse();
+        number.map(Some).map_err(|_| E::invalid_value(Unexpected::Str(value), &self))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// Declares an enum of the protocol: written by name, read by name or number (ProtoJSON).
+macro_rules! proto_enum {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $( $(#[$vmeta:meta])* $variant:ident = ($number:literal, $text:literal), )+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $( $(#[$vmeta])* $variant = $number, )+ }
+
+        impl $name {
+            /// Every value, in the order of the protocol's numbers.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// The name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => $text, )+ }
+            }
+
+            /// The number in the protocol's schema.
+            pub const fn number(self) -> i32 {
+                self as i32
+            }
+
+            /// The value with this wire name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $( $text => Some(Self::$variant), )+ _ => None }
+            }
+
+            /// The value with this number of the protocol's schema.
+            pub fn from_number(number: i64) -> Option<Self> {
+                match number { $( $number => Some(Self::$variant), )+ _ => None }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ByNameOrNumber;
+                impl serde::de::Visitor<'_> for ByNameOrNumber {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("one of", $( " ", $text ),+))
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        $name::from_name(text)
+                            .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                    }
+                    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<$name, E> {
+                        i64::try_from(number).ok().and_then($name::from_number)
+                            .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Unsigned(number), &self))
+                    }
+                    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<$name, E> {
+                        $name::from_number(number)
+                            .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Signed(number), &self))
+                    }
+                }
+                deserializer.deserialize_any(ByNameOrNumber)
+            }
+        }
+    };
+}
+pub(crate) use proto_enum;
