@@ -107,7 +107,7 @@ pub(crate) async fn cancel(
         // Nobody was at work, or the run ended in a question meanwhile.
         live.emit(&live.status(TaskState::Canceled, None)).map_err(|refusal| match refusal {
             Refusal::Ended(state) => not_cancelable(&live, state),
-            other => refused(&live, other),
+            Refusal::Bound(_) | Refusal::Store(_) => refused(&live, refusal),
         })?;
         live.flush();
         live.idle().await?;

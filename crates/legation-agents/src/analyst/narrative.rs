@@ -1,0 +1,221 @@
+//! A report as a short answer for people: the finding first, then a few lines of figures.
+
+use super::figures::{Description, Outliers, Point};
+use super::format::number;
+use super::report::{Report, SeriesReport};
+use super::series::UNNAMED;
+use super::trend_words::{details, movement, or_reason, sentence};
+
+/// How many outliers the text lists.
+const MOST_OUTLIERS: usize = 10;
+
+/// Writes the whole report, without a line break at the end.
+pub(crate) fn text(report: &Report) -> String {
+    let mut blocks: Vec<String> = report.series.iter().map(series).collect();
+    if report.series.len() > 1 {
+        blocks.insert(0, overview(&report.series));
+    }
+    blocks.extend(report.notes.iter().map(|note| format!("Note: {note}")));
+    blocks.join("\n\n")
+}
+
+/// One sentence over several series.
+fn overview(all: &[SeriesReport]) -> String {
+    let each = all.iter().map(|report| match &report.trend {
+        Some(Ok(trend)) => format!("{} {}", report.name, movement(trend)),
+        Some(Err(_)) | None => report.name.clone(),
+    });
+    format!("{} series: {}.", all.len(), each.collect::<Vec<_>>().join("; "))
+}
+
+fn series(report: &SeriesReport) -> String {
+    let finding = finding(report);
+    let mut lines = vec![if report.name == UNNAMED {
+        capitalized(&finding)
+    } else {
+        format!("{}: {finding}", report.name)
+    }];
+    let mut add = |line: String| lines.push(format!("- {line}"));
+    add(size(report));
+    if let Some(found) = &report.description {
+        description(found).into_iter().for_each(&mut add);
+    }
+    match &report.trend {
+        Some(Ok(found)) => details(found).into_iter().for_each(&mut add),
+        Some(Err(reason)) => add(format!("no trend: {reason}")),
+        None => {}
+    }
+    match &report.outliers {
+        Some(Ok(found)) => add(outliers(found)),
+        Some(Err(reason)) => add(format!("outliers cannot be judged: {reason}")),
+        None => {}
+    }
+    lines.join("\n")
+}
+
+/// The most telling thing that was found out, as a sentence.
+fn finding(report: &SeriesReport) -> String {
+    if let Some(Ok(found)) = &report.trend {
+        return sentence(found);
+    }
+    if let (1, Some(found)) = (report.count, &report.description) {
+        return format!("the only value is {}.", number(found.mean));
+    }
+    if let Some(found) = &report.description {
+        let (mean, least, greatest) = (found.mean, found.minimum.value, found.maximum.value);
+        return format!(
+            "the values average {} and lie between {} and {}.",
+            number(mean),
+            number(least),
+            number(greatest)
+        );
+    }
+    match &report.outliers {
+        Some(Ok(found)) if found.count == 0 => "no value is an outlier.".to_owned(),
+        Some(Ok(found)) if found.count == 1 => "one value is an outlier.".to_owned(),
+        Some(Ok(found)) => format!("{} values are outliers.", found.count),
+        Some(Err(_)) | None => "there are too few values to say anything.".to_owned(),
+    }
+}
+
+fn size(report: &SeriesReport) -> String {
+    let values = if report.count == 1 { "value" } else { "values" };
+    match report.missing {
+        0 => format!("{} {values}", report.count),
+        missing => format!("{} {values}, {missing} missing", report.count),
+    }
+}
+
+fn description(found: &Description) -> Vec<String> {
+    let mut lines = vec![format!(
+        "mean {}, median {}, standard deviation {}, sum {}",
+        number(found.mean),
+        number(found.median),
+        or_reason(found.standard_deviation, number),
+        or_reason(found.sum, number)
+    )];
+    if found.minimum.value < found.maximum.value {
+        lines.push(format!("least {}, greatest {}", point(&found.minimum), point(&found.maximum)));
+        lines.push(format!(
+            "the middle half lies between {} and {}",
+            number(found.lower_quartile),
+            number(found.upper_quartile)
+        ));
+    }
+    lines
+}
+
+fn outliers(found: &Outliers) -> String {
+    let fences = format!(
+        "outside {} to {}",
+        or_reason(found.lower_fence, number),
+        or_reason(found.upper_fence, number)
+    );
+    if found.count == 0 {
+        return format!("no outliers ({fences})");
+    }
+    let listed: Vec<String> = found.points.iter().take(MOST_OUTLIERS).map(point).collect();
+    let more = match found.count - listed.len() {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("{} ({fences}): {}{more}", counted(found.count), listed.join(", "))
+}
+
+fn counted(outliers: usize) -> String {
+    if outliers == 1 { "1 outlier".to_owned() } else { format!("{outliers} outliers") }
+}
+
+fn point(point: &Point) -> String {
+    let value = number(point.value);
+    match &point.label {
+        Some(label) => format!("{value} at position {} ({label})", point.position),
+        None => format!("{value} at position {}", point.position),
+    }
+}
+
+fn capitalized(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analyst::{Input, Outcome, analyze};
+
+    fn text(request: &str) -> String {
+        let Outcome::Report(report) = analyze(&[Input::Text(request)]) else {
+            panic!("no report: {request}")
+        };
+        report.to_text()
+    }
+
+    #[test]
+    fn a_report_reads_like_an_answer() {
+        let request = "Analyze this sales data and provide a trend analysis: \
+                       [100, 120, 95, 140, 160]";
+        let expected = "\
+The values rise by 14 per step (a moderate fit, r² = 0.66), from 100 to 160: +60 (+60 %).
+- 5 values
+- mean 123, median 120, standard deviation 27.2947, sum 615
+- least 95 at position 3, greatest 160 at position 5
+- the middle half lies between 100 and 140
+- greatest rise +45 from position 3 to 4, greatest fall -25 from position 2 to 3
+- if the line continues, the next value is about 165
+- no outliers (outside 40 to 200)";
+        assert_eq!(text(request), expected);
+    }
+
+    #[test]
+    fn several_series_have_an_overview() {
+        let found = text("trend of\nmonth,sales,costs\nJan,1,5\nFeb,2,5\nMar,3,5");
+        let expected = "\
+2 series: sales rises; costs is flat.
+
+sales: the values rise by 1 per step (a strong fit, r² = 1), from 1 to 3: +2 (+200 %).
+- 3 values
+- greatest rise +1 from position 1 to 2, greatest fall none
+- if the line continues, the next value is about 4
+
+costs: every value is 5, so there is no trend.
+- 3 values";
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_first_sentence_fits_the_finding() {
+        let cases = [
+            ("trend [5, 5, 5]", "Every value is 5, so there is no trend."),
+            (
+                "trend [0, 5]",
+                "Two values are too few to judge a trend; they go from 0 to 5: +5 (no percentage: \
+                 the first value is 0).",
+            ),
+            (
+                "trend [1, 5, 1, 5, 1]",
+                "The values have no clear direction (a weak fit, r² = 0, 0 per step); they go \
+                 from 1 to 1: 0 (0 %).",
+            ),
+            ("average of [1, 2, 6]", "The values average 3 and lie between 1 and 6."),
+            ("outliers in [1, 2, 3, 4, 50]", "One value is an outlier."),
+            ("outliers in [1, 2]", "There are too few values to say anything."),
+            (
+                "fall: [9, 6, 3]",
+                "The values fall by 3 per step (a strong fit, r² = 1), from 9 to 3: -6 (-66.7 %).",
+            ),
+        ];
+        for (request, expected) in cases {
+            assert_eq!(text(request).lines().next(), Some(expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn labels_and_outliers_are_named() {
+        let found = text("m,s\nJan,1\nFeb,2\nMar,1\nApr,2\nMay,50");
+        assert!(found.contains("greatest 50 at position 5 (May)"), "{found}");
+        assert!(
+            found.contains("1 outlier (outside -0.5 to 3.5): 50 at position 5 (May)"),
+            "{found}"
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! The Data Analyst and, later, the other agent runtimes.
+
+pub mod analyst;
