@@ -21,6 +21,8 @@ use crate::{Document, Limits, Scope, TaskStore};
 
 /// A snapshot larger than this is stored only when it spares the fold of many events.
 const LARGE_SNAPSHOT: usize = 64 << 10;
+/// Bytes of recent events that are kept while nobody reads.
+const UNREAD_RING: usize = 8 << 10;
 /// How many events are "many" for the rule above.
 const MANY_EVENTS: u64 = 32;
 
@@ -70,7 +72,7 @@ struct State {
     committed_state: TaskState,
     /// The task as it settled last, rendered for the store and for replies alike.
     settled: Option<(Seq, Document)>,
-    /// Durable frames for readers; empty while nobody reads.
+    /// Recent durable frames for readers; few while nobody reads.
     ring: VecDeque<(Seq, Bytes)>,
     ring_bytes: usize,
     readers: usize,
@@ -381,6 +383,17 @@ impl Live {
         .await
     }
 
+    /// Waits until the task, as it is durable, waits for its caller or has ended.
+    pub(crate) async fn settled(&self) -> Result<(), StoreError> {
+        let mut registration = Registration::default();
+        std::future::poll_fn(|cx| {
+            self.wait(cx, &mut registration, |state| {
+                state.committed_state.is_settled().then_some(())
+            })
+        })
+        .await
+    }
+
     /// Waits until the run has ended and all its events are durable.
     pub(crate) async fn idle(&self) -> Result<(), StoreError> {
         let mut registration = Registration::default();
@@ -413,7 +426,7 @@ impl Live {
             .await
     }
 
-    /// Adds a reader: from now on durable frames are kept for a while.
+    /// Adds a reader: from now on more durable frames are kept for a while.
     pub(crate) fn add_reader(&self) {
         self.state.lock().readers += 1;
     }
@@ -422,7 +435,7 @@ impl Live {
     pub(crate) fn remove_reader(&self) {
         let mut state = self.state.lock();
         state.readers -= 1;
-        if state.readers == 0 {
+        if state.readers == 0 && state.ring_bytes > UNREAD_RING {
             state.ring = VecDeque::new();
             state.ring_bytes = 0;
         }
@@ -526,9 +539,8 @@ impl State {
     fn commit(&mut self, last: Seq, after: TaskState, frames: Vec<Bytes>, ring_bytes: usize) {
         self.committed = last;
         self.committed_state = after;
-        if self.readers == 0 {
-            return;
-        }
+        // A reader may be about to come, so a little is kept for it.
+        let ring_bytes = if self.readers == 0 { ring_bytes.min(UNREAD_RING) } else { ring_bytes };
         let first = last + 1 - frames.len() as Seq;
         for (seq, frame) in (first..).zip(frames) {
             self.ring_bytes += frame.len();

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt as _;
 use legation_model::{Message, Part, Role, TaskState};
@@ -37,13 +37,19 @@ enum Outcome {
     Halted,
 }
 
-/// Starts a run in a task of its own.
+/// Starts a run in a task of its own, which its caller may leave.
+///
+/// The agent is polled once here first: one that never waits is done then, without the price of a
+/// task and of waking another thread. The waker is of no use, because the new task polls at once.
 pub(crate) fn start(core: &Arc<Core>, job: Job, place: RunGuard) {
-    let task = run(core.clone(), job);
-    core.runs.spawn(async move {
-        task.await;
+    let work = run(core.clone(), job);
+    let mut work = Box::pin(async move {
+        work.await;
         drop(place);
     });
+    if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        core.runs.spawn(work);
+    }
 }
 
 async fn run(core: Arc<Core>, mut job: Job) {

@@ -42,23 +42,24 @@ pub(crate) async fn send(
     let scope = core.scope(call);
     let (live, seq) = match begin(core, call, request).await? {
         Begun::Message(message) => return Ok(Reply::SentMessage(message)),
-        Begun::Before(live) if at_once || live.current_state().is_settled() => {
-            return page::read(core, &scope, &live.id, history).await.map(Reply::SentTask);
-        }
-        Begun::Before(live) => (live, 0),
-        Begun::Task(live, seq) => (live, seq),
+        Begun::Before(live) => (live, None),
+        Begun::Task(live, seq) => (live, Some(seq)),
     };
-    if at_once {
-        live.durable_to(seq).await?;
-        return page::read(core, &scope, &live.id, history).await.map(Reply::SentTask);
-    }
-    let waited = tokio::select! {
+    // What is known without asking the store again, if anything.
+    let settled = async {
+        match seq {
+            _ if at_once => live.durable_to(seq.unwrap_or(1)).await.map(|()| None),
+            Some(seq) => live.settled_after(seq).await.map(Some),
+            None => live.settled().await.map(|()| None),
+        }
+    };
+    let document = tokio::select! {
         biased;
-        settled = live.settled_after(seq) => Some(settled?),
+        settled = settled => settled?,
         () = core.closing.cancelled() => None,
         () = tokio::time::sleep(core.limits.blocking_wait) => None,
     };
-    match waited {
+    match document {
         Some(document) => page::trim(document, history).map(Reply::SentTask),
         None => page::read(core, &scope, &live.id, history).await.map(Reply::SentTask),
     }
@@ -76,11 +77,12 @@ pub(crate) async fn stream(
         Begun::Before(live) => (live, 0),
         Begun::Task(live, seq) => (live, seq),
     };
+    // Before the answer begins, so that a store that refuses is an error and not a cut stream.
+    live.durable_to(seq.max(1)).await?;
     if seq <= 1 {
         // The log begins with the task itself, which is what a stream has to begin with.
         return Follow::new(core, live, None, 0, Until::Settled).map(Reply::Stream);
     }
-    live.durable_to(seq).await?;
     let scope = core.scope(call);
     Follow::from_now(core, &scope, live, history, Until::Settled).await.map(Reply::Stream)
 }

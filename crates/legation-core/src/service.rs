@@ -58,8 +58,14 @@ pub struct Builder {
 impl Builder {
     /// Adds an agent; the first is the one that calls without a target reach.
     #[must_use]
-    pub fn agent(mut self, profile: Profile, agent: impl Agent) -> Self {
-        self.agents.push(Exposed { profile: Arc::new(profile), agent: Arc::new(agent) });
+    pub fn agent(self, profile: Profile, agent: impl Agent) -> Self {
+        self.expose(Exposed { profile: Arc::new(profile), agent: Arc::new(agent) })
+    }
+
+    /// Adds an agent that has its profile already.
+    #[must_use]
+    pub fn expose(mut self, exposed: Exposed) -> Self {
+        self.agents.push(exposed);
         self
     }
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::rules;
 use crate::{TaskId, id::BadId};
 
-/// Where and how a caller wants to be told of a task's events (Spec 4.3.1).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where and how a caller wants to be told of a task's events (Spec 4.3.1). `Debug` shows neither
+/// the token nor the address, which may hold one as well.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskPushNotificationConfig {
     /// The tenant of the call.
@@ -29,6 +30,13 @@ pub struct TaskPushNotificationConfig {
     /// How to authenticate to the receiver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<AuthenticationInfo>,
+}
+
+impl fmt::Debug for TaskPushNotificationConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut config = f.debug_struct("TaskPushNotificationConfig");
+        config.field("id", &self.id).field("task_id", &self.task_id).finish_non_exhaustive()
+    }
 }
 
 /// Credentials for a webhook (Spec 4.3.2). `Debug` does not show them.

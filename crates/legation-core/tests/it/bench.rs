@@ -1,0 +1,222 @@
+//! The workbench of these tests: a service on a store in a temporary directory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use legation_core::{
+    Agent, AgentError, Call, Caller, Follow, Item, Limits, OnRestart, Profile, Reply, Service, Turn,
+};
+use legation_model::{
+    A2aError, Artifact, ArtifactId, ErrorKind, GetTaskRequest, Message, Part, Request, Role,
+    SendMessageConfiguration, SendMessageRequest, StreamResponse, SubscribeToTaskRequest, Task,
+    TaskId, TaskState,
+};
+use legation_store::sqlite::{Options, SqliteStore};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+/// Does what the message says, word by word.
+pub(crate) struct Scripted {
+    pub(crate) on_restart: OnRestart,
+    /// What the word `wait` waits for.
+    pub(crate) gate: Arc<Notify>,
+}
+
+#[async_trait]
+impl Agent for Scripted {
+    async fn reply(&self, message: &Message) -> Option<Message> {
+        (message.text() == "hello").then(|| Message::new(Role::Agent, vec![Part::text("hi")]))
+    }
+
+    async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
+        turn.working(None).await?;
+        for word in turn.message().text().split_whitespace() {
+            match word {
+                "answer" => turn.answer("the answer").await?,
+                "ask" => return turn.ask("which?").await,
+                "wait" => self.gate.notified().await,
+                "next" => {
+                    let further = turn.next_message().await?;
+                    turn.answer(further.text()).await?;
+                }
+                "panic" => panic!("as told"),
+                "error" => return Err(AgentError::failed("out of luck")),
+                "sleep" => tokio::time::sleep(Duration::from_secs(3_600)).await,
+                "attempt" => turn.working(Some(&turn.attempt().to_string())).await?,
+                chunks => count(turn, chunks.parse().expect("a script of known words")).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_restart(&self) -> OnRestart {
+        self.on_restart
+    }
+}
+
+async fn count(turn: &mut Turn, count: usize) -> Result<(), AgentError> {
+    let counted = turn.task().artifacts.first().map_or(0, |artifact| artifact.parts.len());
+    for number in counted + 1..=count {
+        let id = ArtifactId::parse("count").expect("a valid identifier");
+        let chunk = Artifact::new(id, vec![Part::text(number.to_string())]);
+        turn.chunk(chunk, number == count).await?;
+    }
+    Ok(())
+}
+
+pub(crate) struct Bench {
+    pub(crate) service: Arc<Service>,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) gate: Arc<Notify>,
+    pub(crate) dir: Arc<TempDir>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(OnRestart::Fail, Limits::default())
+    }
+
+    pub(crate) fn with(on_restart: OnRestart, limits: Limits) -> Self {
+        Self::in_dir(Arc::new(tempfile::tempdir().expect("a directory")), on_restart, limits)
+    }
+
+    pub(crate) fn in_dir(dir: Arc<TempDir>, on_restart: OnRestart, limits: Limits) -> Self {
+        let gate = Arc::new(Notify::new());
+        let agent = Scripted { on_restart, gate: gate.clone() };
+        let store = SqliteStore::open(dir.path(), Options::default()).expect("an empty directory");
+        let profile = Profile::new("scripted", "Scripted", "Does what it is told");
+        let service = Service::builder(store.clone()).agent(profile, agent).limits(limits).build();
+        Self { service, store, gate, dir }
+    }
+
+    /// Stops as a crash would: runs are halted at once, nothing more is written.
+    pub(crate) async fn restart(self, on_restart: OnRestart) -> Self {
+        self.service.stop(Duration::ZERO).await;
+        let Self { service, store, dir, .. } = self;
+        drop(service);
+        store.close();
+        drop(store);
+        let bench = Self::in_dir(dir, on_restart, Limits::default());
+        bench.service.recover().await.expect("a readable store");
+        bench
+    }
+
+    pub(crate) async fn call(&self, request: Request) -> Result<Reply, A2aError> {
+        self.service.call(&by("ann"), request).await
+    }
+
+    pub(crate) async fn send(&self, request: SendMessageRequest) -> Task {
+        match self.call(Request::SendMessage(request)).await {
+            Ok(Reply::SentTask(task)) => task.read().expect("a task"),
+            other => panic!("not a task: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn say(&self, text: &str) -> Task {
+        self.send(message(text)).await
+    }
+
+    /// Begins a task and leaves it at work.
+    pub(crate) async fn begin(&self, text: &str) -> Task {
+        let mut request = message(text);
+        request.configuration.return_immediately = true;
+        self.send(request).await
+    }
+
+    pub(crate) async fn stream(&self, text: &str) -> Follow {
+        match self.call(Request::SendStreamingMessage(message(text))).await {
+            Ok(Reply::Stream(follow)) => follow,
+            other => panic!("not a stream: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn subscribe(
+        &self,
+        id: &TaskId,
+        after: Option<u64>,
+    ) -> Result<Follow, A2aError> {
+        let mut call = by("ann");
+        call.last_event = after;
+        let request = SubscribeToTaskRequest { tenant: None, id: id.clone(), metadata: None };
+        match self.service.call(&call, Request::SubscribeToTask(request)).await? {
+            Reply::Stream(follow) => Ok(follow),
+            other => panic!("not a stream: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn get(&self, id: &TaskId) -> Task {
+        let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
+        match self.call(Request::GetTask(request)).await {
+            Ok(Reply::Task(task)) => task.read().expect("a task"),
+            other => panic!("not a task: {other:?}"),
+        }
+    }
+
+    /// Waits until a task has ended.
+    pub(crate) async fn ended(&self, id: &TaskId) -> Task {
+        if let Ok(follow) = self.subscribe(id, None).await {
+            let _: Vec<_> = follow.collect().await;
+        }
+        self.get(id).await
+    }
+}
+
+pub(crate) fn by(subject: &str) -> Call {
+    Call::by(Caller { tenant: "t".into(), subject: subject.into() })
+}
+
+pub(crate) fn message(text: &str) -> SendMessageRequest {
+    SendMessageRequest {
+        tenant: None,
+        message: Message::new(Role::User, vec![Part::text(text)]),
+        configuration: SendMessageConfiguration::default(),
+        metadata: None,
+    }
+}
+
+/// A further message to a task.
+pub(crate) fn further(task: &Task, text: &str) -> SendMessageRequest {
+    let mut request = message(text);
+    request.message.task_id = Some(task.id.clone());
+    request
+}
+
+pub(crate) fn kind(result: Result<Reply, A2aError>) -> ErrorKind {
+    result.expect_err("a refusal").kind
+}
+
+pub(crate) async fn items(follow: Follow) -> Vec<(Option<u64>, StreamResponse)> {
+    let items: Vec<Result<Item, A2aError>> = follow.collect().await;
+    let read = |item: Result<Item, A2aError>| {
+        let item = item.expect("no error in the stream");
+        (item.seq, item.json.read().expect("a stream response"))
+    };
+    items.into_iter().map(read).collect()
+}
+
+/// A stream in short: event numbers and what they tell.
+pub(crate) fn short(items: &[(Option<u64>, StreamResponse)]) -> Vec<String> {
+    let tell = |(seq, item): &(Option<u64>, StreamResponse)| {
+        let what = match item {
+            StreamResponse::Task(task) => format!("task {}", state(task.status.state)),
+            StreamResponse::Message(_) => "message".into(),
+            StreamResponse::StatusUpdate(update) => state(update.status.state).into(),
+            StreamResponse::ArtifactUpdate(update) => {
+                format!("+{}", update.artifact.parts[0].as_text().unwrap_or_default())
+            }
+        };
+        format!("{} {what}", seq.map_or("-".into(), |seq| seq.to_string()))
+    };
+    items.iter().map(tell).collect()
+}
+
+pub(crate) fn state(state: TaskState) -> &'static str {
+    state.name().trim_start_matches("TASK_STATE_")
+}
+
+pub(crate) fn counted(task: &Task) -> Vec<String> {
+    let parts = task.artifacts.iter().flat_map(|artifact| &artifact.parts);
+    parts.map(|part| part.as_text().unwrap_or_default().to_owned()).collect()
+}

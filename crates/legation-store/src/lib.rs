@@ -1,0 +1,6 @@
+//! Homes of tasks that last: [`sqlite`].
+//!
+//! What a store promises is written at [`legation_core::TaskStore`]; that every store keeps it is
+//! checked by one suite, `legation_testkit::store_contract`.
+
+pub mod sqlite;

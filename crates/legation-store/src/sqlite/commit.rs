@@ -1,0 +1,217 @@
+//! Writes a batch into a transaction: as few statements for each task as there are tables.
+
+use std::collections::HashMap;
+
+use legation_core::Scope;
+use legation_core::store::{Birth, StoreError, TaskKey};
+use legation_model::TaskState;
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::batch::{Batch, Change, Head, Origin, Row};
+use super::contexts::{self, Contexts};
+use super::failure::Failure;
+use super::log::{FORMAT, join, row_id};
+use super::read;
+use super::scopes::{Numbers, Scopes, intern};
+
+/// How many tasks a state of a scope gained or lost, by the scope's and the state's number.
+pub(super) type Counts = HashMap<(i64, i32), i64>;
+
+/// Scopes that were looked up or made and are not in memory yet.
+pub(super) type Learned = Vec<(Scope, Numbers)>;
+
+/// Writes all that a batch does. The scopes it returns hold once the transaction is committed.
+pub(super) fn write(
+    connection: &Connection,
+    batch: &mut Batch,
+    scopes: &Scopes,
+) -> Result<Learned, Failure> {
+    let mut writing = Writing::new(connection, scopes)?;
+    for change in &mut batch.changes {
+        if writing.task(change)? {
+            writing.rows(change)?;
+        }
+    }
+    add_counts(connection, &writing.counts)?;
+    Ok(writing.learned)
+}
+
+/// Adds to the counters.
+pub(super) fn add_counts(connection: &Connection, counts: &Counts) -> Result<(), Failure> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO task_counts (scope, state, tasks) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks",
+    )?;
+    for ((scope, state), tasks) in counts.iter().filter(|(_, tasks)| **tasks != 0) {
+        upsert.execute((scope, state, tasks))?;
+    }
+    Ok(())
+}
+
+/// What the database says about a task.
+pub(super) fn head(connection: &Connection, key: TaskKey) -> Result<Option<Head>, Failure> {
+    let mut select = connection.prepare_cached(
+        "SELECT scope, epoch, state, status_at, snapshot,
+                (SELECT max(id) FROM task_events WHERE id BETWEEN ?1 << 24 AND (?1 + 1 << 24) - 1)
+         FROM tasks WHERE key = ?1",
+    )?;
+    let mut rows = select.query([key.0])?;
+    rows.next()?.map(read::head).transpose()
+}
+
+/// The statements of a transaction, prepared once for all its tasks.
+struct Writing<'a> {
+    connection: &'a Connection,
+    scopes: &'a Scopes,
+    insert_task: CachedStatement<'a>,
+    update_task: CachedStatement<'a>,
+    insert_row: CachedStatement<'a>,
+    drop_snapshot: CachedStatement<'a>,
+    contexts: Contexts<'a>,
+    counts: Counts,
+    learned: Learned,
+    body: Vec<u8>,
+}
+
+impl<'a> Writing<'a> {
+    fn new(connection: &'a Connection, scopes: &'a Scopes) -> Result<Self, Failure> {
+        let insert_task = connection.prepare_cached(
+            "INSERT INTO tasks
+                 (key, id, scope, context, state, status_at, created_at, epoch, snapshot)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+        )?;
+        let update_task = connection.prepare_cached(
+            "UPDATE tasks SET state = ?2, status_at = ?3, epoch = ?4, snapshot = ?5 WHERE key = ?1",
+        )?;
+        let insert_row = connection.prepare_cached(
+            "INSERT INTO task_events (id, format, snapshot, entries) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        let drop_snapshot =
+            connection.prepare_cached("UPDATE task_events SET snapshot = NULL WHERE id = ?1")?;
+        Ok(Self {
+            connection,
+            scopes,
+            insert_task,
+            update_task,
+            insert_row,
+            drop_snapshot,
+            contexts: Contexts::new(connection)?,
+            counts: Counts::new(),
+            learned: Learned::new(),
+            body: Vec::new(),
+        })
+    }
+
+    /// Writes the row of a task; false when its birth is refused.
+    fn task(&mut self, change: &mut Change) -> Result<bool, Failure> {
+        let refusal = match &change.origin {
+            Origin::Born(birth) => self.born(change, birth)?,
+            Origin::Stored(head) => {
+                self.changed(change, head)?;
+                None
+            }
+        };
+        change.refusal = refusal;
+        Ok(change.refusal.is_none())
+    }
+
+    fn born(&mut self, change: &Change, birth: &Birth) -> Result<Option<StoreError>, Failure> {
+        let Numbers { scope, owner } = self.numbers(&birth.scope)?;
+        if let Some(idempotency) = &birth.idempotency
+            && let Some(earlier) = read::remembered(self.connection, scope, &idempotency.key)?
+        {
+            return Ok(Some(StoreError::Taken(Box::new(earlier))));
+        }
+        let context = self.contexts.join(owner, &birth.context_id, birth.created_at)?;
+        let inserted = self.insert_task.execute(params![
+            change.key.0,
+            birth.id.as_str(),
+            scope,
+            context,
+            change.state.number(),
+            change.status_at.as_millis(),
+            birth.created_at.as_millis(),
+            change.epoch,
+            change.snapshot.map(|seq| seq as i64),
+        ])?;
+        if inserted == 0 {
+            contexts::leave(self.connection, context)?;
+            return Ok(Some(StoreError::Fenced));
+        }
+        remember(self.connection, scope, birth)?;
+        self.count(scope, change.state, 1);
+        Ok(None)
+    }
+
+    fn changed(&mut self, change: &Change, head: &Head) -> Result<(), Failure> {
+        let after = (change.state, change.status_at, change.epoch, change.snapshot);
+        if after == (head.state, head.status_at, head.epoch, head.snapshot) {
+            return Ok(());
+        }
+        self.update_task.execute((
+            change.key.0,
+            change.state.number(),
+            change.status_at.as_millis(),
+            change.epoch,
+            change.snapshot.map(|seq| seq as i64),
+        ))?;
+        if let Some(outdated) = head.snapshot.filter(|_| head.snapshot != change.snapshot) {
+            self.drop_snapshot.execute([row_id(change.key, outdated)])?;
+        }
+        if is_activity(head, change) {
+            self.contexts.touch(change.key, change.status_at)?;
+        }
+        self.count(head.scope, head.state, -1);
+        self.count(head.scope, change.state, 1);
+        Ok(())
+    }
+
+    fn rows(&mut self, change: &Change) -> Result<(), Failure> {
+        for row in &change.rows {
+            let Row { last, entries, snapshot, .. } = row;
+            let id = row_id(change.key, *last);
+            let snapshot = snapshot.as_deref();
+            let body = match entries.as_slice() {
+                [entry] => entry,
+                entries => {
+                    join(entries, &mut self.body);
+                    self.body.as_slice()
+                }
+            };
+            self.insert_row.execute((id, FORMAT, snapshot, body))?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, scope: i64, state: TaskState, tasks: i64) {
+        *self.counts.entry((scope, state.number())).or_default() += tasks;
+    }
+
+    fn numbers(&mut self, scope: &Scope) -> Result<Numbers, Failure> {
+        if let Some(numbers) = self.scopes.numbers(scope) {
+            return Ok(numbers);
+        }
+        let numbers = intern(self.connection, scope)?;
+        self.learned.push((scope.clone(), numbers));
+        Ok(numbers)
+    }
+}
+
+/// Whether a change is one that a context counts as activity: a message came, or the task came to
+/// rest. Both change the status; so does the agent that begins, which follows at once on a message
+/// and would only cost another write.
+fn is_activity(head: &Head, change: &Change) -> bool {
+    let begins = (head.state, change.state) == (TaskState::Submitted, TaskState::Working);
+    (head.state, head.status_at) != (change.state, change.status_at) && !begins
+}
+
+fn remember(connection: &Connection, scope: i64, birth: &Birth) -> Result<(), Failure> {
+    let Some(idempotency) = &birth.idempotency else { return Ok(()) };
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO idempotency (scope, key, task, digest, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let (task, created_at) = (birth.id.as_str(), birth.created_at.as_millis());
+    insert.execute((scope, &idempotency.key, task, idempotency.digest, created_at))?;
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Whether an append would be taken now, judged by the latest ones.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use legation_core::store::StoreError;
+use parking_lot::Mutex;
+
+/// How long a failure speaks for the appends after it. Then one more is let through as a probe.
+const PROBE_AFTER: Duration = Duration::from_secs(1);
+
+/// The outcome of the latest writes.
+#[derive(Default)]
+pub(super) struct Health {
+    /// Spares the lock while all is well, which is asked with every request.
+    ill: AtomicBool,
+    last: Mutex<Option<Illness>>,
+}
+
+struct Illness {
+    error: StoreError,
+    since: Instant,
+    /// Nothing cures it but a new process.
+    for_good: bool,
+}
+
+impl Health {
+    /// Whether an append would be taken now.
+    pub(super) fn ready(&self) -> Result<(), StoreError> {
+        if !self.ill.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match &mut *self.last.lock() {
+            Some(illness) if illness.for_good => Err(illness.error.clone()),
+            Some(illness) if illness.since.elapsed() < PROBE_AFTER => Err(illness.error.clone()),
+            Some(illness) => {
+                illness.since = Instant::now();
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A write succeeded.
+    pub(super) fn recover(&self) {
+        if self.ill.load(Ordering::Acquire) {
+            *self.last.lock() = None;
+            self.ill.store(false, Ordering::Release);
+        }
+    }
+
+    /// A write failed; another may succeed.
+    pub(super) fn suffer(&self, error: StoreError) {
+        self.set(Illness { error, since: Instant::now(), for_good: false });
+    }
+
+    /// Nothing will be written any more.
+    pub(super) fn end(&self, error: StoreError) {
+        self.set(Illness { error, since: Instant::now(), for_good: true });
+    }
+
+    /// Why nothing will be written any more, if that is so.
+    pub(super) fn ended(&self) -> Option<StoreError> {
+        let last = self.last.lock();
+        last.as_ref().filter(|illness| illness.for_good).map(|illness| illness.error.clone())
+    }
+
+    fn set(&self, illness: Illness) {
+        *self.last.lock() = Some(illness);
+        self.ill.store(true, Ordering::Release);
+    }
+}

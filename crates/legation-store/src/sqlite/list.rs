@@ -1,0 +1,134 @@
+//! Listings: pages in the order of status times, and totals without counting rows.
+
+use legation_core::Scope;
+use legation_core::store::{Page, Query};
+use legation_model::TaskState;
+use rusqlite::Connection;
+
+use super::contexts;
+use super::failure::Failure;
+use super::read::load_by_key;
+use super::scopes::{Scopes, within};
+
+/// Tasks of one scope and state, and perhaps of one context: what an index holds in the order of a
+/// listing.
+struct Run {
+    scope: i64,
+    state: i32,
+    context: Option<i64>,
+    /// How many tasks it has in all, where that is known already.
+    counted: Option<i64>,
+}
+
+/// Reads a page of a scope's tasks by merging the first rows of each run.
+pub(super) fn list(
+    connection: &Connection,
+    scopes: &Scopes,
+    scope: &Scope,
+    query: &Query,
+) -> Result<Page, Failure> {
+    let runs = runs(connection, scope, query)?;
+    let mut places = Vec::new();
+    let mut total = 0_i64;
+    for run in &runs {
+        run.first_places(connection, query, &mut places)?;
+        total += run.total(connection, query)?;
+    }
+    places.sort_unstable_by(|one, other| other.cmp(one));
+    let more = places.len() > query.limit;
+    places.truncate(query.limit);
+    let keys = places.into_iter().map(|(_, key)| key);
+    let tasks = keys.map(|key| load_by_key(connection, scopes, key)).collect::<Result<_, _>>()?;
+    Ok(Page { tasks, total: total.unsigned_abs(), more })
+}
+
+fn runs(connection: &Connection, scope: &Scope, query: &Query) -> Result<Vec<Run>, Failure> {
+    let mut select = connection.prepare_cached(match query.context_id {
+        None => {
+            "SELECT state, tasks FROM task_counts
+             WHERE scope = ?1 AND tasks > 0 AND (?2 IS NULL OR state = ?2) AND ?3 IS NULL"
+        }
+        Some(_) => {
+            "SELECT state, count(*) FROM tasks INDEXED BY tasks_by_context
+             WHERE context = ?3 AND scope = ?1 AND (?2 IS NULL OR state = ?2) GROUP BY state"
+        }
+    })?;
+    let state = query.state.map(TaskState::number);
+    let mut runs = Vec::new();
+    for scope in within(connection, scope)? {
+        let find = |id| contexts::find(connection, scope, id);
+        let context = query.context_id.as_ref().map(find).transpose()?;
+        // Without the context, the scope has no task of it.
+        if context == Some(None) {
+            continue;
+        }
+        let context = context.flatten();
+        let mut rows = select.query((scope, state, context))?;
+        while let Some(row) = rows.next()? {
+            let counted = query.since.is_none().then(|| row.get(1)).transpose()?;
+            runs.push(Run { scope, state: row.get(0)?, context, counted });
+        }
+    }
+    Ok(runs)
+}
+
+/// A select of a run's tasks of a time or later; the first four parameters are said here.
+macro_rules! select_run {
+    ($self:ident, $what:literal, $rest:literal) => {
+        match $self.context {
+            None => concat!(
+                "SELECT ",
+                $what,
+                " FROM tasks INDEXED BY tasks_by_state
+                 WHERE ?1 IS NULL AND scope = ?2 AND state = ?3 AND status_at >= ?4",
+                $rest
+            ),
+            Some(_) => concat!(
+                "SELECT ",
+                $what,
+                " FROM tasks INDEXED BY tasks_by_context
+                 WHERE context = ?1 AND scope = ?2 AND state = ?3 AND status_at >= ?4",
+                $rest
+            ),
+        }
+    };
+}
+
+impl Run {
+    /// Adds the places of the first tasks: one more than the page takes, to know whether it ends.
+    fn first_places(
+        &self,
+        connection: &Connection,
+        query: &Query,
+        places: &mut Vec<(i64, i64)>,
+    ) -> Result<(), Failure> {
+        let (time, key) = query
+            .after
+            .map_or((i64::MAX, i64::MAX), |place| (place.status_at.as_millis(), place.key.0));
+        let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
+        let mut select = connection.prepare_cached(select_run!(
+            self,
+            "status_at, key",
+            " AND (status_at, key) < (?5, ?6) ORDER BY status_at DESC, key DESC LIMIT ?7"
+        ))?;
+        let Self { scope, state, context, .. } = self;
+        let mut rows = select.query((context, scope, state, since(query), time, key, limit))?;
+        while let Some(row) = rows.next()? {
+            places.push((row.get(0)?, row.get(1)?));
+        }
+        Ok(())
+    }
+
+    fn total(&self, connection: &Connection, query: &Query) -> Result<i64, Failure> {
+        if let Some(counted) = self.counted {
+            return Ok(counted);
+        }
+        let mut select = connection.prepare_cached(select_run!(self, "count(*)", ""))?;
+        let Self { scope, state, context, .. } = self;
+        Ok(select.query_row((context, scope, state, since(query)), |row| row.get(0))?)
+    }
+}
+
+fn since(query: &Query) -> i64 {
+    query.since.map_or(i64::MIN, |moment| moment.as_millis())
+}

@@ -1,0 +1,29 @@
+//! The embedded store: one SQLite database in a directory of its own.
+//!
+//! One thread writes. It takes what has queued up, merges the appends of each task, commits all of
+//! it in one transaction and reports each append after that commit. Reads run on the thread that
+//! asks, over connections that cannot write. Another replica cannot share the database: the
+//! directory is locked as long as the store is open.
+
+mod batch;
+mod commit;
+mod contexts;
+mod directory;
+mod failure;
+mod health;
+mod list;
+mod log;
+mod open;
+mod options;
+mod queue;
+mod read;
+mod readers;
+mod schema;
+mod scopes;
+mod store;
+mod sweep;
+mod writer;
+
+pub use open::OpenError;
+pub use options::Options;
+pub use store::SqliteStore;

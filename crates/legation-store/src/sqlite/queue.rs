@@ -1,0 +1,132 @@
+//! What waits for the writer.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use legation_core::store::{Append, Done, StoreError, Swept, TaskKey};
+use legation_model::Timestamp;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+
+/// Appends in one transaction at most. Streams queue many appends of the same task, which merge
+/// into few rows, so a wide batch is far cheaper for them than two narrow ones.
+const MOST_APPENDS: usize = 1024;
+
+/// Bytes of appends in one transaction after which no more are added.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Something for the writer to do.
+pub(super) enum Op {
+    Append(Append, Done),
+    Sweep(SweepStep),
+}
+
+/// A bounded piece of retention.
+pub(super) struct SweepStep {
+    pub(super) deployment: String,
+    pub(super) before: Timestamp,
+    /// The tasks to remove.
+    pub(super) ended: Vec<TaskKey>,
+    pub(super) reply: oneshot::Sender<Result<Swept, StoreError>>,
+}
+
+/// Appends for one transaction, with whom to tell, in the same order.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) appends: Vec<Append>,
+    pub(super) dones: VecDeque<Done>,
+    pub(super) bytes: usize,
+}
+
+/// What the writer does next.
+pub(super) enum Work {
+    Appends,
+    Sweep(SweepStep),
+    /// The queue is closed and empty.
+    End,
+}
+
+/// The queue. It has no bound of its own: each run has a window of events that it may have on
+/// their way, and the service refuses new work by [`Queue::backlog`].
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+    backlog: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    ops: VecDeque<Op>,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds something to do; gives it back when the queue is closed.
+    pub(super) fn push(&self, op: Op) -> Result<(), Op> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(op);
+        }
+        if let Op::Append(append, _) = &op {
+            self.backlog.fetch_add(append.bytes(), Ordering::Relaxed);
+        }
+        state.ops.push_back(op);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Takes nothing more; what is queued is still done.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Waits for something to do. Appends are put into `taken`.
+    pub(super) fn take(&self, taken: &mut Taken) -> Work {
+        let mut state = self.state.lock();
+        while state.ops.is_empty() {
+            if state.closed {
+                return Work::End;
+            }
+            self.filled.wait(&mut state);
+        }
+        while let Some(op) = state.ops.pop_front() {
+            match op {
+                Op::Append(append, done) => taken.add(append, done),
+                Op::Sweep(step) if taken.dones.is_empty() => return Work::Sweep(step),
+                Op::Sweep(_) => {
+                    state.ops.push_front(op);
+                    break;
+                }
+            }
+            if taken.is_full() {
+                break;
+            }
+        }
+        Work::Appends
+    }
+
+    /// Bytes of appends that were pushed and not settled.
+    pub(super) fn backlog(&self) -> usize {
+        self.backlog.load(Ordering::Relaxed)
+    }
+
+    /// Takes bytes of appends whose outcome is certain off the backlog.
+    pub(super) fn settle(&self, bytes: usize) {
+        self.backlog.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Taken {
+    fn add(&mut self, append: Append, done: Done) {
+        self.bytes += append.bytes();
+        self.appends.push(append);
+        self.dones.push_back(done);
+    }
+
+    fn is_full(&self) -> bool {
+        self.dones.len() >= MOST_APPENDS || self.bytes >= MOST_BYTES
+    }
+}

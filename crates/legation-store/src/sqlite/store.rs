@@ -1,0 +1,182 @@
+//! The store as the service sees it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use legation_core::store::{
+    Append, Done, Page, Query, Remembered, Seq, StoreError, Stored, Swept, TaskKey,
+};
+use legation_core::{Scope, TaskStore};
+use legation_model::{TaskId, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::directory::Directory;
+use super::open::{self, OpenError};
+use super::queue::{Op, SweepStep};
+use super::readers::Readers;
+use super::writer::{self, Shared};
+use super::{Options, list, read, sweep};
+
+/// Tasks that one step of a sweep removes at most: appends wait for a step.
+const SWEEP_STEP: usize = 64;
+
+/// A [`TaskStore`] in a directory, through SQLite.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    readers: Readers,
+    last_key: AtomicI64,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Last, so that the directory is free only when nothing is open in it.
+    _directory: Directory,
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, which is made when it is missing.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; its messages say what to do.
+    pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Arc<Self>, OpenError> {
+        let opened = open::open(directory.as_ref(), &options)?;
+        let shared = Arc::new(Shared::new(options));
+        let (for_writer, connection) = (shared.clone(), opened.writer);
+        let writer = thread::Builder::new()
+            .name("store".into())
+            .spawn(move || writer::run(&for_writer, connection))
+            .map_err(OpenError::Thread)?;
+        Ok(Arc::new(Self {
+            shared,
+            readers: opened.readers,
+            last_key: AtomicI64::new(opened.last_key),
+            writer: Mutex::new(Some(writer)),
+            _directory: opened.directory,
+        }))
+    }
+
+    /// Writes what is queued, tidies up and stops writing; later appends are refused.
+    ///
+    /// Blocks until all of it is done. Dropping the store does the same.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        self.readers.rest();
+        let Some(writer) = self.writer.lock().take() else { return };
+        // A callback may hold the last reference to the store, and it runs on that very thread,
+        // which ends by itself once the queue is empty.
+        if writer.thread().id() != thread::current().id() && writer.join().is_err() {
+            tracing::error!("the store's thread panicked while it stopped");
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl TaskStore for SqliteStore {
+    fn next_key(&self) -> TaskKey {
+        TaskKey(self.last_key.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn append(&self, append: Append, done: Done) {
+        if let Err(Op::Append(_, done)) = self.shared.queue.push(Op::Append(append, done)) {
+            // Not on this thread, which may hold a lock that the callback takes. Without a thread
+            // the callback is dropped, which tells a caller that listens the same.
+            let refuse = move || done(Err(closed()));
+            let _ = thread::Builder::new().spawn(refuse);
+        }
+    }
+
+    fn backlog(&self) -> usize {
+        self.shared.queue.backlog()
+    }
+
+    fn ready(&self) -> Result<(), StoreError> {
+        self.shared.health.ready()
+    }
+
+    async fn load(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError> {
+        self.readers.read(|connection| read::load(connection, &self.shared.scopes, scope, id))
+    }
+
+    async fn entries(
+        &self,
+        scope: &Scope,
+        key: TaskKey,
+        after: Seq,
+        bytes: usize,
+    ) -> Result<Vec<(Seq, Bytes)>, StoreError> {
+        self.readers.read(|connection| read::entries(connection, scope, key, after, bytes))
+    }
+
+    async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
+        let scopes = &self.shared.scopes;
+        self.readers.read_consistently(|connection| list::list(connection, scopes, scope, query))
+    }
+
+    async fn remembered(&self, scope: &Scope, key: &str) -> Result<Option<Remembered>, StoreError> {
+        self.readers.read(|connection| read::remembered_in(connection, scope, key))
+    }
+
+    async fn unfinished(
+        &self,
+        deployment: &str,
+        after: TaskKey,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let scopes = &self.shared.scopes;
+        self.readers.read_consistently(|connection| {
+            read::unfinished(connection, scopes, deployment, after, limit)
+        })
+    }
+
+    /// # Cancel safety
+    /// Dropped midway, it has removed some of the tasks, each of them wholly.
+    async fn sweep(
+        &self,
+        deployment: &str,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Swept, StoreError> {
+        let ended = self
+            .readers
+            .read_consistently(|connection| sweep::ended(connection, deployment, before, limit))?;
+        let mut steps = ended.chunks(SWEEP_STEP);
+        let mut all = Swept::default();
+        loop {
+            let step = steps.next().unwrap_or_default();
+            let swept = self.sweep_step(deployment, before, step).await?;
+            all.tasks += swept.tasks;
+            all.contexts += swept.contexts;
+            all.keys += swept.keys;
+            if steps.len() == 0 && swept.keys.max(swept.contexts) < sweep::MOST_ROWS {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+impl SqliteStore {
+    async fn sweep_step(
+        &self,
+        deployment: &str,
+        before: Timestamp,
+        ended: &[TaskKey],
+    ) -> Result<Swept, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let (deployment, ended) = (deployment.to_owned(), ended.to_owned());
+        // Refused when the store is closed: the sender is dropped then.
+        let _ = self.shared.queue.push(Op::Sweep(SweepStep { deployment, before, ended, reply }));
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::unavailable("the store is closed")
+}

@@ -1,0 +1,197 @@
+//! The thread that writes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use legation_core::store::{StoreError, Swept};
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::batch::Batch;
+use super::commit::{self, Learned};
+use super::failure::{Consequence, Failure};
+use super::health::Health;
+use super::queue::{Queue, SweepStep, Taken, Work};
+use super::scopes::Scopes;
+use super::{Options, sweep};
+
+/// How far beyond its bound the write-ahead log may get before commits wait for readers.
+const PATIENCE: u64 = 4;
+
+/// What the writer shares with those who ask.
+pub(super) struct Shared {
+    pub(super) queue: Queue,
+    pub(super) health: Health,
+    pub(super) scopes: Scopes,
+    pub(super) options: Options,
+}
+
+impl Shared {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            queue: Queue::default(),
+            health: Health::default(),
+            scopes: Scopes::default(),
+            options,
+        }
+    }
+
+    /// Ends the store: after this nothing is written and nothing confirmed.
+    fn end(&self, reason: &str) -> StoreError {
+        let error = StoreError::unavailable(reason);
+        self.health.end(error.clone());
+        (self.options.on_fatal)(reason);
+        error
+    }
+
+    /// Tells why a write failed, and ends the store when nothing is certain after it.
+    fn failed(&self, failure: Failure) -> StoreError {
+        if failure.consequence() == Consequence::Fatal {
+            return self.end(&format!("a write failed: {failure}"));
+        }
+        let error = StoreError::from(failure);
+        self.health.suffer(error.clone());
+        error
+    }
+}
+
+/// The thread's body: works until the queue is closed and empty.
+pub(super) fn run(shared: &Arc<Shared>, connection: Connection) {
+    let mut writer = Writer {
+        shared: shared.clone(),
+        connection,
+        batch: Batch::default(),
+        taken: Taken::default(),
+    };
+    while catch_unwind(AssertUnwindSafe(|| writer.work())).is_err() {
+        // What was written and told is unknown. Should the hook let the process live, the writer
+        // goes on only to refuse.
+        shared.end("the writer panicked");
+    }
+    writer.settle_log();
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    connection: Connection,
+    batch: Batch,
+    taken: Taken,
+}
+
+impl Writer {
+    fn work(&mut self) {
+        if let Some(error) = self.shared.health.ended() {
+            self.refuse(&error);
+        }
+        loop {
+            match self.shared.queue.take(&mut self.taken) {
+                Work::Appends => self.append(),
+                Work::Sweep(step) => self.sweep(step),
+                Work::End => return,
+            }
+            self.bound_log();
+        }
+    }
+
+    fn append(&mut self) {
+        let written = match self.shared.health.ended() {
+            Some(error) => Err(error),
+            None => self.write_batch().map_err(|failure| self.shared.failed(failure)),
+        };
+        match written {
+            Ok(()) => self.confirm(),
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn confirm(&mut self) {
+        self.shared.health.recover();
+        self.shared.queue.settle(std::mem::take(&mut self.taken.bytes));
+        for outcome in self.batch.outcomes() {
+            let done = self.taken.dones.pop_front().expect("every append has an outcome");
+            done(outcome);
+        }
+        self.batch.clear();
+    }
+
+    fn refuse(&mut self, error: &StoreError) {
+        self.shared.queue.settle(std::mem::take(&mut self.taken.bytes));
+        self.taken.appends.clear();
+        self.batch.clear();
+        while let Some(done) = self.taken.dones.pop_front() {
+            done(Err(error.clone()));
+        }
+    }
+
+    fn write_batch(&mut self) -> Result<(), Failure> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for append in self.taken.appends.drain(..) {
+            self.batch.add(append, |key| commit::head(&transaction, key))?;
+        }
+        let learned: Learned = commit::write(&transaction, &mut self.batch, &self.shared.scopes)?;
+        transaction.commit()?;
+        learned.into_iter().for_each(|(scope, numbers)| self.shared.scopes.learn(scope, numbers));
+        Ok(())
+    }
+
+    fn sweep(&mut self, step: SweepStep) {
+        let swept = match self.shared.health.ended() {
+            Some(error) => Err(error),
+            None => self.try_sweep(&step).map_err(|failure| self.shared.failed(failure)),
+        };
+        // Nobody listens when the sweep was given up meanwhile; what was removed stays removed.
+        let _ = step.reply.send(swept);
+    }
+
+    fn try_sweep(&mut self, step: &SweepStep) -> Result<Swept, Failure> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let swept = sweep::remove(&transaction, &step.ended, &step.deployment, step.before)?;
+        transaction.commit()?;
+        sweep::give_back_room(&self.connection)?;
+        Ok(swept)
+    }
+
+    /// Writes the write-ahead log back when it has become long. This comes after the callers were
+    /// told, so that none of them waits for it.
+    fn bound_log(&self) {
+        if self.shared.health.ended().is_some() {
+            return;
+        }
+        if let Err(failure) = self.try_bound_log() {
+            self.shared.failed(failure);
+        }
+    }
+
+    fn try_bound_log(&self) -> Result<(), Failure> {
+        let bound = self.shared.options.checkpoint_bytes;
+        if self.checkpoint("NOOP")? < bound {
+            return Ok(());
+        }
+        let length = self.checkpoint("PASSIVE")?;
+        if length > bound * PATIENCE {
+            // Readers that overlap without a pause keep the log from beginning anew. Reads are
+            // short, so waiting for those of this moment is, too.
+            self.checkpoint("RESTART")?;
+        }
+        Ok(())
+    }
+
+    /// Runs a checkpoint; returns the bytes of the log.
+    fn checkpoint(&self, mode: &str) -> Result<u64, Failure> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let mut checkpoint = self.connection.prepare_cached(&sql)?;
+        let pages: i64 = checkpoint.query_row([], |row| row.get(1))?;
+        Ok(pages.unsigned_abs() * super::schema::PAGE_BYTES)
+    }
+
+    /// Leaves a database without a log behind, unless what it would hold is uncertain.
+    fn settle_log(&self) {
+        if self.shared.health.ended().is_some() {
+            return;
+        }
+        if let Err(failure) = self.checkpoint("TRUNCATE") {
+            tracing::warn!(error = &failure as &dyn std::error::Error, "log not written back");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The SQLite store keeps the contract of all stores, and some promises of its own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use legation_core::store::{Append, Birth, Query, StoreError, TaskKey};
+use legation_core::{Scope, TaskStore};
+use legation_model::{ContextId, TaskId, TaskState, Timestamp};
+use legation_store::sqlite::{OpenError, Options, SqliteStore};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+mod contract {
+    use super::*;
+
+    fn home() -> impl Fn() -> Arc<dyn TaskStore> {
+        let directory = TempDir::new().expect("a scratch directory");
+        move || open(directory.path(), Options::default())
+    }
+
+    legation_testkit::store_contract!(home());
+}
+
+fn open(directory: &Path, options: Options) -> Arc<SqliteStore> {
+    SqliteStore::open(directory, options).expect("a new store opens")
+}
+
+fn scope() -> Scope {
+    let name = |text: &str| Some(text.into());
+    Scope { deployment: "d".into(), tenant: "t".into(), owner: name("o"), agent: name("a") }
+}
+
+/// A task that ended as it was born, with this many bytes in its log.
+fn ended_task(key: TaskKey, bytes: usize) -> Append {
+    let now = Timestamp::now();
+    let birth = Birth {
+        scope: scope(),
+        id: TaskId::generate(),
+        context_id: ContextId::generate(),
+        created_at: now,
+        idempotency: None,
+    };
+    Append {
+        key,
+        epoch: 1,
+        birth: Some(Box::new(birth)),
+        first: 1,
+        entries: vec![Bytes::from(vec![b'x'; bytes])],
+        prior: None,
+        state: TaskState::Completed,
+        status_at: now,
+        snapshot: None,
+    }
+}
+
+async fn append(store: &dyn TaskStore, append: Append) -> Result<(), StoreError> {
+    let (done, outcome) = oneshot::channel();
+    store.append(append, Box::new(|result| drop(done.send(result))));
+    outcome.await.expect("the store calls back")
+}
+
+async fn total(store: &dyn TaskStore) -> u64 {
+    store.list(&scope(), &Query::default()).await.expect("a readable store").total
+}
+
+#[test]
+fn a_directory_has_one_store_at_a_time() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let first = open(directory.path(), Options::default());
+    let Err(error) = SqliteStore::open(directory.path(), Options::default()) else {
+        panic!("a second store opened");
+    };
+    assert!(
+        matches!(&error, OpenError::InUse { pid, .. } if *pid == std::process::id().to_string())
+    );
+    assert!(error.to_string().contains("stop that server"), "{error}");
+    drop(first);
+    open(directory.path(), Options::default());
+}
+
+#[test]
+fn nobody_else_can_read_the_files() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let path = directory.path().join("new/data");
+    let _store = open(&path, Options::default());
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o700);
+    for entry in fs::read_dir(&path).expect("a directory") {
+        let file = entry.expect("an entry").path();
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let in_directory = |name: &str| directory.path().join(name);
+    fs::write(in_directory("file"), "text").expect("a file");
+    database(&in_directory("foreign"), "CREATE TABLE t (x)");
+    database(&in_directory("newer"), "PRAGMA user_version = 99");
+    let cases = [
+        ("file", "must be a directory"),
+        ("foreign", "another program"),
+        ("newer", "has schema 99"),
+    ];
+    for (name, expected) in cases {
+        let path = in_directory(name);
+        let error = SqliteStore::open(&path, Options::default()).err().expect("it does not open");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+fn database(directory: &Path, sql: &str) {
+    fs::create_dir(directory).expect("a directory");
+    let database = rusqlite::Connection::open(directory.join("legation.db")).expect("a database");
+    database.execute_batch(sql).expect("valid SQL");
+}
+
+#[tokio::test]
+async fn closing_writes_what_is_queued_and_refuses_the_rest() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let store = open(directory.path(), Options::default());
+    let written = Arc::new(AtomicUsize::new(0));
+    for _ in 0..1_000 {
+        let written = written.clone();
+        let done = move |outcome: Result<(), _>| {
+            written.fetch_add(usize::from(outcome.is_ok()), Ordering::Relaxed);
+        };
+        store.append(ended_task(store.next_key(), 100), Box::new(done));
+    }
+    store.close();
+    assert_eq!((written.load(Ordering::Relaxed), store.backlog()), (1_000, 0));
+    let late = append(&*store, ended_task(store.next_key(), 100)).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+    drop(store);
+    assert_eq!(total(&*open(directory.path(), Options::default())).await, 1_000);
+}
+
+/// The last reference may be a callback's, which then drops the store on the store's own thread.
+#[test]
+fn a_callback_may_drop_the_store() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let store = open(directory.path(), Options::default());
+    let (held, (told, outcome)) = (store.clone(), std::sync::mpsc::channel());
+    let append = ended_task(store.next_key(), 100);
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let done = move |result: Result<(), StoreError>| {
+        wait.recv().expect("the test drops its reference first");
+        drop(held);
+        told.send(result).expect("the test waits");
+    };
+    store.append(append, Box::new(done));
+    drop(store);
+    go.send(()).expect("the callback waits");
+    outcome.recv().expect("the callback ran").expect("the append is durable");
+}
+
+/// A writer that fell over confirms nothing more, even if the process lives on.
+#[tokio::test]
+async fn a_broken_writer_is_fatal() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let (tell, told) = std::sync::mpsc::channel();
+    let on_fatal = Box::new(move |reason: &str| drop(tell.send(reason.to_owned())));
+    let store = open(directory.path(), Options { on_fatal, ..Options::default() });
+    let done = |_: Result<(), StoreError>| panic!("a callback that breaks the writer");
+    store.append(ended_task(store.next_key(), 100), Box::new(done));
+    let outcome = append(&*store, ended_task(store.next_key(), 100)).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert!(matches!(store.ready(), Err(StoreError::Unavailable(_))));
+    assert_eq!(told.recv().expect("the hook was called"), "the writer panicked");
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_reads_on_and_heals() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let limited = || Options { max_bytes: Some(1 << 20), ..Options::default() };
+    let store = open(directory.path(), limited());
+    check_full_and_healed(&store).await;
+}
+
+/// The same with a real file system, where the write-ahead log is what meets the end of the disk.
+#[tokio::test]
+async fn a_full_disk_is_a_full_store() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let Some(disk) = SmallDisk::mount(directory.path()) else {
+        eprintln!("not checked: this user cannot mount a tmpfs");
+        return;
+    };
+    let ballast = directory.path().join("ballast");
+    fs::write(&ballast, vec![0; 2 << 20]).expect("room for the ballast");
+    let store = open(&directory.path().join("data"), Options::default());
+    fill(&store).await;
+    assert!(total(&*store).await > 0);
+    fs::remove_file(&ballast).expect("the ballast is there");
+    let outcome = append(&*store, ended_task(store.next_key(), 1_000)).await;
+    outcome.expect("deleting something makes room");
+    store.ready().expect("the store has recovered");
+    drop((store, disk));
+}
+
+async fn fill(store: &SqliteStore) {
+    let mut outcome = Ok(());
+    while outcome.is_ok() {
+        outcome = append(store, ended_task(store.next_key(), 20_000)).await;
+    }
+    assert!(matches!(outcome, Err(StoreError::Full)), "{outcome:?}");
+    assert!(matches!(store.ready(), Err(StoreError::Full)));
+}
+
+async fn check_full_and_healed(store: &SqliteStore) {
+    fill(store).await;
+    let before = total(store).await;
+    assert!(before > 10, "{before} tasks in 1 MiB");
+    let later = Timestamp::from_millis(Timestamp::now().as_millis() + 1).expect("a time");
+    let swept = store.sweep("d", later, 1_000).await.expect("removing needs no room");
+    assert_eq!((swept.tasks, total(store).await), (before, 0));
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    store.ready().expect("after a while one attempt is let through");
+    let outcome = append(store, ended_task(store.next_key(), 20_000)).await;
+    outcome.expect("there is room again");
+    store.ready().expect("the store has recovered");
+}
+
+/// A file system of 5 MiB that ends with this value.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(path: &'a Path) -> Option<Self> {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=5m", "tmpfs"]).arg(path);
+        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        // Left behind it would only cost its memory.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}

@@ -1,0 +1,199 @@
+//! A fuzz loop over the decoders that runs on stable Rust: seeds, mutations, and two laws.
+//!
+//! Whatever the bytes, a decoder answers without a panic; and what it accepts says the same when it
+//! is written and read again.
+
+use legation_model::{
+    A2aError, AgentCard, Event, Request, SendMessageRequest, StreamResponse, Task,
+};
+use legation_wire::json::JsonBounds;
+use legation_wire::operation::{self, Operation};
+use legation_wire::{fault, jsonrpc, sse, v1};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Inputs to begin from: one of every shape that comes from outside.
+const SEEDS: &[&str] = &[
+    r#"{"jsonrpc":"2.0","id":"a\u00e9","method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x\ud83d\ude00"},{"raw":"AA==","filename":"f","mediaType":"a/b"},{"url":"http://x"},{"data":{"n":[1e400,-0,null]}}],"metadata":{"k":{"d":[[]]}},"extensions":["u"],"referenceTaskIds":["t"]},"configuration":{"historyLength":"5","returnImmediately":true,"acceptedOutputModes":["a/b"]}}}"#,
+    r#"{"jsonrpc":"2.0","id":7,"method":"ListTasks","params":{"pageSize":50,"status":"TASK_STATE_WORKING","statusTimestampAfter":"2026-01-02T03:04:05.678Z","page_token":"x","include_artifacts":true}}"#,
+    r#"{"jsonrpc":"2.0","id":null,"method":"GetTask","params":{"id":"t","history_length":0}}"#,
+    r#"{"id":"t","contextId":"c","status":{"state":3,"timestamp":"2026-01-02T03:04:05Z"},"artifacts":[{"artifactId":"a","name":"n","parts":[{"data":null}]}],"history":[{"messageId":"m","role":2,"parts":[{"text":""}]}]}"#,
+    r#"{"artifactUpdate":{"taskId":"t","contextId":"c","artifact":{"artifactId":"a","parts":[{"text":"x"}]},"append":true,"lastChunk":false}}"#,
+    r#"{"effect":{"restarted":{"attempt":2,"voided":["a"]}},"statusUpdate":{"taskId":"t","contextId":"c","status":{"state":"TASK_STATE_WORKING"}}}"#,
+    r#"{"name":"n","description":"d","supportedInterfaces":[{"url":"u","protocolBinding":"JSONRPC","protocolVersion":"1.0"}],"version":"1","capabilities":{"streaming":true},"securitySchemes":{"b":{"httpAuthSecurityScheme":{"scheme":"Bearer"}}},"securityRequirements":[{"schemes":{"b":{"list":[]}}}],"defaultInputModes":["a/b"],"defaultOutputModes":["a/b"],"skills":[{"id":"s","name":"n","description":"d","tags":["t"]}]}"#,
+    r#"{"error":{"code":404,"status":"NOT_FOUND","message":"m","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org"}]}}"#,
+    "id: 7\ndata: {\"task\":{}}\n\n: comment\r\n\r\nevent: error\rdata: x\r\r",
+    "GET /tenant/tasks/a%2Fb:subscribe?historyLength=5&a2a-version=1.0",
+];
+
+/// Pieces that break parsers, to be put anywhere.
+const PIECES: &[&[u8]] = &[
+    b"\"",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b":",
+    b",",
+    b"\\u0000",
+    b"\\ud800",
+    b"\\",
+    b"\xff",
+    b"\0",
+    b"\n",
+    b"\r",
+    b"null",
+    b"-1",
+    b"1e999",
+    b"99999999999999999999",
+    b"0.1",
+    b"true",
+    b"\"\"",
+    b"%00",
+    b"%",
+    b"../",
+    b"\"id\":",
+    b"\"message\":",
+    b"\"parts\":[",
+    b"\"text\":\"\"",
+    b"\"data\":",
+];
+
+/// Fuzzes one step for every seed of numbers from `first` on; a failure panics with the input.
+pub fn run(first: u64, steps: u64) {
+    for number in first..first + steps {
+        let input = Mutation::new(number).input();
+        check(&input);
+    }
+}
+
+/// Gives one input to every decoder.
+fn check(input: &[u8]) {
+    let _ = sse_frames(input);
+    let Ok(text) = JsonBounds::default().admit(input) else { return };
+    if let Ok(envelope) = jsonrpc::read(text)
+        && let Some(operation) = Operation::of_method(&envelope.method)
+    {
+        same(v1::read_params(operation, envelope.params), |request| {
+            let params = params_of(&request)?;
+            Some(v1::read_params(operation, Some(&params)))
+        });
+    }
+    round_trip::<Task>(text);
+    round_trip::<StreamResponse>(text);
+    round_trip::<Event>(text);
+    round_trip::<AgentCard>(text);
+    let _ = fault::read_rpc(text);
+    let _ = fault::read_rest(404, text);
+    if let Some((verb, path)) = text.split_once(' ') {
+        let _ = operation::find(verb, path);
+    }
+}
+
+/// The parameters of the requests whose types can be written.
+fn params_of(request: &Request) -> Option<String> {
+    let json = match request {
+        Request::SendMessage(request) | Request::SendStreamingMessage(request) => {
+            serde_json::to_string::<SendMessageRequest>(request)
+        }
+        Request::GetTask(request) => serde_json::to_string(request),
+        Request::ListTasks(request) => serde_json::to_string(request),
+        Request::CancelTask(request) => serde_json::to_string(request),
+        Request::SubscribeToTask(request) => serde_json::to_string(request),
+        Request::CreateTaskPushNotificationConfig(request) => serde_json::to_string(request),
+        Request::GetTaskPushNotificationConfig(request) => serde_json::to_string(request),
+        Request::ListTaskPushNotificationConfigs(request) => serde_json::to_string(request),
+        Request::DeleteTaskPushNotificationConfig(request) => serde_json::to_string(request),
+        Request::GetExtendedAgentCard(request) => serde_json::to_string(request),
+    };
+    json.ok()
+}
+
+fn same(
+    read: Result<Request, A2aError>,
+    again: impl FnOnce(Request) -> Option<Result<Request, A2aError>>,
+) {
+    if let Ok(request) = read
+        && let Some(back) = again(request.clone())
+    {
+        assert_eq!(back.as_ref(), Ok(&request), "a request changed on its way");
+    }
+}
+
+fn round_trip<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
+    let Ok(value) = serde_json::from_str::<T>(text) else { return };
+    let written = serde_json::to_string(&value).expect("what was read can be written");
+    assert!(!written.contains('\n'), "a line break in {written:?}");
+    let back: T = serde_json::from_str(&written)
+        .unwrap_or_else(|error| panic!("{error}: cannot read back {written:?} of {text:?}"));
+    assert_eq!(back, value, "{text:?}");
+}
+
+fn sse_frames(input: &[u8]) -> Result<usize, sse::TooLarge> {
+    let mut reader = sse::Reader::new(4_096);
+    let mut frames = 0;
+    for piece in input.chunks(7) {
+        reader.push(piece)?;
+        while reader.pop().is_some() {
+            frames += 1;
+        }
+    }
+    Ok(frames)
+}
+
+/// Turns a number into an input: the same one every time.
+struct Mutation(u64);
+
+impl Mutation {
+    fn new(number: u64) -> Self {
+        Self(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// SplitMix64: small, and good enough to wander through inputs.
+    fn next(&mut self) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) as usize
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        self.next() % bound.max(1)
+    }
+
+    fn input(&mut self) -> Vec<u8> {
+        let mut input = SEEDS[self.below(SEEDS.len())].as_bytes().to_vec();
+        for _ in 0..self.below(5) {
+            self.mutate(&mut input);
+        }
+        input
+    }
+
+    fn mutate(&mut self, input: &mut Vec<u8>) {
+        let at = self.below(input.len() + 1);
+        let end = (at + self.below(24)).min(input.len());
+        match self.below(5) {
+            0 => drop(input.drain(at..end)),
+            1 => drop(input.splice(at..at, PIECES[self.below(PIECES.len())].iter().copied())),
+            2 => drop(input.splice(at..end, PIECES[self.below(PIECES.len())].iter().copied())),
+            3 => {
+                let copy = input[at..end].to_vec();
+                let to = self.below(input.len() + 1);
+                drop(input.splice(to..to, copy));
+            }
+            _ => {
+                if let Some(byte) = input.get_mut(at) {
+                    *byte ^= 1 << self.below(8);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_input_breaks_a_decoder() {
+        super::run(0, 20_000);
+    }
+}

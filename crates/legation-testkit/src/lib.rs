@@ -1,0 +1,6 @@
+//! Contract suites, scripted agents and servers for tests.
+
+pub mod agents;
+pub mod fuzz;
+pub mod history;
+pub mod store_contract;

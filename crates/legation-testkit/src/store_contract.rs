@@ -1,0 +1,56 @@
+//! The contract of [`TaskStore`], as checks that every store runs.
+//!
+//! A check is given a function that opens the store in one and the same place, so it can leave the
+//! store and come back. [`store_contract!`](crate::store_contract!) makes a test of each.
+
+pub mod fencing;
+mod fixture;
+pub mod listing;
+pub mod log;
+pub mod retention;
+pub mod scopes;
+
+use std::sync::Arc;
+
+use legation_core::TaskStore;
+
+/// Opens the store; every call opens the same one. The one before is dropped by then.
+pub type Open<'a> = &'a dyn Fn() -> Arc<dyn TaskStore>;
+
+/// Makes a test of every rule for a store.
+///
+/// The argument is evaluated once in each test and gives the function that opens the store.
+#[macro_export]
+macro_rules! store_contract {
+    ($home:expr) => {
+        $crate::store_contract! { $home =>
+            log::a_task_survives_its_store,
+            log::entries_come_in_order_with_their_numbers,
+            log::entries_are_limited_by_bytes_but_come_at_all,
+            log::the_newest_snapshot_comes_with_what_follows_it,
+            log::merged_appends_equal_separate_ones,
+            log::keys_are_new_also_after_a_restart,
+            fencing::a_lower_epoch_is_refused_and_a_higher_one_takes_over,
+            fencing::entry_numbers_neither_repeat_nor_leave_a_gap,
+            fencing::a_refused_append_fails_alone,
+            fencing::an_idempotency_key_belongs_to_one_task,
+            scopes::what_is_foreign_does_not_exist,
+            scopes::a_context_of_somebody_else_is_another_context,
+            scopes::a_scope_without_owner_or_agent_reaches_all_of_them,
+            listing::listings_equal_those_of_a_simple_model,
+            listing::pages_follow_one_another_without_gap_or_repetition,
+            retention::a_sweep_removes_what_ended_before_a_moment,
+            retention::a_sweep_stops_at_its_limit,
+            retention::unfinished_tasks_are_found_by_key,
+        }
+    };
+    ($home:expr => $($module:ident :: $rule:ident),+ $(,)?) => {
+        $(
+            #[::tokio::test]
+            async fn $rule() {
+                let open = $home;
+                $crate::store_contract::$module::$rule(&open).await;
+            }
+        )+
+    };
+}

@@ -1,0 +1,175 @@
+//! Tasks as the checks write them.
+
+use bytes::Bytes;
+use legation_core::store::{
+    Append, Birth, Idempotency, Page, Query, Seq, StoreError, Stored, TaskKey,
+};
+use legation_core::{Scope, TaskStore};
+use legation_model::{ContextId, TaskId, TaskState, Timestamp};
+use tokio::sync::oneshot;
+
+/// The scope that most tasks of the checks are in.
+pub(super) fn home() -> Scope {
+    scope("deployment", "tenant", Some("owner"), Some("agent"))
+}
+
+pub(super) fn scope(
+    deployment: &str,
+    tenant: &str,
+    owner: Option<&str>,
+    agent: Option<&str>,
+) -> Scope {
+    let name = |name: Option<&str>| name.map(Into::into);
+    let (deployment, tenant) = (deployment.into(), tenant.into());
+    Scope { deployment, tenant, owner: name(owner), agent: name(agent) }
+}
+
+pub(super) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis).expect("a time near 1970")
+}
+
+pub(super) fn context(name: &str) -> ContextId {
+    ContextId::parse(name).expect("a valid id")
+}
+
+/// Writes one task: knows what the next append of it looks like.
+pub(super) struct Draft {
+    pub(super) key: TaskKey,
+    pub(super) id: TaskId,
+    pub(super) scope: Scope,
+    pub(super) context_id: ContextId,
+    pub(super) epoch: u32,
+    pub(super) last: Seq,
+    pub(super) idempotency: Option<Idempotency>,
+}
+
+impl Draft {
+    pub(super) fn new(store: &dyn TaskStore) -> Self {
+        Self {
+            key: store.next_key(),
+            id: TaskId::generate(),
+            scope: home(),
+            context_id: context("context"),
+            epoch: 1,
+            last: 0,
+            idempotency: None,
+        }
+    }
+
+    pub(super) fn within(mut self, scope: &Scope, context_id: &str) -> Self {
+        self.scope = scope.clone();
+        self.context_id = context(context_id);
+        self
+    }
+
+    pub(super) fn keyed(mut self, key: &str, digest: u8) -> Self {
+        self.idempotency = Some(Idempotency { key: key.to_owned(), digest: [digest; 32] });
+        self
+    }
+
+    /// The next append: events of that many numbers; the first of a task brings its birth.
+    pub(super) fn add(&mut self, events: u64, state: TaskState, status_at: i64) -> Append {
+        let born = self.last == 0;
+        let birth = born.then(|| {
+            Box::new(Birth {
+                scope: self.scope.clone(),
+                id: self.id.clone(),
+                context_id: self.context_id.clone(),
+                created_at: at(status_at),
+                idempotency: self.idempotency.clone(),
+            })
+        });
+        let first = self.last + 1;
+        self.last += events;
+        Append {
+            key: self.key,
+            epoch: self.epoch,
+            birth,
+            first,
+            entries: (first..=self.last).map(|seq| self.entry(seq)).collect(),
+            prior: (!born).then_some(TaskState::Submitted),
+            state,
+            status_at: at(status_at),
+            snapshot: None,
+        }
+    }
+
+    /// The same with a snapshot, which says after which event it was taken.
+    pub(super) fn settle(&mut self, events: u64, state: TaskState, status_at: i64) -> Append {
+        let append = self.add(events, state, status_at);
+        Append { snapshot: Some(self.snapshot(self.last)), ..append }
+    }
+
+    pub(super) fn entry(&self, seq: Seq) -> Bytes {
+        format!(r#"{{"task":"{}","event":{seq}}}"#, self.id).into()
+    }
+
+    pub(super) fn snapshot(&self, seq: Seq) -> Bytes {
+        format!(r#"{{"task":"{}","after":{seq}}}"#, self.id).into()
+    }
+
+    /// The task as the store has it.
+    pub(super) async fn load(&self, store: &dyn TaskStore) -> Stored {
+        let loaded = store.load(&self.scope, &self.id).await.expect("a readable store");
+        loaded.expect("the task is stored")
+    }
+
+    /// Its whole log.
+    pub(super) async fn log(&self, store: &dyn TaskStore) -> Vec<(Seq, Bytes)> {
+        let entries = store.entries(&self.scope, self.key, 0, usize::MAX).await;
+        entries.expect("a readable store")
+    }
+}
+
+/// Queues appends without waiting between them, and gives the outcome of each.
+pub(super) async fn append_all(
+    store: &dyn TaskStore,
+    appends: impl IntoIterator<Item = Append>,
+) -> Vec<Result<(), StoreError>> {
+    let mut outcomes = Vec::new();
+    for append in appends {
+        let (done, outcome) = oneshot::channel();
+        store.append(append, Box::new(|result| drop(done.send(result))));
+        outcomes.push(outcome);
+    }
+    let mut results = Vec::new();
+    for outcome in outcomes {
+        results.push(outcome.await.expect("the store calls back"));
+    }
+    results
+}
+
+/// Appends what must be taken.
+pub(super) async fn write(store: &dyn TaskStore, appends: impl IntoIterator<Item = Append>) {
+    for outcome in append_all(store, appends).await {
+        outcome.expect("the store takes the append");
+    }
+}
+
+pub(super) async fn list(store: &dyn TaskStore, scope: &Scope, query: &Query) -> Page {
+    store.list(scope, query).await.expect("a readable store")
+}
+
+pub(super) fn keys(tasks: &[Stored]) -> Vec<TaskKey> {
+    tasks.iter().map(|task| task.key).collect()
+}
+
+/// Numbers that look random and are the same in every run.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below the bound.
+    pub(super) fn roll(&mut self, bound: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len() as u64) as usize]
+    }
+}

@@ -1,0 +1,120 @@
+//! The first look at a request body: refuses bombs before anything is built from them.
+
+use legation_model::{A2aError, ErrorKind};
+
+/// The bounds of JSON that is worth parsing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonBounds {
+    /// How deep objects and arrays may nest.
+    pub depth: usize,
+    /// How many members and elements there may be in all.
+    pub items: usize,
+}
+
+impl Default for JsonBounds {
+    fn default() -> Self {
+        Self { depth: 128, items: 100_000 }
+    }
+}
+
+impl JsonBounds {
+    /// Takes a body as text when it is UTF-8 and within the bounds. One pass, no memory; whether
+    /// it is JSON is for the parser to say.
+    ///
+    /// # Errors
+    /// `Parse` with the bound that is exceeded.
+    pub fn admit<'b>(&self, body: &'b [u8]) -> Result<&'b str, A2aError> {
+        let text = str::from_utf8(body).map_err(|_| refusal("the body is not UTF-8"))?;
+        let (mut depth, mut items) = (0_usize, 0_usize);
+        let mut rest = body;
+        while let Some((&byte, behind)) = rest.split_first() {
+            rest = behind;
+            match byte {
+                b'"' => rest = behind_string(rest),
+                b'{' | b'[' => (depth, items) = (depth + 1, items + 1),
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                // A container holds one item more than it has commas; its opening counts for that.
+                b',' => items += 1,
+                _ => continue,
+            }
+            if depth > self.depth {
+                let message = format!("the body nests deeper than {} levels", self.depth);
+                return Err(refusal(message));
+            }
+            if items > self.items {
+                let message = format!("the body has more than {} members and elements", self.items);
+                return Err(refusal(message));
+            }
+        }
+        Ok(text)
+    }
+}
+
+fn refusal(message: impl Into<String>) -> A2aError {
+    A2aError::new(ErrorKind::Parse, message)
+}
+
+/// What follows the string whose content begins here; nothing when it does not end.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    loop {
+        // Files arrive as strings of megabytes, so plain stretches are skipped eight at a time.
+        while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+            if holds_special(u64::from_ne_bytes(*word)) {
+                break;
+            }
+            rest = behind;
+        }
+        match rest {
+            [] => return rest,
+            [b'"', behind @ ..] => return behind,
+            [b'\\', _, behind @ ..] => rest = behind,
+            [_, behind @ ..] => rest = behind,
+        }
+    }
+}
+
+/// Whether one of eight bytes may be a quote or a backslash; false alarms only cost time.
+const fn holds_special(word: u64) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const fn holds_zero(word: u64) -> bool {
+        word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
+    }
+    holds_zero(word ^ (ONES * b'"' as u64)) || holds_zero(word ^ (ONES * b'\\' as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bombs_are_refused_and_strings_are_not_counted() {
+        let bounds = JsonBounds { depth: 3, items: 5 };
+        let cases: [(&[u8], bool); 11] = [
+            (b"[[[]]]", true),
+            (b"[[[[]]]]", false),
+            (b"[[],[],[]]", false),
+            (b"[1,2,3,4,5]", true),
+            (b"[1,2,3,4,5,6]", false),
+            (br#"{"a":1,"b":{"c":[2]}}"#, true),
+            (br#"["[[[[[[[[,,,,,,,,,,","\"[[[[[[[\\"]"#, true),
+            (br#"["\\\\\\\\",[[[]]]]"#, false),
+            (br#"["unfinished [[[[[[\"#, true),
+            (b"]]]]{", true),
+            (b"\"\xff\"", false),
+        ];
+        for (body, taken) in cases {
+            assert_eq!(bounds.admit(body).is_ok(), taken, "{:?}", str::from_utf8(body));
+        }
+        let deep = "[".repeat(1_000_000);
+        assert!(JsonBounds::default().admit(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn quotes_are_found_at_every_offset() {
+        for offset in 0..20 {
+            let body = format!("[\"{}\",[[[[]]]]]", "x".repeat(offset));
+            assert!(JsonBounds { depth: 4, items: 99 }.admit(body.as_bytes()).is_err());
+            assert!(JsonBounds { depth: 5, items: 99 }.admit(body.as_bytes()).is_ok());
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What goes over the wire: protocol versions, operations, codecs, error tables and frames.
+//!
+//! Only this crate and the bindings' extractor know that there are versions. A codec turns bytes
+//! into a [`legation_model::Request`] and frames documents as answers; [`operation`] and [`error`]
+//! are the tables that say what each is called where. There is no IO here.
+
+pub mod error;
+pub mod fault;
+pub mod json;
+pub mod jsonrpc;
+pub mod operation;
+mod percent;
+pub mod sse;
+pub mod v1;
+pub mod version;

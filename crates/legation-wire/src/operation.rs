@@ -1,0 +1,298 @@
+//! The eleven operations and how each binding names them: one table (Spec 5.3).
+
+use std::borrow::Cow;
+
+use legation_model::A2aError;
+
+use crate::percent;
+
+/// An operation of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the protocol's, and `Request` says what they do")]
+pub enum Operation {
+    SendMessage,
+    SendStreamingMessage,
+    GetTask,
+    ListTasks,
+    CancelTask,
+    SubscribeToTask,
+    CreateTaskPushNotificationConfig,
+    GetTaskPushNotificationConfig,
+    ListTaskPushNotificationConfigs,
+    DeleteTaskPushNotificationConfig,
+    GetExtendedAgentCard,
+}
+
+/// An HTTP method that the REST binding uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are HTTP's")]
+pub enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
+/// How the bindings name an operation.
+#[derive(Debug)]
+pub struct Row {
+    /// The operation.
+    pub operation: Operation,
+    /// The JSON-RPC method, which is the gRPC method as well.
+    pub method: &'static str,
+    /// The HTTP methods of the REST binding.
+    pub verbs: &'static [Verb],
+    /// The path of the REST binding, relative to the interface's URL.
+    pub path: &'static str,
+    /// Whether the answer is a stream.
+    pub streams: bool,
+}
+
+const fn row(
+    operation: Operation,
+    method: &'static str,
+    verbs: &'static [Verb],
+    path: &'static str,
+) -> Row {
+    let streams = matches!(operation, SendStreamingMessage | SubscribeToTask);
+    Row { operation, method, verbs, path, streams }
+}
+
+use Operation::*;
+use Verb::{Delete, Get, Post};
+
+/// Every operation. Subscribe goes by both verbs: the text of the protocol says POST, its schema
+/// says GET.
+#[rustfmt::skip]
+pub const TABLE: [Row; 11] = [
+    row(SendMessage,                      "SendMessage",                      &[Post],      "/message:send"),
+    row(SendStreamingMessage,             "SendStreamingMessage",             &[Post],      "/message:stream"),
+    row(GetTask,                          "GetTask",                          &[Get],       "/tasks/{id}"),
+    row(ListTasks,                        "ListTasks",                        &[Get],       "/tasks"),
+    row(CancelTask,                       "CancelTask",                       &[Post],      "/tasks/{id}:cancel"),
+    row(SubscribeToTask,                  "SubscribeToTask",                  &[Post, Get], "/tasks/{id}:subscribe"),
+    row(CreateTaskPushNotificationConfig, "CreateTaskPushNotificationConfig", &[Post],      "/tasks/{taskId}/pushNotificationConfigs"),
+    row(GetTaskPushNotificationConfig,    "GetTaskPushNotificationConfig",    &[Get],       "/tasks/{taskId}/pushNotificationConfigs/{id}"),
+    row(ListTaskPushNotificationConfigs,  "ListTaskPushNotificationConfigs",  &[Get],       "/tasks/{taskId}/pushNotificationConfigs"),
+    row(DeleteTaskPushNotificationConfig, "DeleteTaskPushNotificationConfig", &[Delete],    "/tasks/{taskId}/pushNotificationConfigs/{id}"),
+    row(GetExtendedAgentCard,             "GetExtendedAgentCard",             &[Get],       "/extendedAgentCard"),
+];
+
+// The table is indexed by the operation.
+const _: () = {
+    let mut index = 0;
+    while index < TABLE.len() {
+        assert!(TABLE[index].operation as usize == index, "a row is out of order");
+        index += 1;
+    }
+};
+
+/// First segments that are never a tenant: paths of the protocol, of its other versions and of
+/// the server.
+const NOT_TENANTS: [&str; 11] = [
+    "message:send",
+    "message:stream",
+    "tasks",
+    "extendedAgentCard",
+    "v1",
+    ".well-known",
+    "a2a",
+    "console",
+    "healthz",
+    "readyz",
+    "metrics",
+];
+
+impl Operation {
+    /// How the bindings name the operation.
+    pub const fn row(self) -> &'static Row {
+        const ROWS: &[Row; 11] = &TABLE;
+        &ROWS[self as usize]
+    }
+
+    /// The operation of a JSON-RPC method.
+    pub fn of_method(method: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.method == method).map(|row| row.operation)
+    }
+}
+
+impl Verb {
+    /// The name of the HTTP method.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Get => "GET",
+            Post => "POST",
+            Delete => "DELETE",
+        }
+    }
+}
+
+/// A REST request's operation with what its path says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Route<'p> {
+    /// The operation.
+    pub operation: Operation,
+    /// The tenant before the operation's path.
+    pub tenant: Option<Cow<'p, str>>,
+    /// The path's parameters by their name in the request.
+    pub parameters: Vec<(&'static str, Cow<'p, str>)>,
+}
+
+/// What a REST path leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<'p> {
+    /// An operation.
+    Route(Route<'p>),
+    /// A path that goes by these HTTP methods only.
+    OtherVerbs(Vec<Verb>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Finds the operation of a REST request by the path below the interface's URL.
+///
+/// # Errors
+/// `InvalidParams` when a parameter in the path is not percent-encoded UTF-8, or holds `/` or a
+/// control character.
+pub fn find<'p>(verb: &str, path: &'p str) -> Result<Found<'p>, A2aError> {
+    let found = find_below(verb, path, None)?;
+    if found != Found::Nothing {
+        return Ok(found);
+    }
+    let Some((first, rest)) = path.strip_prefix('/').and_then(|path| path.split_once('/')) else {
+        return Ok(found);
+    };
+    if first.is_empty() || NOT_TENANTS.contains(&first) {
+        return Ok(found);
+    }
+    // The rest keeps its leading slash.
+    find_below(verb, &path[path.len() - rest.len() - 1..], Some(first))
+}
+
+fn find_below<'p>(
+    verb: &str,
+    path: &'p str,
+    tenant: Option<&'p str>,
+) -> Result<Found<'p>, A2aError> {
+    let mut others = Vec::new();
+    for row in &TABLE {
+        let Some(parameters) = parameters(row.path, path) else { continue };
+        if !row.verbs.iter().any(|known| known.name() == verb) {
+            others.extend_from_slice(row.verbs);
+            continue;
+        }
+        let tenant = tenant.map(|tenant| decode("tenant", tenant)).transpose()?;
+        let decoded = parameters.into_iter().map(|(name, raw)| Ok((name, decode(name, raw)?)));
+        let parameters = decoded.collect::<Result<_, A2aError>>()?;
+        return Ok(Found::Route(Route { operation: row.operation, tenant, parameters }));
+    }
+    Ok(if others.is_empty() { Found::Nothing } else { Found::OtherVerbs(others) })
+}
+
+/// The parameters of a path, still encoded, when it has the form of a template.
+fn parameters<'p>(template: &'static str, path: &'p str) -> Option<Vec<(&'static str, &'p str)>> {
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    let mut parameters = Vec::new();
+    loop {
+        let (wanted, given) = match (wanted.next(), given.next()) {
+            (None, None) => return Some(parameters),
+            (Some(wanted), Some(given)) => (wanted, given),
+            (None, Some(_)) | (Some(_), None) => return None,
+        };
+        let Some((name, action)) = wanted.strip_prefix('{').and_then(|w| w.split_once('}')) else {
+            if wanted != given {
+                return None;
+            }
+            continue;
+        };
+        // What stands behind the last colon is an action; a colon within an id is encoded.
+        let (value, given_action) = given.split_at(given.rfind(':').unwrap_or(given.len()));
+        if value.is_empty() || given_action != action {
+            return None;
+        }
+        parameters.push((name, value));
+    }
+}
+
+fn decode<'p>(name: &str, raw: &'p str) -> Result<Cow<'p, str>, A2aError> {
+    let text =
+        percent::decode(raw).ok_or_else(|| A2aError::invalid(name, "not percent-encoded"))?;
+    if text.contains('/') || text.chars().any(char::is_control) {
+        return Err(A2aError::invalid(name, "must not hold `/` or control characters"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(verb: &str, path: &str, expected: &str) {
+        let got = match find(verb, path) {
+            Ok(Found::Route(Route { operation, tenant, parameters })) => {
+                let tenant = tenant.map(|tenant| format!("[{tenant}] ")).unwrap_or_default();
+                let values: Vec<_> = parameters.iter().map(|(n, v)| format!(" {n}={v}")).collect();
+                format!("{tenant}{operation:?}{}", values.concat())
+            }
+            Ok(Found::OtherVerbs(verbs)) => format!("{verbs:?}"),
+            Ok(Found::Nothing) => "nothing".into(),
+            Err(error) => error.message,
+        };
+        assert_eq!(got, expected, "{verb} {path}");
+    }
+
+    #[test]
+    fn paths_lead_to_operations() {
+        let cases = [
+            ("POST", "/message:send", "SendMessage"),
+            ("POST", "/acme/message:stream", "[acme] SendStreamingMessage"),
+            ("GET", "/tasks", "ListTasks"),
+            ("GET", "/tasks/7", "GetTask id=7"),
+            ("GET", "/tasks/a%3Ab%25", "GetTask id=a:b%"),
+            ("POST", "/tasks/a%3Acancel:cancel", "CancelTask id=a:cancel"),
+            ("GET", "/tasks/7:subscribe", "SubscribeToTask id=7"),
+            ("POST", "/t/tasks/7:subscribe", "[t] SubscribeToTask id=7"),
+            (
+                "POST",
+                "/tasks/7/pushNotificationConfigs",
+                "CreateTaskPushNotificationConfig taskId=7",
+            ),
+            (
+                "DELETE",
+                "/tasks/7/pushNotificationConfigs/c",
+                "DeleteTaskPushNotificationConfig taskId=7 id=c",
+            ),
+            ("GET", "/extendedAgentCard", "GetExtendedAgentCard"),
+            ("PUT", "/tasks/7", "[Get]"),
+            ("POST", "/tasks", "[Get]"),
+            ("GET", "/tasks/7:cancel", "[Post]"),
+            ("PUT", "/tasks/7/pushNotificationConfigs", "[Post, Get]"),
+            ("POST", "/tasks/7:destroy", "nothing"),
+            ("GET", "/tasks/", "nothing"),
+            ("POST", "/tasks/:cancel", "nothing"),
+            ("POST", "/v1/message:send", "nothing"),
+            ("POST", "/tasks/message:send", "nothing"),
+            ("POST", "//message:send", "nothing"),
+            ("POST", "/a/b/message:send", "nothing"),
+            ("GET", "/", "nothing"),
+            ("GET", "", "nothing"),
+            ("GET", "/tasks/a%2Fb", "id: must not hold `/` or control characters"),
+            ("GET", "/tasks/a%00", "id: must not hold `/` or control characters"),
+            ("GET", "/tasks/a%2", "id: not percent-encoded"),
+            ("GET", "/tasks/%ff", "id: not percent-encoded"),
+            ("GET", "/%0a/tasks/7", "tenant: must not hold `/` or control characters"),
+        ];
+        for (verb, path, expected) in cases {
+            check(verb, path, expected);
+        }
+    }
+
+    #[test]
+    fn methods_lead_to_operations() {
+        for row in &TABLE {
+            assert_eq!(Operation::of_method(row.method), Some(row.operation));
+        }
+        for unknown in ["", "sendMessage", "message/send", "SendMessage "] {
+            assert_eq!(Operation::of_method(unknown), None, "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Says where in a request a fault is, in words for its author.
+
+use std::fmt::Display;
+
+use legation_model::{A2aError, ErrorKind, FieldViolation};
+
+/// The longest description, in characters; it may repeat a value of the caller's.
+const MAX_DESCRIPTION: usize = 300;
+
+/// How serde's and the model's errors name a member of the object they are about.
+const NAMING: [(&str, &str, &str); 3] = [
+    ("missing field `", "`", "is missing"),
+    ("duplicate field `", "`", "is there twice"),
+    ("`", "` is not base64", "is not base64"),
+];
+
+/// Makes a violation of a deserializer's error.
+pub(super) fn violation(error: &serde_path_to_error::Error<impl Display>) -> A2aError {
+    let text = error.inner().to_string();
+    // The line and column of the text that we read mean nothing beside a path.
+    let text = text.rfind(" at line ").map_or(&*text, |end| &text[..end]);
+    let path = error.path().to_string();
+    let path = if path == "." { "" } else { &*path };
+    match member(text) {
+        Some((member, what)) if path.is_empty() => A2aError::invalid(member, what),
+        Some((member, what)) => A2aError::invalid(format!("{path}.{member}"), what),
+        None if path.is_empty() => whole(text),
+        None => A2aError::invalid(path, cut(text)),
+    }
+}
+
+fn member(text: &str) -> Option<(&str, &'static str)> {
+    NAMING.iter().find_map(|(before, after, what)| {
+        Some((text.strip_prefix(before)?.strip_suffix(after)?, *what))
+    })
+}
+
+/// A fault of the request as a whole.
+fn whole(text: &str) -> A2aError {
+    let description = cut(text);
+    let mut error = A2aError::new(ErrorKind::InvalidParams, &*description);
+    error.violations.push(FieldViolation { field: String::new(), description });
+    error
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_DESCRIPTION).collect()
+}
