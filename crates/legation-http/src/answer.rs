@@ -1,0 +1,101 @@
+//! Responses, of either binding.
+
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use legation_core::Refused;
+use legation_model::A2aError;
+use legation_wire::error::{ErrorProfile, row_of};
+use legation_wire::fault;
+use legation_wire::jsonrpc::Id;
+
+use crate::body::Body;
+
+/// The `A2A-Version` header.
+pub(crate) const A2A_VERSION: HeaderName = HeaderName::from_static("a2a-version");
+
+/// The media type of the REST binding.
+pub(crate) const A2A_JSON: HeaderValue = HeaderValue::from_static("application/a2a+json");
+/// The media type of the JSON-RPC binding and of cards.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The media type of streams.
+pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+pub(crate) type Answer = Response<Body>;
+
+/// What a call is refused with: the error, and the headers that belong to its status.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: A2aError,
+    header: Option<Box<Header>>,
+    status: Option<StatusCode>,
+}
+
+type Header = (HeaderName, HeaderValue);
+
+impl Refusal {
+    /// The refusal of a path that goes by other methods.
+    pub(crate) fn with_allow(error: A2aError, methods: &str) -> Self {
+        Self { header: header(ALLOW, methods), ..error.into() }
+    }
+
+    /// The refusal with another status than the error's own.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status: Some(status), ..self }
+    }
+}
+
+impl From<A2aError> for Refusal {
+    fn from(error: A2aError) -> Self {
+        let seconds = error.retry_after.map(|delay| delay.as_secs_f64().ceil().max(1.0));
+        let header = seconds.and_then(|seconds| header(RETRY_AFTER, &seconds.to_string()));
+        Self { error, header, status: None }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self { header: header(WWW_AUTHENTICATE, &refused.challenge), ..refused.error.into() }
+    }
+}
+
+/// A header, unless its value cannot be one.
+fn header(name: HeaderName, value: &str) -> Option<Box<Header>> {
+    HeaderValue::from_str(value).ok().map(|value| Box::new((name, value)))
+}
+
+/// A response with this content.
+pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: Body) -> Answer {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// A JSON-RPC error response. Its HTTP status is 200 unless the fault is HTTP's own.
+pub(crate) fn rpc_error(id: Id<'_>, refusal: Refusal) -> Answer {
+    let error = fault::write_rpc(&refusal.error);
+    let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+    let status = row_of(refusal.error.kind).http_of_rpc();
+    refused(refusal, status, JSON, body)
+}
+
+/// A REST error response.
+pub(crate) fn rest_error(
+    refusal: Refusal,
+    profile: ErrorProfile,
+    content_type: HeaderValue,
+) -> Answer {
+    let body = fault::write_rest(&refusal.error, profile);
+    let status = row_of(refusal.error.kind).http(profile);
+    refused(refusal, status, content_type, body)
+}
+
+fn refused(refusal: Refusal, status: u16, content_type: HeaderValue, body: String) -> Answer {
+    let status = StatusCode::from_u16(status).expect("the error table has valid statuses only");
+    let mut response = answer(refusal.status.unwrap_or(status), content_type, Body::full(body));
+    if let Some(header) = refusal.header {
+        let (name, value) = *header;
+        response.headers_mut().insert(name, value);
+    }
+    response
+}

@@ -1,0 +1,141 @@
+//! Response bodies.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+
+use crate::pace::{Phase, Phases};
+use crate::readers::Reader;
+use crate::stream::EventStream;
+
+/// Documents up to this many bytes are copied between their frames, which costs less than two
+/// more buffers in the write.
+const COPIED: usize = 16 << 10;
+
+/// A response body, and who watches over it.
+pub(crate) struct Body {
+    kind: Kind,
+    watch: Watch,
+}
+
+/// Who sees to it that a connection does not wait for ever.
+pub(crate) enum Watch {
+    /// Nobody yet.
+    Nobody,
+    /// The transport of an HTTP/1.1 connection, which is idle again when the body is dropped.
+    Transport(Phases),
+    /// An HTTP/2 connection, which marks here that the body's reader takes it.
+    Readers(Reader),
+}
+
+enum Kind {
+    /// What stands before a document, the document, and what stands behind it.
+    Pieces([Bytes; 3]),
+    /// Events as they come.
+    Stream(Box<EventStream>),
+}
+
+impl Body {
+    /// A body of these bytes.
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Kind::Pieces([bytes.into(), Bytes::new(), Bytes::new()]).into()
+    }
+
+    /// A document with text around it. A large one is not copied.
+    pub(crate) fn framed(before: &[&str], document: &Bytes, after: &[&str]) -> Self {
+        let copied = if document.len() <= COPIED { document.len() } else { 0 };
+        let around = before.iter().chain(after).map(|piece| piece.len()).sum::<usize>();
+        let mut text = BytesMut::with_capacity(around + copied);
+        before.iter().for_each(|piece| text.extend_from_slice(piece.as_bytes()));
+        if copied < document.len() {
+            return Kind::Pieces([text.freeze(), document.clone(), after.concat().into()]).into();
+        }
+        text.extend_from_slice(document);
+        after.iter().for_each(|piece| text.extend_from_slice(piece.as_bytes()));
+        Self::full(text.freeze())
+    }
+
+    /// Events as they come.
+    pub(crate) fn stream(events: EventStream) -> Self {
+        Kind::Stream(Box::new(events)).into()
+    }
+
+    /// The body under a watch.
+    pub(crate) fn watched_by(&mut self, watch: Watch) {
+        self.watch = watch;
+    }
+}
+
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self { kind, watch: Watch::Nobody }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Watch::Transport(phases) = &self.watch {
+            phases.enter(Phase::Idle);
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Watch::Readers(reader) = &self.watch {
+            reader.takes();
+        }
+        let chunk = match &mut self.kind {
+            Kind::Stream(events) => std::task::ready!(events.poll_chunk(cx)),
+            Kind::Pieces(pieces) => {
+                let next = pieces.iter_mut().find(|piece| piece.has_remaining());
+                next.map(std::mem::take)
+            }
+        };
+        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Stream(_) => false,
+            Kind::Pieces(pieces) => pieces.iter().all(Bytes::is_empty),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Stream(_) => SizeHint::default(),
+            Kind::Pieces(pieces) => {
+                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn large_documents_are_not_copied_and_lengths_are_exact() {
+        for length in [0, 10, COPIED, COPIED + 1] {
+            let document = Bytes::from(vec![b'x'; length]);
+            let body = Body::framed(&["<", "a>"], &document, &["</", "a>"]);
+            let hint = http_body::Body::size_hint(&body).exact();
+            let whole = body.collect().await.expect("bodies do not fail").to_bytes();
+            assert_eq!(hint, Some(whole.len() as u64));
+            assert_eq!(whole.len(), length + 7);
+            assert!(whole.starts_with(b"<a>") && whole.ends_with(b"</a>"));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What the head of a request says about a call, the same on every binding.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Response};
+use legation_core::{Authenticator, CURSOR_EXTENSION, Call, Caller, Credentials, Refused};
+use legation_model::{A2aError, Request};
+use legation_wire::version::{self, MissingVersion, Version};
+
+use crate::answer::A2A_VERSION;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The header that names extensions, and its name before 1.0. Either is taken in any version.
+static EXTENSIONS: [HeaderName; 2] =
+    [HeaderName::from_static("a2a-extensions"), HeaderName::from_static("x-a2a-extensions")];
+
+/// Extensions that calls may activate.
+pub(crate) const SUPPORTED: [&str; 1] = [CURSOR_EXTENSION];
+
+/// Extensions that one request may name.
+const MAX_EXTENSIONS: usize = 64;
+
+/// The longest idempotency key, in bytes.
+const MAX_KEY: usize = 256;
+
+/// Says who calls.
+///
+/// # Errors
+/// When the authenticator refuses. Two `Authorization` headers count as none: nobody can say
+/// which of them a proxy has checked.
+pub(crate) fn authenticate(
+    authenticator: &dyn Authenticator,
+    headers: &HeaderMap,
+) -> Result<Caller, Refused> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    let authorization = only.and_then(|value| value.to_str().ok());
+    authenticator.authenticate(Credentials { authorization })
+}
+
+/// A call with what the bindings have to know of it.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) call: Call,
+    pub(crate) version: Version,
+    /// The header that lists the activated extensions, under the name the caller used.
+    activated: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Arrival {
+    /// Reads the head of a request.
+    ///
+    /// # Errors
+    /// `VersionNotSupported`, or `InvalidParams` with the name of the header.
+    pub(crate) fn read(
+        head: &Parts,
+        caller: Caller,
+        agent: Option<Arc<str>>,
+        missing: MissingVersion,
+    ) -> Result<Self, A2aError> {
+        let version = read_version(head, missing)?;
+        let (extensions, activated) = read_extensions(&head.headers)?;
+        let idempotency_key = read_key(&head.headers)?;
+        let last_event = read_last_event(&head.headers)?;
+        let call = Call { caller, agent, extensions, idempotency_key, last_event };
+        Ok(Self { call, version, activated })
+    }
+
+    /// Whether the caller wants the cursor in each update's metadata.
+    pub(crate) fn wants_cursor(&self) -> bool {
+        self.call.extensions.iter().any(|uri| uri == CURSOR_EXTENSION)
+    }
+
+    /// Takes from a request what an activated extension has put into its metadata.
+    ///
+    /// # Errors
+    /// `InvalidParams` when the extension's data has not its form.
+    pub(crate) fn take_extension_data(&mut self, request: &Request) -> Result<(), A2aError> {
+        #[derive(serde::Deserialize)]
+        struct Cursor {
+            after: u64,
+        }
+        let Request::SubscribeToTask(request) = request else { return Ok(()) };
+        if !self.wants_cursor() {
+            return Ok(());
+        }
+        let data = request.metadata.as_ref().and_then(|metadata| metadata.get(CURSOR_EXTENSION));
+        let Some(data) = data else { return Ok(()) };
+        let cursor: Cursor = data.read().map_err(|_| {
+            A2aError::invalid(format!("metadata.{CURSOR_EXTENSION}"), r#"expected {"after": n}"#)
+        })?;
+        // The header is the transport's own word and has precedence.
+        self.call.last_event.get_or_insert(cursor.after);
+        Ok(())
+    }
+
+    /// Says in a response what was agreed on.
+    pub(crate) fn echo<B>(&self, response: &mut Response<B>) {
+        let version = HeaderValue::from_static(self.version.name());
+        response.headers_mut().insert(A2A_VERSION, version);
+        if let Some((name, value)) = &self.activated {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+}
+
+fn read_version(head: &Parts, missing: MissingVersion) -> Result<Version, A2aError> {
+    let mut lines = head.headers.get_all(&A2A_VERSION).iter();
+    let Some(first) = lines.next() else {
+        let stated = head.uri.query().and_then(version::stated_in);
+        return Version::of_request(stated.as_deref(), missing);
+    };
+    // Lines that differ are read as the one line they are equal to, which is no version.
+    let differing = lines.any(|line| line != first);
+    let stated = if differing { "several" } else { first.to_str().unwrap_or("not text") };
+    Version::of_request(Some(stated), missing)
+}
+
+type Extensions = (Vec<String>, Option<(HeaderName, HeaderValue)>);
+
+fn read_extensions(headers: &HeaderMap) -> Result<Extensions, A2aError> {
+    let (mut uris, mut used) = (Vec::new(), None);
+    for name in &EXTENSIONS {
+        for line in headers.get_all(name) {
+            let line = line.to_str().map_err(|_| A2aError::invalid(name.as_str(), "not text"))?;
+            uris.extend(line.split(',').map(str::trim).filter(|uri| !uri.is_empty()));
+            used = used.or(Some(name));
+        }
+    }
+    if uris.len() > MAX_EXTENSIONS {
+        return Err(A2aError::invalid(EXTENSIONS[0].as_str(), "names too many extensions"));
+    }
+    let active: Vec<_> = SUPPORTED.into_iter().filter(|uri| uris.contains(uri)).collect();
+    let value = (!active.is_empty()).then(|| HeaderValue::from_str(&active.join(", ")));
+    let activated = used.cloned().zip(value.and_then(Result::ok));
+    Ok((uris.into_iter().map(str::to_owned).collect(), activated))
+}
+
+fn read_key(headers: &HeaderMap) -> Result<Option<String>, A2aError> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().ok().map(str::trim).filter(|key| (1..=MAX_KEY).contains(&key.len()));
+    let fault = || A2aError::invalid("Idempotency-Key", format!("must be 1 to {MAX_KEY} letters"));
+    key.map(|key| Some(key.to_owned())).ok_or_else(fault)
+}
+
+fn read_last_event(headers: &HeaderMap) -> Result<Option<u64>, A2aError> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let fault = || A2aError::invalid("Last-Event-ID", "must be the number of an event");
+    number.map(Some).ok_or_else(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Lines<'l> = &'l [(&'l str, &'l str)];
+
+    fn read(uri: &str, lines: Lines<'_>) -> Result<Arrival, A2aError> {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in lines {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).expect("a valid request").into_parts();
+        Arrival::read(&head, Caller::anonymous(), None, MissingVersion::Strict)
+    }
+
+    #[test]
+    fn the_version_is_in_the_header_or_else_in_the_query() {
+        let cases: [(&str, Lines<'_>, bool); 8] = [
+            ("/", &[("a2a-version", "1.0")], true),
+            ("/?A2A-Version=1.0", &[], true),
+            ("/?a=1&a2a-version=1%2E0", &[], true),
+            ("/?A2A-Version=9.9", &[("a2a-version", "1.0")], true),
+            ("/?A2A-Version=1.0", &[("a2a-version", "9.9")], false),
+            ("/", &[("a2a-version", "1.0"), ("a2a-version", "1.0")], true),
+            ("/", &[("a2a-version", "1.0"), ("a2a-version", "0.3")], false),
+            ("/", &[], false),
+        ];
+        for (uri, lines, taken) in cases {
+            assert_eq!(read(uri, lines).is_ok(), taken, "{uri} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_gathered_and_the_known_ones_echoed_under_the_name_used() {
+        let version = ("a2a-version", "1.0");
+        let lines = [
+            version,
+            ("x-a2a-extensions", "urn:a, ,urn:legation:a2a:extension:cursor:1"),
+            ("x-a2a-extensions", "urn:b"),
+        ];
+        let arrival = read("/", &lines).expect("a good head");
+        assert_eq!(arrival.call.extensions, ["urn:a", CURSOR_EXTENSION, "urn:b"]);
+        let mut response = Response::new(());
+        arrival.echo(&mut response);
+        assert_eq!(response.headers()["a2a-version"], "1.0");
+        assert_eq!(response.headers()["x-a2a-extensions"], CURSOR_EXTENSION);
+        let arrival = read("/", &[version, ("a2a-extensions", "urn:a")]).expect("a good head");
+        assert!(arrival.activated.is_none());
+    }
+
+    #[test]
+    fn headers_of_the_wrong_form_are_named() {
+        let long = "k".repeat(MAX_KEY + 1);
+        let many = "urn:x,".repeat(MAX_EXTENSIONS + 1);
+        let cases = [
+            ("idempotency-key", "k-1", None),
+            ("idempotency-key", "", Some("Idempotency-Key")),
+            ("idempotency-key", &long, Some("Idempotency-Key")),
+            ("last-event-id", "7", None),
+            ("last-event-id", "-1", Some("Last-Event-ID")),
+            ("last-event-id", "99999999999999999999", Some("Last-Event-ID")),
+            ("a2a-extensions", &many, Some("a2a-extensions")),
+        ];
+        for (name, value, field) in cases {
+            let fault = read("/", &[("a2a-version", "1.0"), (name, value)]).err();
+            let got = fault.map(|error| error.violations[0].field.clone());
+            assert_eq!(got.as_deref(), field, "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The bindings over HTTP: JSON-RPC, REST, streams and cards on one port.
+//!
+//! A connection is accepted within [`Bounds`], a request is routed to a binding, the one extractor
+//! in `call` makes a [`legation_core::Call`] of its head, a codec of `legation-wire` makes a
+//! request of its body, and the service's reply goes out in a frame. Nothing here knows what an
+//! operation does.
+
+mod answer;
+mod body;
+mod bounds;
+mod call;
+mod card;
+mod connection;
+mod hosts;
+mod intake;
+mod jsonrpc;
+mod listener;
+mod media;
+mod pace;
+mod readers;
+mod rest;
+mod router;
+mod server;
+mod settings;
+mod stream;
+
+pub use bounds::Bounds;
+pub use server::Http;
+pub use settings::{Hosts, Security, Settings};

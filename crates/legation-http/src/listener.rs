@@ -1,0 +1,126 @@
+//! The accept loop: takes connections within bounds, and lets them go at the end.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{self, Owner};
+use crate::server::Shared;
+
+/// How long to wait after accepting failed, such as for want of file descriptors.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// Accepts and serves connections until the server drains, then until they are gone.
+pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
+    let owner = Owner { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    tokio::select! {
+        () = accept(&listener, &shared, &owner) => {}
+        () = shared.drain.cancelled() => {}
+    }
+    // Closed now, so that new connections go to another server at once.
+    drop(listener);
+    owner.tasks.close();
+    let bound = shared.settings.bounds.drain;
+    if tokio::time::timeout(bound, owner.tasks.wait()).await.is_err() {
+        tracing::warn!(connections = owner.tasks.len(), "connections cut at the end of the drain");
+        owner.stop.cancel();
+        owner.tasks.wait().await;
+    }
+}
+
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>, owner: &Owner) {
+    let bounds = &shared.settings.bounds;
+    let slots = Arc::new(Semaphore::new(bounds.connections));
+    let addresses = Addresses::default();
+    loop {
+        // Taken before accepting: what is over the bound waits in the backlog of the system.
+        let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let Some((stream, address)) = next(listener).await else { continue };
+        let Some(place) = addresses.enter(address, bounds.connections_per_address) else {
+            tracing::debug!(%address, "too many connections from one address");
+            continue;
+        };
+        let (shared, tasks) = (shared.clone(), owner.tasks.clone());
+        let owner = owner.clone();
+        tasks.spawn(async move {
+            connection::serve(stream, shared, owner).await;
+            drop((slot, place));
+        });
+    }
+}
+
+async fn next(listener: &TcpListener) -> Option<(TcpStream, IpAddr)> {
+    match listener.accept().await {
+        Ok((stream, address)) => Some((stream, address.ip())),
+        Err(error) if concerns_one_connection(&error) => None,
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept connections");
+            tokio::time::sleep(BACKOFF).await;
+            None
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    [ConnectionAborted, ConnectionRefused, ConnectionReset].contains(&error.kind())
+}
+
+/// How many connections are open from each address.
+#[derive(Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One open connection from an address.
+struct Place {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Addresses {
+    fn enter(&self, address: IpAddr, bound: usize) -> Option<Place> {
+        let mut open = self.0.lock();
+        let count = open.entry(address).or_default();
+        if *count >= bound {
+            return None;
+        }
+        *count += 1;
+        Some(Place { addresses: self.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.addresses.0.lock();
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_bound_and_leaves_nothing_behind() {
+        let addresses = Addresses::default();
+        let [one, two] = [IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])];
+        let places: Vec<_> = (0..2).filter_map(|_| addresses.enter(one, 2)).collect();
+        assert_eq!(places.len(), 2);
+        assert!(addresses.enter(one, 2).is_none());
+        assert!(addresses.enter(two, 2).is_some());
+        drop(places);
+        assert!(addresses.0.lock().is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! Where a path leads.
+
+use http::Method;
+use legation_core::Exposed;
+
+/// Where the agents are mounted.
+const AGENTS: &str = "/a2a/agents/";
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'p> {
+    /// The card of a mount.
+    Card(Mount),
+    /// Whether the process lives.
+    Health,
+    /// Whether new work is taken.
+    Ready,
+    /// JSON-RPC, and nothing else.
+    Rpc,
+    /// JSON-RPC by POST, the card by GET: clients look for the card at the very address they
+    /// were given.
+    RpcOrCard(Mount),
+    /// A REST path below a mount.
+    Rest(Mount, &'p str),
+    /// Nothing: there is no such agent.
+    Nothing,
+}
+
+/// The number of the agent whose mount is called; `None` at the crew's.
+pub(crate) type Mount = Option<usize>;
+
+/// The paths that do not depend on the agents.
+const FIXED: [(&str, Place<'static>); 8] = [
+    ("/.well-known/agent-card.json", Place::Card(None)),
+    ("/.well-known/agent.json", Place::Card(None)),
+    ("/a2a/.well-known/agent-card.json", Place::Card(None)),
+    ("/healthz", Place::Health),
+    ("/readyz", Place::Ready),
+    ("/", Place::Rpc),
+    ("/a2a", Place::RpcOrCard(None)),
+    ("/a2a/", Place::RpcOrCard(None)),
+];
+
+/// The path of an agent's mount.
+pub(crate) fn mount_of(slug: &str) -> String {
+    format!("{AGENTS}{slug}")
+}
+
+/// Finds the place of a path.
+pub(crate) fn find<'p>(agents: &[Exposed], path: &'p str) -> Place<'p> {
+    if let Some((_, place)) = FIXED.iter().find(|(fixed, _)| *fixed == path) {
+        return *place;
+    }
+    let Some(below) = path.strip_prefix(AGENTS) else { return Place::Rest(None, path) };
+    let (slug, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
+    let Some(agent) = agents.iter().position(|agent| *agent.profile.slug == *slug) else {
+        return Place::Nothing;
+    };
+    match rest {
+        "" | "/" => Place::RpcOrCard(Some(agent)),
+        "/.well-known/agent-card.json" | "/.well-known/agent.json" => Place::Card(Some(agent)),
+        rest => Place::Rest(Some(agent), rest),
+    }
+}
+
+impl Place<'_> {
+    /// The methods by which the place goes, as `Allow` lists them; `None` where the table of
+    /// operations knows.
+    pub(crate) fn methods(self) -> Option<&'static str> {
+        match self {
+            Self::Card(_) | Self::Health | Self::Ready => Some("GET, HEAD"),
+            Self::Rpc => Some("POST"),
+            Self::RpcOrCard(_) => Some("POST, GET, HEAD"),
+            Self::Rest(..) | Self::Nothing => None,
+        }
+    }
+}
+
+/// Whether the method is one of those listed.
+pub(crate) fn allows(methods: &str, method: &Method) -> bool {
+    methods.split(", ").any(|known| known == method.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use legation_core::{Agent, AgentError, Profile, Turn};
+    use std::sync::Arc;
+
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl Agent for Silent {
+        async fn execute(&self, _turn: &mut Turn) -> Result<(), AgentError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn paths_lead_to_places() {
+        let agents = ["one", "two"].map(|slug| Exposed {
+            profile: Arc::new(Profile::new(slug, slug, slug)),
+            agent: Arc::new(Silent),
+        });
+        let cases = [
+            ("/", Place::Rpc),
+            ("/a2a", Place::RpcOrCard(None)),
+            ("/a2a/", Place::RpcOrCard(None)),
+            ("/readyz", Place::Ready),
+            ("/.well-known/agent.json", Place::Card(None)),
+            ("/a2a/agents/two", Place::RpcOrCard(Some(1))),
+            ("/a2a/agents/two/", Place::RpcOrCard(Some(1))),
+            ("/a2a/agents/two/tasks/7", Place::Rest(Some(1), "/tasks/7")),
+            ("/a2a/agents/two/.well-known/agent-card.json", Place::Card(Some(1))),
+            ("/a2a/agents/three", Place::Nothing),
+            ("/a2a/agents/", Place::Nothing),
+            ("/a2a/agents", Place::Rest(None, "/a2a/agents")),
+            ("/message:send", Place::Rest(None, "/message:send")),
+            ("", Place::Rest(None, "")),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(find(&agents, path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Connections: bounded in time, cut when their peer dawdles, let go when the server stops.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use legation_auth::Anonymous;
+use legation_http::Bounds;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::client::{ask, exchange, read_to_end, read_until, rpc, say};
+use crate::server::{self, Server};
+
+async fn start(bounds: Bounds) -> Server {
+    server::start_with(Arc::new(Anonymous), |settings| settings.bounds = bounds).await
+}
+
+fn quick() -> Bounds {
+    Bounds {
+        first_byte: Duration::from_millis(200),
+        header: Duration::from_millis(200),
+        idle: Duration::from_millis(200),
+        body_grace: Duration::from_millis(200),
+        ..Bounds::default()
+    }
+}
+
+#[tokio::test]
+async fn peers_that_dawdle_are_cut() {
+    let server = start(quick()).await;
+    let body = ask("POST", "/a2a").with("content-length", "100").bytes();
+    let chunked = ask("POST", "/a2a").and("transfer-encoding", "chunked").bytes();
+    let complete = ask("GET", "/healthz").without("connection").bytes();
+    let cases: [(&str, &[u8]); 7] = [
+        ("nothing", b""),
+        ("half a preface", b"PRI"),
+        ("half a head", b"POST /a2a HTT"),
+        ("half a header", b"POST /a2a HTTP/1.1\r\nhost: lo"),
+        ("no body", &body),
+        ("half a body", &[&body, &b"{\"jsonrpc\""[..]].concat()),
+        ("no chunk", &chunked),
+    ];
+    for (name, bytes) in cases.into_iter().chain([("no next request", &complete[..])]) {
+        let mut stream = TcpStream::connect(server.address).await.expect("a listening server");
+        let begin = Instant::now();
+        stream.write_all(bytes).await.expect("an open connection");
+        read_to_end(&mut stream).await;
+        let took = begin.elapsed();
+        assert!((100..3_000).contains(&took.as_millis()), "{name}: {took:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let server = start(quick()).await;
+    let request = ask("POST", "/a2a").without("connection").body(rpc("ListTasks", "{}"));
+    let mut stream = TcpStream::connect(server.address).await.expect("a listening server");
+    // For longer than any of the bounds, which each request begins anew.
+    for _ in 0..10 {
+        stream.write_all(&request.bytes()).await.expect("an open connection");
+        read_until(&mut stream, r#""totalSize":0}}"#).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut() {
+    let bounds = Bounds { write_stall: Duration::from_millis(300), ..Bounds::default() };
+    let server = start(bounds).await;
+    let request = ask("POST", "/message:stream").body(say("chunks 60000")).bytes();
+    let mut stream = TcpStream::connect(server.address).await.expect("a listening server");
+    stream.write_all(&request).await.expect("an open connection");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut heard = Vec::new();
+    // What was on its way arrives, then the connection is reset or closed.
+    let _ = stream.read_to_end(&mut heard).await;
+    assert!(!heard.ends_with(b"0\r\n\r\n"), "cut, not ended");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_connections_from_one_address_are_closed() {
+    let server = start(Bounds { connections_per_address: 2, ..Bounds::default() }).await;
+    let held = [
+        TcpStream::connect(server.address).await.expect("a listening server"),
+        TcpStream::connect(server.address).await.expect("a listening server"),
+    ];
+    assert_eq!(exchange(server.address, &ask("GET", "/healthz").bytes()).await.status, 0);
+    drop(held);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(exchange(server.address, &ask("GET", "/healthz").bytes()).await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_or_too_large_headers_are_refused() {
+    let server = server::start().await;
+    let many = (0..100).fold(ask("GET", "/healthz"), |ask, n| ask.and(&format!("x-{n}"), "1"));
+    let large = ask("GET", "/healthz").and("x-large", &"x".repeat(1 << 20));
+    for request in [many, large] {
+        assert_eq!(request.to(server.address).await.status, 431);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_in_flight_survives_the_drain() {
+    let server = server::start().await;
+    let body = rpc("SendMessage", &say("count 5 every 50"));
+    let request = ask("POST", "/a2a/agents/counter").body(body);
+    let address = server.address;
+    let sent = tokio::spawn(async move { request.to(address).await });
+    let idle = TcpStream::connect(address).await.expect("a listening server");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.drain.cancel();
+    let reply = sent.await.expect("no panic");
+    assert!(reply.body.contains("TASK_STATE_COMPLETED"), "{reply:?}");
+    tokio::time::timeout(Duration::from_secs(2), server.task)
+        .await
+        .expect("nothing left")
+        .expect("no panic");
+    assert!(TcpStream::connect(address).await.is_err(), "no longer listening");
+    drop(idle);
+}
+
+#[tokio::test]
+async fn the_drain_has_an_end() {
+    let server = start(Bounds { drain: Duration::from_millis(200), ..Bounds::default() }).await;
+    let mut stream = TcpStream::connect(server.address).await.expect("a listening server");
+    let request = ask("POST", "/message:stream").body(say("wait")).bytes();
+    stream.write_all(&request).await.expect("an open connection");
+    read_until(&mut stream, "TASK_STATE_WORKING").await;
+    server.drain.cancel();
+    tokio::time::timeout(Duration::from_secs(2), server.task)
+        .await
+        .expect("cut")
+        .expect("no panic");
+}
+
+type Http2 = hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>;
+
+/// An HTTP/2 connection and the task that drives it.
+async fn http2(server: &Server) -> (Http2, tokio::task::JoinHandle<()>) {
+    let stream = TcpStream::connect(server.address).await.expect("a listening server");
+    let io = TokioIo::new(stream);
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    // A small window for each stream, so that one can be stuck while others go on.
+    builder.initial_stream_window_size(64 << 10).initial_connection_window_size(4 << 20);
+    let (sender, connection) = builder.handshake(io).await.expect("HTTP/2");
+    // However it ends, it ends.
+    (sender, tokio::spawn(async move { drop(connection.await) }))
+}
+
+fn request(path: &str, body: String) -> hyper::Request<Full<bytes::Bytes>> {
+    hyper::Request::post(format!("http://localhost{path}"))
+        .header("a2a-version", "1.0")
+        .header("content-type", "application/json")
+        .body(Full::from(body))
+        .expect("a valid request")
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_by_prior_knowledge() {
+    let server = server::start().await;
+    let (mut sender, driver) = http2(&server).await;
+    let sends =
+        [request("/a2a", rpc("SendMessage", &say("hi"))), request("/message:stream", say("hi"))];
+    for send in sends {
+        let response = sender.send_request(send).await.expect("a response");
+        assert_eq!(response.status(), 200);
+        let body = response.collect().await.expect("a whole body").to_bytes();
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        assert!(body.contains("TASK_STATE_COMPLETED"), "{body}");
+    }
+    server.stop().await;
+    driver.abort();
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut_behind_flow_control_as_well() {
+    let bounds = Bounds {
+        write_stall: Duration::from_millis(300),
+        heartbeat: Duration::from_millis(50),
+        ..Bounds::default()
+    };
+    let server = start(bounds).await;
+    let (mut sender, driver) = http2(&server).await;
+    let waits = sender.send_request(request("/message:stream", say("wait"))).await;
+    let mut waits = waits.expect("a response").into_body();
+    let reading =
+        tokio::spawn(async move { while waits.frame().await.is_some_and(|f| f.is_ok()) {} });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!driver.is_finished(), "a silent stream that is read stays");
+    let floods = sender.send_request(request("/message:stream", say("chunks 5000"))).await;
+    let unread = floods.expect("a response");
+    tokio::time::timeout(Duration::from_secs(5), driver).await.expect("cut").expect("no panic");
+    reading.await.expect("no panic");
+    drop(unread);
+    server.stop().await;
+}
