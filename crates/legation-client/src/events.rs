@@ -1,0 +1,271 @@
+//! Follows a task through broken connections: the same events in the same order, none twice, none
+//! left out, and never a cut stream that looks like an end.
+//!
+//! Agents that number their events (SSE `id:`, consecutive per task) are asked to go on behind the
+//! last one seen: they answer with a header, the task without a number, and then exactly what
+//! follows. Other agents answer with the task as it is, which stands for what was missed.
+
+use std::time::Duration;
+
+use legation_model::{ErrorKind, StreamResponse, Task, TaskId, TaskState};
+use tokio::time::Instant;
+
+use crate::feed::{Feed, Numbered};
+use crate::patience::Tries;
+use crate::{Client, Error};
+
+/// A connection that lived this long was no failed try.
+const HEALTHY: Duration = Duration::from_secs(5);
+
+/// The events of a task as they happen.
+#[derive(Debug)]
+pub struct Events {
+    client: Client,
+    /// Known from the first item at the latest.
+    task: Option<TaskId>,
+    /// The number of the last event seen.
+    last: Option<u64>,
+    /// What the agent last said about where the task stands.
+    state: Option<TaskState>,
+    link: Link,
+    tries: Tries,
+    /// Somebody wants to see what follows, also while the task waits.
+    subscribed: bool,
+}
+
+/// How a stream begins.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// With a message.
+    Message,
+    /// With a task that exists.
+    Task { id: TaskId, after: Option<u64> },
+}
+
+#[derive(Debug)]
+enum Link {
+    Live(Live),
+    /// Nobody is there; the next try is at this moment.
+    Down(Instant),
+    Done,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Live {
+    feed: Feed,
+    /// Behind which number the agent was asked to go on.
+    cursor: Option<u64>,
+    /// The stream answers a message, so its first item may still show the state from before it.
+    answers_message: bool,
+    /// Nothing has come yet.
+    untouched: bool,
+    /// A numbered event has come.
+    numbered: bool,
+}
+
+impl Live {
+    fn new(feed: Feed, cursor: Option<u64>, answers_message: bool) -> Self {
+        Self { feed, cursor, answers_message, untouched: true, numbered: false }
+    }
+}
+
+impl Events {
+    pub(crate) fn new(client: Client, feed: Feed, opening: Opening) -> Self {
+        let tries = Tries::new(client.options().patience);
+        let (task, last, answers_message) = match opening {
+            Opening::Message => (None, None, true),
+            Opening::Task { id, after } => (Some(id), after, false),
+        };
+        let link = Link::Live(Live::new(feed, last, answers_message));
+        let subscribed = !answers_message;
+        Self { client, task, last, state: None, link, tries, subscribed }
+    }
+
+    /// The task, once it is known.
+    pub fn task(&self) -> Option<&TaskId> {
+        self.task.as_ref()
+    }
+
+    /// Where the task stands by what the agent last said; `None` when it has not said it, or only
+    /// said how the task stood before the message that this stream answers.
+    pub fn state(&self) -> Option<TaskState> {
+        self.state
+    }
+
+    /// Whether the agent has said that the task ended or waits for the caller.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_some_and(TaskState::is_settled)
+    }
+
+    /// The next event with its number, where the agent gives one; `None` when there will be no
+    /// more: the task ended, the answer was a direct message, or the agent closed the stream of a
+    /// task that waits for the caller. A task among the events replaces what was known of it.
+    ///
+    /// # Errors
+    /// The last thing it yields: what no further try would change, or [`Error::GaveUp`].
+    ///
+    /// # Cancel safety
+    /// Safe: a dropped call loses no event. It loses the try to reconnect that was under way, so
+    /// callers should not drop it more often than connecting takes.
+    pub async fn next(&mut self) -> Option<Result<Numbered, Error>> {
+        loop {
+            let step = match &mut self.link {
+                Link::Done => return None,
+                Link::Live(live) => {
+                    let received = live.feed.next().await;
+                    self.receive(received)
+                }
+                Link::Down(until) => {
+                    tokio::time::sleep_until(*until).await;
+                    self.resume().await
+                }
+            };
+            match step {
+                Ok(Some(item)) => return Some(Ok(item)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.link = Link::Done;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+
+    fn receive(
+        &mut self,
+        received: Result<Option<Numbered>, Error>,
+    ) -> Result<Option<Numbered>, Error> {
+        match received {
+            Ok(Some(item)) => self.accept(item),
+            Ok(None) => self.lose(None),
+            Err(error) if error.may_pass() => self.lose(Some(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn accept(&mut self, (number, item): Numbered) -> Result<Option<Numbered>, Error> {
+        let Link::Live(live) = &mut self.link else { return Ok(Some((number, item))) };
+        let first = std::mem::take(&mut live.untouched);
+        let opening = first && matches!(item, StreamResponse::Task(_));
+        let snapshot = opening && live.cursor.is_some();
+        if snapshot && number.is_none() {
+            // The header: the task as of the cursor, which is known.
+            return Ok(None);
+        }
+        // A snapshot with a number means that the agent does not go on behind cursors: it counts
+        // anew from here.
+        if let (Some(got), Some(last), false) = (number, self.last, snapshot) {
+            if got <= last {
+                return Ok(None);
+            }
+            if got > last + 1 {
+                return self.miss(last + 1, got);
+            }
+        }
+        live.numbered |= number.is_some();
+        let stale = first && live.answers_message;
+        // Every new connection begins with the task, so that alone is no progress.
+        if !opening {
+            self.tries.progress();
+        }
+        self.note(&item, stale)?;
+        self.last = number.or(self.last);
+        Ok(Some((number, item)))
+    }
+
+    /// Keeps what an item says about which task it is and where it stands.
+    fn note(&mut self, item: &StreamResponse, stale: bool) -> Result<(), Error> {
+        let (id, state) = match item {
+            StreamResponse::Message(_) => {
+                self.link = Link::Done;
+                return Ok(());
+            }
+            StreamResponse::Task(task) => (&task.id, Some(task.status.state)),
+            StreamResponse::StatusUpdate(update) => (&update.task_id, Some(update.status.state)),
+            StreamResponse::ArtifactUpdate(update) => (&update.task_id, self.state),
+        };
+        let known = self.task.get_or_insert_with(|| id.clone());
+        if known != id {
+            let reason = format!("the stream of task {known} speaks of task {id}");
+            return Err(Error::bad("SubscribeToTask", self.client.url(), reason));
+        }
+        // A message to a task that waits is answered first with the task as it was waiting.
+        self.state = state.filter(|state| !(stale && state.is_interrupted()));
+        if state.is_some_and(TaskState::is_terminal) {
+            self.link = Link::Done;
+        }
+        Ok(())
+    }
+
+    /// The connection is gone, in due form when there is no error. That is the end when the task
+    /// has settled, and an outage otherwise; to a subscriber a broken connection is always one.
+    fn lose(&mut self, error: Option<Error>) -> Result<Option<Numbered>, Error> {
+        if self.is_settled() && !(self.subscribed && error.is_some()) {
+            self.link = Link::Done;
+            return Ok(None);
+        }
+        let Some(task) = self.task.clone() else { return Err(error.unwrap_or(Error::Empty)) };
+        self.reconnect(error.unwrap_or(Error::Cut { task }))
+    }
+
+    /// Plans the next try, unless there were enough.
+    fn reconnect(&mut self, error: Error) -> Result<Option<Numbered>, Error> {
+        if let Link::Live(live) = &self.link
+            && live.feed.since.elapsed() >= HEALTHY
+        {
+            self.tries.progress();
+        }
+        let Some(wait) = self.client.retry(&mut self.tries, &error) else {
+            let Some(task) = self.task.clone() else { return Err(error) };
+            let attempts = self.tries.made();
+            return Err(Error::GaveUp { task, attempts, last: Box::new(error) });
+        };
+        self.link = Link::Down(Instant::now() + wait);
+        Ok(None)
+    }
+
+    /// Events are missing. An agent that was just asked for them does not have them.
+    fn miss(&mut self, expected: u64, got: u64) -> Result<Option<Numbered>, Error> {
+        let task = self.task.clone().expect("a numbered event named the task before this one");
+        let asked =
+            matches!(&self.link, Link::Live(live) if live.cursor.is_some() && !live.numbered);
+        let error = Error::Gap { task, expected, got };
+        if asked { Err(error) } else { self.reconnect(error) }
+    }
+
+    async fn resume(&mut self) -> Result<Option<Numbered>, Error> {
+        let task = self.task.clone().expect("only streams of a known task are resumed");
+        match self.client.resubscribe(task.clone(), self.last).await {
+            Ok(feed) => {
+                self.link = Link::Live(Live::new(feed, self.last, false));
+                Ok(None)
+            }
+            // The protocol's answer for a task that has ended in the meantime (Spec 3.1.6).
+            Err(error) if error.kind() == Some(ErrorKind::UnsupportedOperation) => {
+                let looked = self.client.look_at(task).await;
+                self.conclude(looked, error)
+            }
+            Err(error) if error.may_pass() => self.lose(Some(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The task's final state stands for the events that were missed.
+    fn conclude(
+        &mut self,
+        looked: Result<Task, Error>,
+        refusal: Error,
+    ) -> Result<Option<Numbered>, Error> {
+        match looked {
+            Ok(task) if task.status.state.is_terminal() => {
+                self.state = Some(task.status.state);
+                self.link = Link::Done;
+                Ok(Some((None, StreamResponse::Task(task))))
+            }
+            Ok(_) => Err(refusal),
+            Err(error) if error.may_pass() => self.lose(Some(error)),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! How a client calls: with what credential, which binding, how long and how stubbornly.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use url::Url;
+
+use crate::{Binding, Error, Patience, is_loopback};
+
+/// How a client calls. The default is right for a public agent.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The credential.
+    pub token: Option<Token>,
+    /// The one binding to use; the card's order decides when absent.
+    pub binding: Option<Binding>,
+    /// Origins, beside the card's own, that may be called and given the token.
+    pub trusted_origins: Vec<Url>,
+    /// How long and how much is waited for.
+    pub limits: Limits,
+    /// How long a server that went away is waited for.
+    pub patience: Patience,
+    /// Who is told of further tries.
+    pub observer: Observer,
+}
+
+/// A bearer token, and where it may go.
+#[derive(Clone)]
+pub struct Token {
+    header: HeaderValue,
+    only_loopback: bool,
+}
+
+impl Token {
+    /// A token for the agent that is called.
+    ///
+    /// # Errors
+    /// `None` when it holds characters that no header may hold.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
+        header.set_sensitive(true);
+        Some(Self { header, only_loopback: false })
+    }
+
+    /// A token that leaves this machine under no circumstances.
+    ///
+    /// # Errors
+    /// As [`Token::new`].
+    pub fn for_loopback(text: &str) -> Option<Self> {
+        Some(Self { only_loopback: true, ..Self::new(text)? })
+    }
+
+    /// The value of `Authorization` for a call of this address.
+    pub(crate) fn header_for(&self, url: &Url) -> Option<HeaderValue> {
+        (!self.only_loopback || is_loopback(url)).then(|| self.header.clone())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("only_loopback", &self.only_loopback).finish_non_exhaustive()
+    }
+}
+
+/// How long and how much is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For the answer to a question, and for a stream to begin.
+    pub answer: Duration,
+    /// For the answer to `send`, which comes when the task has settled.
+    pub settled: Duration,
+    /// Between two signs of life of a stream. Servers send one every 15 s.
+    pub silence: Duration,
+    /// An answer, in bytes.
+    pub answer_bytes: u64,
+    /// One event of a stream, in bytes.
+    pub event_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(30),
+            settled: Duration::from_secs(15 * 60),
+            silence: Duration::from_secs(60),
+            answer_bytes: 64 << 20,
+            event_bytes: 32 << 20,
+        }
+    }
+}
+
+/// A further try that is about to be made.
+#[derive(Debug)]
+pub struct Retry<'e> {
+    /// Which it is, the first being 1.
+    pub attempt: u32,
+    /// How long is waited before it.
+    pub wait: Duration,
+    /// Why it is needed.
+    pub error: &'e Error,
+}
+
+type Listener = dyn Fn(&Retry<'_>) + Send + Sync;
+
+/// Who is told of further tries; nobody by default.
+#[derive(Clone, Default)]
+pub struct Observer(Option<Arc<Listener>>);
+
+impl Observer {
+    /// Tells this function.
+    pub fn new(listener: impl Fn(&Retry<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    pub(crate) fn tell(&self, retry: &Retry<'_>) {
+        if let Some(listener) = &self.0 {
+            listener(retry);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Observer(..)" } else { "Observer" })
+    }
+}

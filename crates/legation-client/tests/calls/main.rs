@@ -1,0 +1,5 @@
+//! The client against scripted servers that answer well, badly and in pieces.
+
+mod answers;
+mod resuming;
+mod server;

@@ -1,0 +1,97 @@
+//! The one outbound HTTP client: whatever leaves this product leaves through here.
+//!
+//! It follows no redirect, asks no proxy of the environment, waits for nothing without a limit and
+//! reads no body without a cap. It leaves out what calls mean: credentials, retries and frames
+//! belong to the callers. Only this crate knows which HTTP library is underneath.
+
+mod error;
+mod request;
+mod response;
+
+use std::time::Duration;
+
+pub use error::Error;
+pub use request::{Limits, Request};
+pub use response::Response;
+
+/// How long a connection, TLS included, may take to stand.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an unused connection is kept. Shorter than servers keep theirs, so that a request
+/// seldom meets a connection that is being closed.
+const KEEP: Duration = Duration::from_secs(15);
+const USER_AGENT: &str = concat!("legation/", env!("CARGO_PKG_VERSION"));
+
+/// The client. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Http {
+    inner: reqwest::Client,
+}
+
+impl Http {
+    /// Makes a client with its own connections.
+    ///
+    /// # Errors
+    /// When the TLS trust roots of the system cannot be loaded.
+    pub fn new() -> Result<Self, Error> {
+        let builder = reqwest::Client::builder()
+            // A redirect would carry credentials and bodies to an address nobody approved.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(KEEP)
+            .user_agent(USER_AGENT);
+        Ok(Self { inner: builder.build().map_err(Error::Setup)? })
+    }
+
+    /// Sends a request and waits for the head of the answer. A redirect is an answer like others.
+    ///
+    /// # Errors
+    /// `Address` and `Connect` when nothing was sent; `Slow` and `Broken` when the other side may
+    /// have received the request.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the request, which the other side may have received by then.
+    pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        let Request { method, url, headers, body, limits } = request;
+        check_address(&url)?;
+        let sent = self.inner.request(method, url).headers(headers).body(body).send();
+        let answer = tokio::time::timeout(limits.first_byte, sent).await;
+        let answer =
+            answer.map_err(|_| Error::Slow(limits.first_byte))?.map_err(Error::from_send)?;
+        Ok(Response::new(answer, limits))
+    }
+}
+
+fn check_address(url: &url::Url) -> Result<(), Error> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Error::Address(format!("the scheme `{}` is not http or https", url.scheme())));
+    }
+    // Credentials in an address end up in logs and histories.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::Address("an address must not hold a user name or password".into()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_web_addresses_are_called() {
+        let cases = [
+            ("http://a/b", true),
+            ("https://a:1/b?c", true),
+            ("ftp://a/b", false),
+            ("file:///etc/passwd", false),
+            ("data:text/plain,x", false),
+            ("http://user@a/", false),
+            ("http://:secret@a/", false),
+        ];
+        for (text, good) in cases {
+            let url = url::Url::parse(text).expect("a URL");
+            assert_eq!(check_address(&url).is_ok(), good, "{text}");
+        }
+    }
+}
