@@ -1,0 +1,178 @@
+//! How the command ends: exit codes, and what is said about failures.
+
+use std::io;
+use std::process::ExitCode;
+
+use legation_client::Error;
+use legation_model::{ErrorKind, TaskState};
+
+use super::out::note;
+use super::target::Target;
+use super::text::quote;
+
+/// How a call of an agent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Waiting = 3,
+    Unreachable = 4,
+    Refused = 5,
+    Protocol = 6,
+    Interrupted = 130,
+}
+
+const MEANINGS: [(Exit, &str); 8] = [
+    (Exit::Done, "the task completed, or the question was answered"),
+    (Exit::Failed, "the task failed, was rejected or was canceled"),
+    (Exit::Usage, "the command line is wrong"),
+    (Exit::Waiting, "the task waits for more input or for a credential"),
+    (Exit::Unreachable, "the agent cannot be reached, or is unavailable"),
+    (Exit::Refused, "the agent does not let this caller in (401, 403)"),
+    (Exit::Protocol, "the agent answered with an error or with something that is not A2A"),
+    (Exit::Interrupted, "Ctrl-C; a task that was begun goes on"),
+];
+
+const REFUSALS: [ErrorKind; 2] = [ErrorKind::Unauthenticated, ErrorKind::PermissionDenied];
+const OUTAGES: [ErrorKind; 2] = [ErrorKind::Unavailable, ErrorKind::RateLimited];
+
+/// The exit codes as help shows them.
+pub(crate) fn help() -> String {
+    let rows = MEANINGS.iter().map(|(exit, meaning)| format!("  {:>3}  {meaning}", *exit as u8));
+    format!("Exit codes:\n{}", rows.collect::<Vec<_>>().join("\n"))
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<TaskState> for Exit {
+    /// What the end of following a task means.
+    fn from(state: TaskState) -> Self {
+        match state {
+            TaskState::Failed | TaskState::Canceled | TaskState::Rejected => Self::Failed,
+            TaskState::InputRequired | TaskState::AuthRequired => Self::Waiting,
+            TaskState::Completed
+            | TaskState::Unspecified
+            | TaskState::Submitted
+            | TaskState::Working => Self::Done,
+        }
+    }
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    /// What was attempted on what, and what to do next; empty when there is nobody to read it.
+    text: String,
+}
+
+impl Failure {
+    /// The command line asks for something that cannot be.
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, text: text.into() }
+    }
+
+    /// A call failed.
+    pub(crate) fn of_call(error: &Error, target: &Target) -> Self {
+        let mut text = match error {
+            Error::GaveUp { last, .. } => format!("{error}: {last}"),
+            Error::Agent { operation, error } => {
+                format!("{} answered {operation} with an error: {error}", target.url())
+            }
+            Error::Setup(source) => format!("{error}: {source}"),
+            Error::Address { .. }
+            | Error::Unreachable { .. }
+            | Error::Lost { .. }
+            | Error::Card { .. }
+            | Error::NoInterface { .. }
+            | Error::ForeignInterface { .. }
+            | Error::BadAnswer { .. }
+            | Error::Cut { .. }
+            | Error::Empty
+            | Error::Gap { .. } => error.to_string(),
+        };
+        if let Some(advice) = advice(error, target) {
+            // What agents say is often a sentence already.
+            text = format!("{}. {advice}", text.trim_end_matches(['.', ' ']));
+        }
+        Self { exit: exit_of(error), text }
+    }
+
+    /// Tells the person; gives what the shell is told.
+    pub(crate) fn tell(self) -> Exit {
+        if !self.text.is_empty() {
+            note(&format!("legation: {}", self.text));
+        }
+        self.exit
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// A reader that has seen enough, such as `head`, is no failure.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { exit: Exit::Done, text: String::new() };
+        }
+        Self { exit: Exit::Failed, text: format!("cannot write the output: {error}") }
+    }
+}
+
+fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::Address { .. } => Exit::Usage,
+        Error::Unreachable { .. } | Error::Lost { .. } | Error::Cut { .. } => Exit::Unreachable,
+        Error::GaveUp { last, .. } => exit_of(last),
+        Error::Agent { error, .. } if REFUSALS.contains(&error.kind) => Exit::Refused,
+        Error::Agent { error, .. } if OUTAGES.contains(&error.kind) => Exit::Unreachable,
+        Error::Setup(_) => Exit::Failed,
+        Error::Agent { .. }
+        | Error::Card { .. }
+        | Error::NoInterface { .. }
+        | Error::ForeignInterface { .. }
+        | Error::BadAnswer { .. }
+        | Error::Empty
+        | Error::Gap { .. } => Exit::Protocol,
+    }
+}
+
+/// What to do next.
+fn advice(error: &Error, target: &Target) -> Option<String> {
+    Some(match error {
+        Error::Unreachable { .. } if target.is_loopback() => {
+            "Is the server running? Start one with `legation serve`".into()
+        }
+        Error::Unreachable { .. } => "Is the address right, and the agent up?".into(),
+        Error::Lost { .. } | Error::Empty => {
+            format!("It may have been received; `{}` shows", target.command(&["task", "list"], &[]))
+        }
+        Error::GaveUp { task, .. } | Error::Gap { task, .. } | Error::Cut { task } => {
+            let look = target.command(&["task", "get"], &[task.as_str()]);
+            format!("The task may still be running; `{look}` shows")
+        }
+        Error::Card { .. } => {
+            "Give the address of an agent, or of its card (a `.json` document)".into()
+        }
+        Error::NoInterface { .. } if target.pins_binding() => "Try without --binding".into(),
+        Error::ForeignInterface { interface, .. } => {
+            format!("If you trust that address, add `--allow-origin {}`", quote(interface))
+        }
+        Error::Agent { error, .. } => of_kind(error.kind, target)?,
+        Error::Address { .. } => "It looks like `http://127.0.0.1:8080`".into(),
+        Error::Setup(_) | Error::NoInterface { .. } | Error::BadAnswer { .. } => return None,
+    })
+}
+
+fn of_kind(kind: ErrorKind, target: &Target) -> Option<String> {
+    if kind == ErrorKind::Unauthenticated {
+        const ADVICE: &str = "Give a token with --token or in LEGATION_TOKEN; that of a server on \
+            this machine is in the file `token` of its data directory (--data-dir)";
+        return Some(ADVICE.into());
+    }
+    let list = || target.command(&["task", "list"], &[]);
+    (kind == ErrorKind::TaskNotFound).then(|| format!("`{}` shows the tasks you can see", list()))
+}

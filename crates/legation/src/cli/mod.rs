@@ -1,0 +1,114 @@
+//! The command line: what can be asked for, and who does it.
+
+mod card;
+mod exit;
+mod follow;
+mod json;
+mod message;
+mod out;
+mod render;
+mod send;
+pub(crate) mod serve;
+mod stream;
+mod target;
+mod task;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app;
+use exit::{Exit, Failure};
+use out::note;
+
+/// The house that agents live in on the A2A network: serves agents, and calls them
+#[derive(Debug, Parser)]
+#[command(name = "legation", version, after_help = exit::help(), max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the built-in data analyst over A2A
+    Serve(serve::ServeOptions),
+    /// Say something to an agent and wait for the outcome
+    #[command(after_help = exit::help())]
+    Send(send::Send),
+    /// Say something to an agent and follow what happens
+    #[command(after_help = exit::help())]
+    Stream(stream::Stream),
+    /// Look at tasks, follow them, cancel them
+    #[command(subcommand, after_help = exit::help())]
+    Task(task::Command),
+    /// Show how an agent describes itself
+    #[command(after_help = exit::help())]
+    Card(card::Card),
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> ExitCode {
+    let call = match Cli::parse().command {
+        Command::Serve(options) => return serve(options),
+        Command::Send(send) => calling(send.run()),
+        Command::Stream(stream) => calling(stream.run()),
+        Command::Task(task) => calling(task.run()),
+        Command::Card(card) => calling(card.run()),
+    };
+    match call {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.tell().into(),
+    }
+}
+
+fn serve(options: serve::ServeOptions) -> ExitCode {
+    app::serve(options).unwrap_or_else(|error| {
+        note(&format!("legation: {error:#}"));
+        Exit::Failed.into()
+    })
+}
+
+/// Runs a call on a runtime of its own: one thread is plenty for one call.
+fn calling(call: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        let cases = [
+            ("serve", true),
+            ("serve --listen 0.0.0.0:1 --data-dir d --no-auth --public-url https://a", true),
+            ("serve --listen nowhere", false),
+            ("send http://a text", true),
+            ("send http://a text --context c --file a --file b --json --token t", true),
+            ("send http://a", false),
+            ("stream http://a text --task t", true),
+            ("task get http://a t", true),
+            ("task list http://a --status input-required", true),
+            ("task list http://a --status lazy", false),
+            ("task cancel http://a t", true),
+            ("task watch http://a t --json", true),
+            ("task", false),
+            ("card http://a --binding JSONRPC", true),
+            ("card a --binding carrier-pigeon", false),
+        ];
+        for (line, good) in cases {
+            let words = std::iter::once("legation").chain(line.split(' '));
+            assert_eq!(Cli::try_parse_from(words).is_ok(), good, "{line}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The one place that writes to the terminal. All text is cleaned here, so nothing that came from
+//! an agent reaches the terminal as it came.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use serde::Serialize;
+
+use super::text::{clean, clean_json};
+
+/// How a piece of text looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Plain,
+    Bold,
+    Dim,
+    Good,
+    Bad,
+    Waiting,
+}
+
+impl Style {
+    /// The code that switches it on; none for plain text.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Bold => "\x1b[1m",
+            Self::Dim => "\x1b[2m",
+            Self::Good => "\x1b[32m",
+            Self::Bad => "\x1b[31m",
+            Self::Waiting => "\x1b[33m",
+        }
+    }
+}
+
+/// Standard output, or what stands for it in a test.
+pub(crate) struct Out {
+    sink: Box<dyn Write>,
+    painted: bool,
+}
+
+impl Out {
+    /// Standard output, in colours when it is a terminal and nobody minds (no-color.org).
+    pub(crate) fn new() -> Self {
+        let minds = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let stdout = io::stdout().lock();
+        let painted = stdout.is_terminal() && !minds && !dumb;
+        Self { sink: Box::new(stdout), painted }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn to(sink: impl Write + 'static) -> Self {
+        Self { sink: Box::new(sink), painted: false }
+    }
+
+    /// Writes a piece of text; line breaks are up to the caller.
+    pub(crate) fn put(&mut self, style: Style, text: &str) -> io::Result<()> {
+        let text = clean(text);
+        if self.painted && style != Style::Plain {
+            return write!(self.sink, "{}{text}\x1b[0m", style.code());
+        }
+        self.sink.write_all(text.as_bytes())
+    }
+
+    /// Writes a line.
+    pub(crate) fn line(&mut self, style: Style, text: &str) -> io::Result<()> {
+        self.put(style, text)?;
+        self.sink.write_all(b"\n")
+    }
+
+    /// Writes a line of JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string(value)?;
+        writeln!(self.sink, "{}", clean_json(&json))?;
+        self.flush()
+    }
+
+    /// Hands over what was written. Text without a line break would wait for one otherwise.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// Writes a line beside the output: failures, and how to go on.
+pub(crate) fn note(text: &str) {
+    // Nobody can be told that nobody can be told.
+    let _ = writeln!(io::stderr().lock(), "{}", clean(text));
+}
+
+/// Writes a line about what is going on, when somebody is there to see it.
+pub(crate) fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        note(text);
+    }
+}

@@ -1,0 +1,59 @@
+//! What a server does by itself from time to time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use legation_core::Service;
+use legation_model::Timestamp;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// How often tasks are looked for that lost their run because the store was away.
+const MEND_EVERY: Duration = Duration::from_secs(1);
+/// How many tasks one step of a sweep removes; between steps other writes have their turn.
+const SWEEP_STEP: usize = 500;
+
+/// How long ended tasks are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Tasks that ended longer ago than this are removed, with their logs.
+    pub keep: Duration,
+    /// How often that is done.
+    pub every: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(30 * 24 * 3_600), every: Duration::from_secs(3_600) }
+    }
+}
+
+/// Mends and sweeps until it is aborted.
+pub(crate) async fn run(service: Arc<Service>, retention: Retention) {
+    let mut tick = interval(MEND_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut swept = Instant::now();
+    loop {
+        tick.tick().await;
+        service.mend().await;
+        if swept.elapsed() >= retention.every {
+            swept = Instant::now();
+            sweep(&service, retention.keep).await;
+        }
+    }
+}
+
+async fn sweep(service: &Service, keep: Duration) {
+    let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+    let before = Timestamp::now().as_millis().saturating_sub(keep);
+    let Some(before) = Timestamp::from_millis(before) else { return };
+    loop {
+        match service.sweep(before, SWEEP_STEP).await {
+            Ok(swept) if swept.tasks == 0 => return,
+            Ok(swept) => tracing::info!(tasks = swept.tasks, contexts = swept.contexts, "swept"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                return tracing::warn!(error, "cannot sweep old tasks; trying again later");
+            }
+        }
+    }
+}

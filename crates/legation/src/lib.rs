@@ -1,0 +1,38 @@
+//! Legation: the house that agents live in on the A2A (Agent2Agent) network.
+//!
+//! Implement [`Agent`] and serve it:
+//!
+//! ```no_run
+//! use legation::{Agent, AgentError, Profile, Server, Turn, async_trait};
+//!
+//! struct Echo;
+//!
+//! #[async_trait]
+//! impl Agent for Echo {
+//!     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
+//!         let text = turn.message().text();
+//!         turn.answer(text).await
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let profile = Profile::new("echo", "Echo", "Says what you say");
+//!     Server::builder().agent(profile, Echo).serve("127.0.0.1:8080").await?;
+//!     Ok(())
+//! }
+//! ```
+
+mod data_dir;
+mod housekeeping;
+mod server;
+mod signals;
+
+pub use async_trait::async_trait;
+pub use data_dir::DataDir;
+pub use housekeeping::Retention;
+pub use legation_core::{Agent, AgentError, IntoParts, Limits, OnRestart, Profile, Turn};
+pub use legation_http::Bounds;
+pub use legation_model as model;
+pub use legation_store::sqlite::Options as StoreOptions;
+pub use server::{Running, Server, StartError};

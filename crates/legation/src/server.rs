@@ -1,0 +1,297 @@
+//! A server put together: the store, the agents, who may call, and the listener.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use legation_auth::{Anonymous, Bearer, Token, WeakToken};
+use legation_core::{Agent, Authenticator, Caller, Exposed, Limits, Profile, Service};
+use legation_http::{Bounds, Http, Security, Settings};
+use legation_store::sqlite::{OpenError, Options, SqliteStore};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::DataDir;
+use crate::housekeeping::{self, Retention};
+
+/// How long runs may go on when the server stops, by default.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Serves your agents over A2A.
+///
+/// ```no_run
+/// use legation::{Agent, AgentError, Profile, Server, Turn, async_trait};
+///
+/// struct Echo;
+///
+/// #[async_trait]
+/// impl Agent for Echo {
+///     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
+///         let text = turn.message().text();
+///         turn.answer(text).await
+///     }
+/// }
+///
+/// # async fn run() -> anyhow::Result<()> {
+/// Server::builder()
+///     .agent(Profile::new("echo", "Echo", "Says what you say"), Echo)
+///     .serve("127.0.0.1:8080")
+///     .await?;
+/// # Ok(()) }
+/// ```
+pub struct Server {
+    agents: Vec<Exposed>,
+    data_dir: DataDir,
+    access: Access,
+    public_url: Option<String>,
+    limits: Limits,
+    bounds: Bounds,
+    retention: Retention,
+    stop_grace: Duration,
+    store: Options,
+}
+
+/// Who may call.
+enum Access {
+    /// Bearers of the token in `AUTH_TOKEN`, else of the one in the data directory.
+    OwnToken,
+    /// Bearers of this token.
+    Token(String),
+    /// Everybody.
+    Open,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is nothing to serve.
+    #[error("there is no agent to serve; add one with `agent`")]
+    NoAgent,
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The store cannot be read.
+    #[error("cannot take up the tasks of the last run")]
+    Recover(#[source] legation_core::store::StoreError),
+    /// The token's file cannot be read or made.
+    #[error("cannot read or make the token file `{path}`")]
+    Token {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The token is too short to be safe.
+    #[error("the token (AUTH_TOKEN) is too weak: {0}; `openssl rand -hex 32` makes a good one")]
+    WeakToken(#[from] WeakToken),
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {source}; is another server there? choose another with --listen"
+    )]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Without authentication only this machine may call.
+    #[error(
+        "without authentication the server listens on loopback only, not on {0}; leave --no-auth out"
+    )]
+    OpenToAll(SocketAddr),
+}
+
+impl Server {
+    /// Begins a server with the user's data directory, its token and default bounds.
+    pub fn builder() -> Self {
+        Self {
+            agents: Vec::new(),
+            data_dir: DataDir::of_user(),
+            access: Access::OwnToken,
+            public_url: None,
+            limits: Limits::default(),
+            bounds: Bounds::default(),
+            retention: Retention::default(),
+            stop_grace: STOP_GRACE,
+            store: Options::default(),
+        }
+    }
+
+    /// Adds an agent; the first is the default one.
+    #[must_use]
+    pub fn agent(mut self, profile: Profile, agent: impl Agent) -> Self {
+        self.agents.push(Exposed { profile: Arc::new(profile), agent: Arc::new(agent) });
+        self
+    }
+
+    /// Keeps the state in this directory.
+    #[must_use]
+    pub fn data_dir(mut self, data_dir: DataDir) -> Self {
+        self.data_dir = data_dir;
+        self
+    }
+
+    /// Lets the bearers of this token in, rather than those of the data directory's.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.access = Access::Token(token.into());
+        self
+    }
+
+    /// Lets everybody in. Such a server listens on loopback only.
+    #[must_use]
+    pub fn without_auth(mut self) -> Self {
+        self.access = Access::Open;
+        self
+    }
+
+    /// The address that callers see, such as `https://agents.example.com`, when a proxy is before
+    /// the server.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// Sets the bounds of the service.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the bounds of the listener.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Sets how the store behaves.
+    #[must_use]
+    pub fn store_options(mut self, options: Options) -> Self {
+        self.store = options;
+        self
+    }
+
+    /// Sets how long runs may go on when the server stops, before they are left for the next start.
+    #[must_use]
+    pub fn stop_grace(mut self, grace: Duration) -> Self {
+        self.stop_grace = grace;
+        self
+    }
+
+    /// Sets how long ended tasks are kept.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Starts to listen on an address such as `127.0.0.1:8080`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the store, the token or the address cannot be had.
+    pub async fn start(self, address: &str) -> Result<Running, StartError> {
+        if self.agents.is_empty() {
+            return Err(StartError::NoAgent);
+        }
+        let listen = |source| StartError::Listen { address: address.to_owned(), source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        if matches!(self.access, Access::Open) && !address.ip().is_loopback() {
+            return Err(StartError::OpenToAll(address));
+        }
+        let security = match self.access {
+            Access::Open => Security::Open,
+            Access::OwnToken | Access::Token(_) => Security::Bearer,
+        };
+        let authenticator = self.authenticator()?;
+        let store = SqliteStore::open(self.data_dir.path(), self.store)?;
+        let mut service = Service::builder(store.clone()).limits(self.limits);
+        for exposed in self.agents {
+            service = service.expose(exposed);
+        }
+        let service = service.build();
+        let recovered = service.recover().await.map_err(StartError::Recover)?;
+        let base = self.public_url.unwrap_or_else(|| format!("http://{address}"));
+        let settings = Settings { bounds: self.bounds, ..Settings::new(&base, security) };
+        let http = Http { service: service.clone(), authenticator, settings };
+        let drain = CancellationToken::new();
+        let serving = tokio::spawn(http.serve(listener, drain.clone()));
+        let housekeeping = tokio::spawn(housekeeping::run(service.clone(), self.retention));
+        let stop_grace = self.stop_grace;
+        Ok(Running { address, recovered, service, store, serving, housekeeping, drain, stop_grace })
+    }
+
+    /// Listens on an address until the process is told to stop (Ctrl-C or SIGTERM).
+    ///
+    /// # Errors
+    /// When the server cannot start.
+    pub async fn serve(self, address: &str) -> Result<(), StartError> {
+        self.start(address).await?.until_stopped().await;
+        Ok(())
+    }
+
+    fn authenticator(&self) -> Result<Arc<dyn Authenticator>, StartError> {
+        let given = std::env::var("AUTH_TOKEN").ok().filter(|token| !token.is_empty());
+        let token = match (&self.access, given) {
+            (Access::Open, _) => return Ok(Arc::new(Anonymous)),
+            (Access::Token(token), _) => token.clone(),
+            (Access::OwnToken, Some(token)) => token,
+            (Access::OwnToken, None) => self.data_dir.token_or_new().map_err(|source| {
+                let path = self.data_dir.token_file().display().to_string();
+                StartError::Token { path, source }
+            })?,
+        };
+        let caller = Caller { tenant: "default".into(), subject: "owner".into() };
+        Ok(Arc::new(Bearer::new(vec![Token::new(&token, caller)?])))
+    }
+}
+
+/// A server at work. Dropping it leaves it at work; stop it with [`Running::stop`].
+pub struct Running {
+    address: SocketAddr,
+    recovered: usize,
+    service: Arc<Service>,
+    store: Arc<SqliteStore>,
+    serving: tokio::task::JoinHandle<io::Result<()>>,
+    housekeeping: tokio::task::JoinHandle<()>,
+    drain: CancellationToken,
+    stop_grace: Duration,
+}
+
+impl Running {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many tasks of an earlier process it took up.
+    pub fn recovered(&self) -> usize {
+        self.recovered
+    }
+
+    /// Works until the process is told to stop (Ctrl-C or SIGTERM), then stops. A second such signal
+    /// ends the process at once.
+    pub async fn until_stopped(self) {
+        crate::signals::stop_requested().await;
+        tracing::info!("stopping; a second signal ends at once");
+        self.stop().await;
+    }
+
+    /// Stops: not ready from now on, runs finish or are left for the next start, streams end with
+    /// a cursor, and everything acknowledged is on the disk.
+    pub async fn stop(self) {
+        self.service.drain();
+        self.service.stop(self.stop_grace).await;
+        self.drain.cancel();
+        // The listener bounds its own drain; an error is a panic that was reported already.
+        let _ = self.serving.await;
+        self.housekeeping.abort();
+        let store = self.store;
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    }
+}
