@@ -1,0 +1,117 @@
+//! The loads: a closed loop on kept-alive connections, and what it repeats.
+
+mod idle;
+mod page;
+mod stream;
+mod unary;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+
+pub(super) use self::{
+    idle::open_streams,
+    page::Pages,
+    stream::Streams,
+    unary::{Gets, Sends, seed},
+};
+use super::{
+    connection::Connection,
+    metric::{Metric, Sample, percentile},
+};
+
+/// Something a connection does again and again.
+pub(super) trait Exchange: Send + 'static {
+    /// Does it once and checks the answer.
+    fn once(
+        &mut self,
+        connection: &mut Connection,
+    ) -> impl Future<Output = anyhow::Result<Done>> + Send;
+}
+
+/// What one exchange brought.
+pub(super) struct Done {
+    /// Requests, pages or chunks: what the rate counts.
+    pub(super) units: u64,
+    /// The time to the first event, of a stream.
+    pub(super) first: Option<Duration>,
+}
+
+impl Done {
+    /// One request, answered at once.
+    pub(super) const ONE: Self = Self { units: 1, first: None };
+}
+
+/// What a closed loop brought.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) units: u64,
+    pub(super) elapsed: Duration,
+    times: Vec<Duration>,
+    firsts: Vec<Duration>,
+}
+
+/// Repeats each of `exchanges` on a connection of its own for `length`.
+pub(super) async fn closed_loop<E: Exchange>(
+    address: SocketAddr,
+    exchanges: Vec<E>,
+    length: Duration,
+) -> anyhow::Result<Tally> {
+    let mut connections = Vec::new();
+    for exchange in exchanges {
+        connections.push((Connection::open(address).await?, exchange));
+    }
+    let start = Instant::now();
+    let mut loops = JoinSet::new();
+    for (connection, exchange) in connections {
+        loops.spawn(repeat(connection, exchange, start + length));
+    }
+    let mut total = Tally::default();
+    while let Some(tally) = loops.join_next().await {
+        total.add(tally??);
+    }
+    total.elapsed = start.elapsed();
+    Ok(total)
+}
+
+async fn repeat<E: Exchange>(
+    mut connection: Connection,
+    mut exchange: E,
+    end: Instant,
+) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut start = Instant::now();
+    while start < end {
+        let done = exchange.once(&mut connection).await?;
+        let now = Instant::now();
+        tally.units += done.units;
+        tally.times.push(now - start);
+        tally.firsts.extend(done.first);
+        start = now;
+    }
+    Ok(tally)
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.units += other.units;
+        self.times.extend(other.times);
+        self.firsts.extend(other.firsts);
+    }
+
+    /// Returns the figures the load itself can tell.
+    pub(super) fn into_sample(mut self) -> Sample {
+        let mut sample = Sample::new();
+        sample.insert(Metric::Rate, self.units as f64 / self.elapsed.as_secs_f64());
+        let shares = [
+            (Metric::P50, percentile(&mut self.times, 0.5)),
+            (Metric::P99, percentile(&mut self.times, 0.99)),
+            (Metric::First, percentile(&mut self.firsts, 0.5)),
+        ];
+        sample.extend(shares.into_iter().filter_map(|(metric, value)| Some((metric, value?))));
+        sample
+    }
+}

@@ -1,0 +1,167 @@
+//! The product as a child process that can be killed, asked to stop and traced.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::Setup;
+use crate::contract::TOKEN_VARIABLE;
+
+/// How long a start may take; long, because a traced server is slow.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// How the product is started.
+pub(super) struct Launch {
+    program: PathBuf,
+    token: String,
+    /// Where the log and the port file go.
+    directory: PathBuf,
+    /// Its data.
+    pub(super) data: PathBuf,
+    /// The program and arguments under which it runs.
+    pub(super) tracer: Vec<OsString>,
+    /// Variables of its environment.
+    pub(super) variables: Vec<(&'static str, String)>,
+}
+
+/// A running server; killed when dropped.
+pub(super) struct Server {
+    child: Child,
+    port_file: PathBuf,
+    log: PathBuf,
+}
+
+impl Launch {
+    pub(super) fn new(setup: &Setup) -> Self {
+        Self {
+            program: setup.program.clone(),
+            token: setup.token.clone(),
+            directory: setup.directory.clone(),
+            data: setup.directory.join("data"),
+            tracer: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Starts a process and does not wait for it.
+    pub(super) fn spawn(&self) -> anyhow::Result<Server> {
+        let port_file = self.directory.join("port");
+        let log = self.directory.join("log");
+        // A file of an earlier start would be taken for this one's.
+        let _ = fs::remove_file(&port_file);
+        fs::create_dir_all(&self.data)?;
+        let mut words = self.tracer.clone();
+        words.push(self.program.clone().into());
+        let (program, words) = words.split_first().context("no program")?;
+        let child = Command::new(program)
+            .args(words)
+            .arg("serve-test")
+            .arg("--data-dir")
+            .arg(&self.data)
+            .arg("--port-file")
+            .arg(&port_file)
+            .env(TOKEN_VARIABLE, &self.token)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(File::options().create(true).append(true).open(&log)?)
+            .spawn()
+            .with_context(|| format!("cannot start `{}`", program.display()))?;
+        Ok(Server { child, port_file, log })
+    }
+
+    /// Starts a process and waits until it accepts connections.
+    pub(super) async fn start(&self) -> anyhow::Result<(Server, SocketAddr)> {
+        let mut server = self.spawn()?;
+        let address = server.address().await?;
+        Ok((server, address))
+    }
+}
+
+impl Server {
+    /// Waits until it accepts connections; tells where.
+    pub(super) async fn address(&mut self) -> anyhow::Result<SocketAddr> {
+        let begin = Instant::now();
+        loop {
+            if let Ok(text) = fs::read_to_string(&self.port_file)
+                && let Some(port) = text.strip_suffix('\n')
+            {
+                let port = port.parse().with_context(|| format!("not a port: `{port}`"))?;
+                return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{status}: {}", last_line(&self.log));
+            }
+            if begin.elapsed() > START_LIMIT {
+                bail!("no port after {START_LIMIT:?}");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Kills it and waits until it is gone.
+    pub(super) fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().context("cannot kill the server")?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop.
+    pub(super) fn terminate(&self) -> anyhow::Result<()> {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status()?;
+        if !status.success() {
+            bail!("cannot send a signal to process {id}");
+        }
+        Ok(())
+    }
+
+    /// Waits until it has ended by itself; `None` when it has not by then.
+    pub(super) async fn ended(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if begin.elapsed() > limit {
+                return Ok(None);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Its resident memory in bytes.
+    pub(super) fn resident(&self) -> anyhow::Result<u64> {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
+        let kilobytes = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let kilobytes: u64 = kilobytes.with_context(|| format!("`{path}` has no `Rss`"))?;
+        Ok(kilobytes * 1024)
+    }
+
+    /// How many files and sockets it has open.
+    pub(super) fn open_files(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn last_line(log: &Path) -> String {
+    let said = fs::read_to_string(log).unwrap_or_default();
+    said.lines().next_back().unwrap_or("said nothing").to_owned()
+}

@@ -1,0 +1,59 @@
+//! Project tasks: `cargo xtask <task>`. One row per task; the work is in the modules.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
+
+mod bench;
+mod contract;
+mod crash;
+mod floor;
+mod fuzz;
+mod peers;
+mod tck;
+mod test;
+mod test_server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Tasks of the Legation project")]
+enum Task {
+    /// Run every test: of the crates, the crash suite, foreign clients.
+    Test(test::TestArgs),
+    /// Measure the product against its floors and the targets.
+    Bench(bench::BenchArgs),
+    /// Fuzz the decoders, longer than the tests do.
+    Fuzz(fuzz::FuzzArgs),
+    /// Kill, stop, starve and cut the product off, and check that it keeps its word.
+    Crash(crash::CrashArgs),
+    /// Run clients of other projects against the product.
+    Peers,
+    /// Run the official compatibility kit against the product.
+    Tck(tck::TckArgs),
+    /// Serve one floor program (a child of `bench`).
+    #[command(hide = true)]
+    Floor(floor::FloorArgs),
+    /// Serve the product with the echo agent (a child of `bench`).
+    #[command(hide = true)]
+    ServeEcho(contract::ServeArgs),
+    /// Serve the product with scripted agents (a child of `crash`, `tck` and `peers`).
+    #[command(hide = true)]
+    ServeTest(test_server::TestServerArgs),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Task::parse() {
+        Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(args),
+        Task::Fuzz(args) => {
+            fuzz::run(&args);
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Crash(args) => crash::run(args),
+        Task::Peers => peers::run(),
+        Task::Tck(args) => tck::run(&args),
+        Task::Floor(args) => floor::run(args).map(|()| ExitCode::SUCCESS),
+        Task::ServeEcho(args) => test_server::run_echo(&args).map(|()| ExitCode::SUCCESS),
+        Task::ServeTest(args) => test_server::run(args).map(|()| ExitCode::SUCCESS),
+    }
+}

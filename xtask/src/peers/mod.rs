@@ -1,0 +1,154 @@
+//! `xtask peers`: clients of other projects against the test server.
+//!
+//! A peer is a program in `peers/` that gets the server's URL and a token, checks what
+//! comes back, and prints `pass NAME` or `fail NAME: reason` for every check.
+
+pub(crate) mod python;
+pub(crate) mod server;
+
+use std::{
+    env,
+    ffi::OsString,
+    fmt, fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::Context;
+use server::{Access, Server};
+
+use crate::contract::TOKEN_VARIABLE;
+
+/// A client that somebody else wrote.
+struct Peer {
+    name: &'static str,
+    program: Program,
+}
+
+/// What calls it.
+enum Program {
+    /// `peers/python/NAME.py`, with the packages of `NAME.txt`.
+    Python(&'static str),
+    /// A package of the workspace `peers`.
+    Rust(&'static str),
+}
+
+const PEERS: &[Peer] = &[
+    Peer { name: "a2a-sdk (Python)", program: Program::Python("client_1_0") },
+    Peer { name: "a2a-client-lf (Rust)", program: Program::Rust("peer-a2a-client-lf") },
+];
+
+const TOKEN: &str = "the-token-of-the-interoperability-tests";
+
+/// Runs every peer that can be installed, each against a server of its own.
+///
+/// # Errors
+/// When the server cannot be started or a peer's output cannot be read.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let cache = target_directory()?.join("peers");
+    let mut tally = Tally::default();
+    for peer in PEERS {
+        match peer.program.prepare(&cache) {
+            Ok(command) => peer.check(command, &mut tally)?,
+            Err(missing) => {
+                println!("skip {}: {missing:#}", peer.name);
+                tally.skipped += 1;
+            }
+        }
+    }
+    println!("{tally}");
+    let complete = tally.skipped == 0 || env::var_os("CI").is_none_or(|ci| ci != "true");
+    Ok(if tally.failed == 0 && complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Returns where the build that this program is from puts its files.
+///
+/// # Errors
+/// When this program is not in a build directory.
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
+    let itself = env::current_exe()?;
+    let target = itself.parent().and_then(Path::parent).map(Path::to_owned);
+    target.with_context(|| format!("no build directory around `{}`", itself.display()))
+}
+
+impl Program {
+    /// Installs what the peer needs and returns the command that runs it.
+    fn prepare(&self, cache: &Path) -> anyhow::Result<Command> {
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("peers");
+        match self {
+            Self::Python(name) => {
+                let script = peers.join("python").join(name);
+                let requirements = fs::read_to_string(script.with_extension("txt"))?;
+                let python = python::environment(&cache.join(name), &requirements)?;
+                let mut command = Command::new(python);
+                command.arg(script.with_extension("py"));
+                Ok(command)
+            }
+            Self::Rust(package) => {
+                let cargo = |subcommand| {
+                    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+                    let mut command = Command::new(cargo);
+                    command.args([subcommand, "--locked", "--manifest-path"]);
+                    command.arg(peers.join("Cargo.toml"));
+                    command
+                };
+                // Only this step asks the registry; a peer that does not build has failed.
+                python::output_of(&mut cargo("fetch"))?;
+                let mut command = cargo("run");
+                command.args(["--quiet", "--offline", "--package", package, "--target-dir"]);
+                command.arg(cache.join("rust")).arg("--");
+                Ok(command)
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// Runs the peer against a fresh server and counts its checks.
+    fn check(&self, mut command: Command, tally: &mut Tally) -> anyhow::Result<()> {
+        let server = Server::start(Access::Bearer(TOKEN))?;
+        command.arg(server.url()).env(TOKEN_VARIABLE, TOKEN).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
+        let output = child.stdout.take().expect("the output is piped");
+        let (mut passed, mut failed) = (0, 0);
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            match line.split_once(' ') {
+                Some(("pass", check)) => {
+                    println!("pass {}: {check}", self.name);
+                    passed += 1;
+                }
+                Some(("fail", check)) => {
+                    println!("fail {}: {check}", self.name);
+                    failed += 1;
+                }
+                _ => println!("{line}"),
+            }
+        }
+        let status = child.wait()?;
+        // A peer that broke down, or one that checked nothing, has not passed.
+        if failed == 0 && (passed == 0 || !status.success()) {
+            println!("fail {}: ended with {status} after {passed} checks", self.name);
+            failed = 1;
+        }
+        tally.passed += passed;
+        tally.failed += failed;
+        Ok(())
+    }
+}
+
+/// How many checks went which way.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { passed, failed, skipped } = self;
+        write!(formatter, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}

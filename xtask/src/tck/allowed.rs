@@ -1,0 +1,52 @@
+//! The kit's tests that may fail, each with the reason why.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, ensure};
+
+/// Reasons by test id.
+pub(super) struct Allowed(HashMap<&'static str, &'static str>);
+
+impl Allowed {
+    /// Reads the list that is part of this program.
+    ///
+    /// # Errors
+    /// When a line gives no reason or a test stands there twice.
+    pub(super) fn read() -> anyhow::Result<Self> {
+        Self::parse(include_str!("allowed.txt"))
+    }
+
+    fn parse(text: &'static str) -> anyhow::Result<Self> {
+        let mut reasons = HashMap::new();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let parted = line.split_once(" # ");
+            let (id, reason) = parted.with_context(|| format!("no reason in `{line}`"))?;
+            ensure!(reasons.insert(id.trim_end(), reason).is_none(), "`{id}` is there twice");
+        }
+        Ok(Self(reasons))
+    }
+
+    /// Returns why the test may fail, if it may.
+    pub(super) fn reason(&self, id: &str) -> Option<&str> {
+        self.0.get(id).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_this_program_is_well_formed() {
+        Allowed::read().unwrap();
+    }
+
+    #[test]
+    fn a_line_is_a_test_and_a_reason() {
+        let allowed = Allowed::parse("# words\n\na::b[c] # because\n").unwrap();
+        assert_eq!(allowed.reason("a::b[c]"), Some("because"));
+        assert_eq!(allowed.reason("a::b"), None);
+        assert!(Allowed::parse("a::b[c]").is_err());
+        assert!(Allowed::parse("a # b\na # c").is_err());
+    }
+}
