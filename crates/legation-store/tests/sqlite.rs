@@ -141,6 +141,73 @@ async fn closing_writes_what_is_queued_and_refuses_the_rest() {
     assert_eq!(total(&*open(directory.path(), Options::default())).await, 1_000);
 }
 
+/// Messages and ends count as activity of a context, what an agent emits on its way does not.
+#[tokio::test]
+async fn a_context_knows_when_it_was_last_active() {
+    use TaskState::{Completed, InputRequired, Submitted, Working};
+    let directory = TempDir::new().expect("a scratch directory");
+    let store = open(directory.path(), Options::default());
+    let at = |millis| Timestamp::from_millis(millis).expect("a time near 1970");
+    let born = ended_task(store.next_key(), 10);
+    let key = born.key;
+    append(&*store, Append { state: Submitted, status_at: at(1), ..born }).await.expect("a birth");
+    let changes = [
+        (Working, 2, 1),
+        (Working, 2, 1),
+        (InputRequired, 3, 3),
+        (InputRequired, 3, 3),
+        (Submitted, 4, 4),
+        (Working, 5, 4),
+        (Working, 6, 6),
+        (Completed, 7, 7),
+    ];
+    for ((state, status_at, expected), first) in changes.into_iter().zip(2..) {
+        let change = Append {
+            key,
+            epoch: 1,
+            birth: None,
+            first,
+            entries: vec![Bytes::from_static(b"x")],
+            prior: None,
+            state,
+            status_at: at(status_at),
+            snapshot: None,
+        };
+        append(&*store, change).await.expect("the next event");
+        let row = contexts(directory.path());
+        assert_eq!(row, [(expected, 1)], "{state:?} at {status_at}");
+    }
+}
+
+/// A birth that is refused leaves no task behind in its context, and a sweep finds that.
+#[tokio::test]
+async fn a_refused_birth_leaves_a_context_without_tasks() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let store = open(directory.path(), Options::default());
+    let (first, mut second) = (ended_task(store.next_key(), 10), ended_task(store.next_key(), 10));
+    if let (Some(first), Some(second)) = (&first.birth, &mut second.birth) {
+        second.id = first.id.clone();
+    }
+    append(&*store, first).await.expect("a birth");
+    let refused = append(&*store, second).await;
+    assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    let tasks: Vec<_> = contexts(directory.path()).into_iter().map(|(_, tasks)| tasks).collect();
+    assert_eq!(tasks, [1, 0]);
+    let later = Timestamp::from_millis(Timestamp::now().as_millis() + 1).expect("a time");
+    let swept = store.sweep("d", later, 0).await.expect("a store that can write");
+    assert_eq!((swept.tasks, swept.contexts), (0, 1));
+}
+
+/// When each context was last active and how many tasks it has.
+fn contexts(directory: &Path) -> Vec<(i64, i64)> {
+    let database = rusqlite::Connection::open(directory.join("legation.db")).expect("a database");
+    let mut select = database
+        .prepare("SELECT last_active_at, tasks FROM contexts ORDER BY key")
+        .expect("a table of contexts");
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    rows.collect::<Result<_, _>>().expect("rows")
+}
+
 /// The last reference may be a callback's, which then drops the store on the store's own thread.
 #[test]
 fn a_callback_may_drop_the_store() {

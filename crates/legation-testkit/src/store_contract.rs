@@ -36,11 +36,14 @@ macro_rules! store_contract {
             fencing::an_idempotency_key_belongs_to_one_task,
             scopes::what_is_foreign_does_not_exist,
             scopes::a_context_of_somebody_else_is_another_context,
+            scopes::a_context_spans_the_agents_of_its_owner,
             scopes::a_scope_without_owner_or_agent_reaches_all_of_them,
             listing::listings_equal_those_of_a_simple_model,
             listing::pages_follow_one_another_without_gap_or_repetition,
             retention::a_sweep_removes_what_ended_before_a_moment,
             retention::a_sweep_stops_at_its_limit,
+            retention::a_context_goes_with_its_last_task,
+            retention::a_context_that_was_removed_begins_anew,
             retention::unfinished_tasks_are_found_by_key,
         }
     };

@@ -122,7 +122,8 @@ impl<'a> Writing<'a> {
         {
             return Ok(Some(StoreError::Taken(Box::new(earlier))));
         }
-        let context = self.contexts.join(owner, &birth.context_id, birth.created_at)?;
+        let context =
+            self.contexts.join(owner, &birth.context_id, birth.created_at, change.status_at)?;
         let inserted = self.insert_task.execute(params![
             change.key.0,
             birth.id.as_str(),

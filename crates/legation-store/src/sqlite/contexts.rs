@@ -18,10 +18,10 @@ impl<'c> Contexts<'c> {
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         let insert = connection.prepare_cached(
             "INSERT INTO contexts (id, scope, created_at, last_active_at, tasks)
-             VALUES (?1, ?2, ?3, ?3, 1) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, 1) ON CONFLICT DO NOTHING",
         )?;
         let join = connection.prepare_cached(
-            "UPDATE contexts SET last_active_at = ?3, tasks = tasks + 1
+            "UPDATE contexts SET last_active_at = ?4, tasks = tasks + 1
              WHERE id = ?1 AND scope = ?2 RETURNING key",
         )?;
         let touch = connection.prepare_cached(
@@ -36,11 +36,12 @@ impl<'c> Contexts<'c> {
         &mut self,
         owner: i64,
         id: &ContextId,
-        moment: Timestamp,
+        created_at: Timestamp,
+        active_at: Timestamp,
     ) -> Result<i64, Failure> {
         // The insert first, without RETURNING: nearly every context is new, and this is the least
         // that it can cost.
-        let place = params![id.as_str(), owner, moment.as_millis()];
+        let place = params![id.as_str(), owner, created_at.as_millis(), active_at.as_millis()];
         if self.insert.execute(place)? == 1 {
             return Ok(self.connection.last_insert_rowid());
         }
@@ -48,8 +49,8 @@ impl<'c> Contexts<'c> {
     }
 
     /// Says that the context of a task was active.
-    pub(super) fn touch(&mut self, task: TaskKey, moment: Timestamp) -> Result<(), Failure> {
-        self.touch.execute((task.0, moment.as_millis()))?;
+    pub(super) fn touch(&mut self, task: TaskKey, active_at: Timestamp) -> Result<(), Failure> {
+        self.touch.execute((task.0, active_at.as_millis()))?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use legation_core::Scope;
 use legation_core::store::{Page, Query};
 use legation_model::TaskState;
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
 use super::contexts;
 use super::failure::Failure;
@@ -72,28 +72,6 @@ fn runs(connection: &Connection, scope: &Scope, query: &Query) -> Result<Vec<Run
     Ok(runs)
 }
 
-/// A select of a run's tasks of a time or later; the first four parameters are said here.
-macro_rules! select_run {
-    ($self:ident, $what:literal, $rest:literal) => {
-        match $self.context {
-            None => concat!(
-                "SELECT ",
-                $what,
-                " FROM tasks INDEXED BY tasks_by_state
-                 WHERE ?1 IS NULL AND scope = ?2 AND state = ?3 AND status_at >= ?4",
-                $rest
-            ),
-            Some(_) => concat!(
-                "SELECT ",
-                $what,
-                " FROM tasks INDEXED BY tasks_by_context
-                 WHERE context = ?1 AND scope = ?2 AND state = ?3 AND status_at >= ?4",
-                $rest
-            ),
-        }
-    };
-}
-
 impl Run {
     /// Adds the places of the first tasks: one more than the page takes, to know whether it ends.
     fn first_places(
@@ -106,11 +84,11 @@ impl Run {
             .after
             .map_or((i64::MAX, i64::MAX), |place| (place.status_at.as_millis(), place.key.0));
         let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
-        let mut select = connection.prepare_cached(select_run!(
-            self,
+        let mut select = self.select(
+            connection,
             "status_at, key",
-            " AND (status_at, key) < (?5, ?6) ORDER BY status_at DESC, key DESC LIMIT ?7"
-        ))?;
+            "AND (status_at, key) < (?5, ?6) ORDER BY status_at DESC, key DESC LIMIT ?7",
+        )?;
         let Self { scope, state, context, .. } = self;
         let mut rows = select.query((context, scope, state, since(query), time, key, limit))?;
         while let Some(row) = rows.next()? {
@@ -123,9 +101,27 @@ impl Run {
         if let Some(counted) = self.counted {
             return Ok(counted);
         }
-        let mut select = connection.prepare_cached(select_run!(self, "count(*)", ""))?;
+        let mut select = self.select(connection, "count(*)", "")?;
         let Self { scope, state, context, .. } = self;
         Ok(select.query_row((context, scope, state, since(query)), |row| row.get(0))?)
+    }
+
+    /// A statement about tasks of this whose status is of a time or later; it begins with the
+    /// parameters context, scope, state and time.
+    fn select<'c>(
+        &self,
+        connection: &'c Connection,
+        what: &str,
+        rest: &str,
+    ) -> rusqlite::Result<CachedStatement<'c>> {
+        let (index, context) = match self.context {
+            None => ("tasks_by_state", "?1 IS NULL"),
+            Some(_) => ("tasks_by_context", "context = ?1"),
+        };
+        connection.prepare_cached(&format!(
+            "SELECT {what} FROM tasks INDEXED BY {index}
+             WHERE {context} AND scope = ?2 AND state = ?3 AND status_at >= ?4 {rest}"
+        ))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every stream tells the events of its task in their order, and all tell the same ones.
 
+use std::collections::HashMap;
+
 use super::index::{Index, Stream};
 use super::{About, Kind, Report};
 
@@ -40,6 +42,7 @@ fn in_order(stream: &Stream<'_>) -> Result<(), String> {
 }
 
 pub(super) fn check_agreement(index: &Index<'_>, report: &mut Report<'_>) {
+    check_openings(index, report);
     for (number, stream) in &index.streams {
         let opening = usize::from(stream.after.is_none());
         for event in stream.events.iter().skip(opening) {
@@ -52,6 +55,29 @@ pub(super) fn check_agreement(index: &Index<'_>, report: &mut Report<'_>) {
                 );
                 report(Some(&event.task), text);
             }
+        }
+    }
+}
+
+/// A stream opens with the task as it was after the event from which on it tells.
+fn check_openings(index: &Index<'_>, report: &mut Report<'_>) {
+    let mut moments = HashMap::new();
+    for (number, stream) in &index.streams {
+        let Some(first) = stream.events.first() else { continue };
+        // Before the first event there is no state to show.
+        let Some(seq) = first.seq.or(stream.after).filter(|seq| *seq > 0) else { continue };
+        let id = first.task.as_str();
+        let moments = moments
+            .entry(id)
+            .or_insert_with(|| index.tasks.get(id).and_then(|task| task.moments()));
+        let moment = moments.as_ref().and_then(|moments| moments.moments.get(seq as usize - 1));
+        if let (Some(moment), Some(state)) = (moment, first.state())
+            && moment.state != state
+        {
+            let (shown, was) = (state.name(), moment.state.name());
+            let text =
+                format!("stream {number} opens with {shown}, after event {seq} it was {was}");
+            report(Some(id), text);
         }
     }
 }

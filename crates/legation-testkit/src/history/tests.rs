@@ -256,6 +256,16 @@ fn bad_histories_are_caught() {
                 .fault(Fault::Start)
                 .finish(&with(2, chunk("9")), seen(Completed, &["9", "2"])),
         ),
+        (
+            Rule::Agreement,
+            "a header of another moment",
+            begin().open(About::Task("t".into()), Some(1)).told(None, task(Completed)).well(),
+        ),
+        (
+            Rule::Agreement,
+            "a present state of another moment",
+            begin().subscribe().told(3, task(Completed)).well(),
+        ),
         // Repetitions.
         (
             Rule::Repetition,

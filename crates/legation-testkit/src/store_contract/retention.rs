@@ -5,7 +5,7 @@ use legation_core::store::{Query, Swept, TaskKey};
 use legation_model::TaskState;
 
 use super::Open;
-use super::fixture::{Draft, at, home, keys, list, scope, write};
+use super::fixture::{Draft, at, context, home, keys, list, scope, write};
 
 const ENDED: [TaskState; 4] =
     [TaskState::Completed, TaskState::Failed, TaskState::Canceled, TaskState::Rejected];
@@ -63,6 +63,47 @@ pub async fn a_sweep_stops_at_its_limit(open: Open<'_>) {
         assert_eq!(sweep(&*store, 1_000, limit).await.tasks, removed, "limit {limit}");
         left -= removed;
         assert_eq!(list(&*store, &home(), &Query::default()).await.total, left);
+    }
+}
+
+/// A context stays while any agent of its owner has a task in it. Another owner's context of the
+/// same id neither keeps nor takes it.
+pub async fn a_context_goes_with_its_last_task(open: Open<'_>) {
+    let store = open();
+    let of = |owner, agent| scope("deployment", "tenant", Some(owner), Some(agent));
+    let tasks = [("a", "x", 10), ("a", "y", 30), ("b", "x", 20), ("b", "x", 30), ("c", "x", 10)];
+    let mut appends = Vec::new();
+    for (owner, agent, ended_at) in tasks {
+        let mut draft = Draft::new(&*store).within(&of(owner, agent), "shared");
+        appends.push(draft.add(1, TaskState::Working, 5));
+        appends.push(draft.settle(1, TaskState::Completed, ended_at));
+    }
+    write(&*store, appends).await;
+    let mut asking = Draft::new(&*store).within(&of("b", "y"), "shared");
+    write(&*store, [asking.add(1, TaskState::Working, 5)]).await;
+    write(&*store, [asking.add(1, TaskState::InputRequired, 6)]).await;
+
+    // `c` has its only task end at 10, `a` its last at 30; `b` has one that still asks for input.
+    for (before, tasks, contexts) in [(10, 0, 0), (20, 2, 1), (30, 1, 0), (31, 2, 1), (99, 0, 0)] {
+        let expected = Swept { tasks, contexts, keys: 0 };
+        assert_eq!(sweep(&*store, before, 100).await, expected, "before {before}");
+    }
+    write(&*store, [asking.settle(1, TaskState::Canceled, 99)]).await;
+    assert_eq!(sweep(&*store, 100, 100).await, Swept { tasks: 1, contexts: 1, keys: 0 });
+}
+
+/// The id of a context that was removed can be used again, and brings nothing of it back.
+pub async fn a_context_that_was_removed_begins_anew(open: Open<'_>) {
+    let store = open();
+    let query = Query { context_id: Some(context("context")), limit: 9, ..Query::default() };
+    for moment in [10, 20, 30] {
+        let mut draft = Draft::new(&*store);
+        write(&*store, [draft.settle(1, TaskState::Completed, moment)]).await;
+        let page = list(&*store, &home(), &query).await;
+        assert_eq!((keys(&page.tasks), page.total), (vec![draft.key], 1));
+        let swept = sweep(&*store, moment + 1, 100).await;
+        assert_eq!(swept, Swept { tasks: 1, contexts: 1, keys: 0 });
+        assert_eq!(list(&*store, &home(), &query).await.total, 0);
     }
 }
 

@@ -58,6 +58,36 @@ pub async fn a_context_of_somebody_else_is_another_context(open: Open<'_>) {
     }
 }
 
+/// A conversation with several agents is one; each agent shows its part of it only.
+pub async fn a_context_spans_the_agents_of_its_owner(open: Open<'_>) {
+    let store = open();
+    let query = Query { context_id: Some(context("shared")), limit: 9, ..Query::default() };
+    let places = [("a", "x"), ("a", "y"), ("b", "x")]
+        .map(|(owner, agent)| scope("deployment", "tenant", Some(owner), Some(agent)));
+    let mut drafts = Vec::new();
+    for place in &places {
+        for context_id in ["shared", "another"] {
+            let mut draft = Draft::new(&*store).within(place, context_id);
+            write(&*store, [draft.add(1, WORKING, 1)]).await;
+            drafts.extend((context_id == "shared").then_some(draft.key));
+        }
+    }
+    let all_agents = Scope { agent: None, ..places[0].clone() };
+    let tenant = Scope { owner: None, ..all_agents.clone() };
+    let cases: [(&Scope, &[usize]); 5] = [
+        (&places[0], &[0]),
+        (&places[1], &[1]),
+        (&places[2], &[2]),
+        (&all_agents, &[1, 0]),
+        (&tenant, &[2, 1, 0]),
+    ];
+    for (asked, expected) in cases {
+        let expected: Vec<_> = expected.iter().map(|place| drafts[*place]).collect();
+        let page = list(&*store, asked, &query).await;
+        assert_eq!((page.total, keys(&page.tasks)), (expected.len() as u64, expected), "{asked:?}");
+    }
+}
+
 /// An administrator of a tenant, or a caller of all agents, sees all of what lies within.
 pub async fn a_scope_without_owner_or_agent_reaches_all_of_them(open: Open<'_>) {
     let store = open();
