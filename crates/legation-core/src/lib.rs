@@ -19,6 +19,7 @@ mod scope;
 mod send;
 mod service;
 pub mod store;
+mod subscribe;
 mod turn;
 
 pub use agent::{Agent, AgentError, Exposed, OnRestart, Profile};

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use legation_model::{
-    ContextId, Effect, Event, Message, Task, TaskId, TaskState, TaskStatus, TaskStatusUpdateEvent,
-    Timestamp, Update,
+    ArtifactId, ContextId, Effect, Event, Message, Task, TaskId, TaskState, TaskStatus,
+    TaskStatusUpdateEvent, Timestamp, Update,
 };
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -258,12 +258,12 @@ impl Live {
     }
 
     /// Takes a further message of the caller. A run at work finds it, or begins again with it; when
-    /// there is none, the caller of this must start one.
+    /// there is none, the caller of this must start one. Gives the task as of the message as well.
     pub(crate) fn receive(
         &self,
         message: Message,
         halt: &CancellationToken,
-    ) -> Result<(Seq, Option<Waiting>), Refusal> {
+    ) -> Result<(Seq, Task, Option<Waiting>), Refusal> {
         let mut state = self.state.lock();
         let at_work = state.run.is_some() && !state.task.status.state.is_interrupted();
         let next = if at_work { state.task.status.state } else { TaskState::Submitted };
@@ -285,10 +285,11 @@ impl Live {
                 Some(Waiting { message, stop })
             }
         };
+        let task = state.task.clone();
         let wakers = state.take_wakers();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-        Ok((seq, waiting))
+        Ok((seq, task, waiting))
     }
 
     /// Marks that a run begins, unless one is at work; gives the token that stops it.
@@ -331,6 +332,11 @@ impl Live {
     /// The task as folded so far, ahead of what readers see.
     pub(crate) fn task(&self) -> Task {
         self.state.lock().task.clone()
+    }
+
+    /// Whether the task, as folded so far, has this artifact.
+    pub(crate) fn has_artifact(&self, id: &ArtifactId) -> bool {
+        self.state.lock().task.artifacts.iter().any(|known| known.artifact_id == *id)
     }
 
     /// The state as folded so far.

@@ -170,11 +170,13 @@ impl Binding {
     }
 }
 
-/// The bytes of a document as a stream response that holds a task.
-pub(crate) fn as_stream_response(task: &Document) -> Document {
-    let mut json = Vec::with_capacity(task.bytes().len() + 9);
-    json.extend_from_slice(b"{\"task\":");
-    json.extend_from_slice(task.bytes());
+/// A document as the stream response that holds it under this member.
+pub(crate) fn as_stream_response(member: &str, document: &Document) -> Document {
+    let mut json = Vec::with_capacity(document.bytes().len() + member.len() + 5);
+    json.extend_from_slice(b"{\"");
+    json.extend_from_slice(member.as_bytes());
+    json.extend_from_slice(b"\":");
+    json.extend_from_slice(document.bytes());
     json.push(b'}');
     Document::from_stored(Bytes::from(json))
 }

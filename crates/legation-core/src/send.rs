@@ -9,7 +9,7 @@ use legation_model::{
 };
 
 use crate::call::{Call, Reply};
-use crate::follow::{Follow, Until};
+use crate::follow::{Follow, Item, Until};
 use crate::idempotency::Turnout;
 use crate::live::{Live, Refusal};
 use crate::run::{self, Job};
@@ -23,8 +23,10 @@ const CANCEL_WAIT: Duration = Duration::from_secs(5);
 
 /// What a message has led to.
 enum Begun {
-    /// A task is at work on it; the message is, or is before, this event.
-    Task(Arc<Live>, Seq),
+    /// A new task is at work on it.
+    Created(Arc<Live>),
+    /// A task that was there goes on with it: with the message's event it was like this.
+    Continued(Arc<Live>, Seq, Task),
     /// The same message came before; its task is this one.
     Before(Arc<Live>),
     /// The agent answered at once.
@@ -43,7 +45,8 @@ pub(crate) async fn send(
     let (live, seq) = match begin(core, call, request).await? {
         Begun::Message(message) => return Ok(Reply::SentMessage(message)),
         Begun::Before(live) => (live, None),
-        Begun::Task(live, seq) => (live, Some(seq)),
+        Begun::Created(live) => (live, Some(1)),
+        Begun::Continued(live, seq, _) => (live, Some(seq)),
     };
     // What is known without asking the store again, if anything.
     let settled = async {
@@ -72,19 +75,23 @@ pub(crate) async fn stream(
     request: SendMessageRequest,
 ) -> Result<Reply, A2aError> {
     let history = request.configuration.history_length;
-    let (live, seq) = match begin(core, call, request).await? {
-        Begun::Message(message) => return Ok(Reply::SentMessage(message)),
-        Begun::Before(live) => (live, 0),
-        Begun::Task(live, seq) => (live, seq),
+    let (live, seq, task) = match begin(core, call, request).await? {
+        Begun::Message(message) => {
+            let json = page::as_stream_response("message", &message);
+            return Ok(Reply::Stream(Follow::only(json)));
+        }
+        Begun::Before(live) | Begun::Created(live) => (live, 1, None),
+        Begun::Continued(live, seq, task) => (live, seq, Some(task)),
     };
     // Before the answer begins, so that a store that refuses is an error and not a cut stream.
-    live.durable_to(seq.max(1)).await?;
-    if seq <= 1 {
+    live.durable_to(seq).await?;
+    let Some(task) = task else {
         // The log begins with the task itself, which is what a stream has to begin with.
         return Follow::new(core, live, None, 0, Until::Settled).map(Reply::Stream);
-    }
-    let scope = core.scope(call);
-    Follow::from_now(core, &scope, live, history, Until::Settled).await.map(Reply::Stream)
+    };
+    let task = page::trim(Document::write(&task), history)?;
+    let opening = Item { seq: Some(seq), json: page::as_stream_response("task", &task) };
+    Follow::new(core, live, Some(opening), seq, Until::Settled).map(Reply::Stream)
 }
 
 /// Cancels a task and gives it as it is then (Spec 3.1.5).
@@ -176,7 +183,7 @@ async fn go_on(
     references(core, call, &message, Some(&live.context_id)).await?;
     message.context_id = Some(live.context_id.clone());
     let place = core.count_run();
-    let (seq, waiting) =
+    let (seq, task, waiting) =
         live.receive(message, &core.halt).map_err(|refusal| refused(&live, refusal))?;
     live.flush();
     if let Some(waiting) = waiting {
@@ -186,7 +193,7 @@ async fn go_on(
         let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
         run::start(core, job, place);
     }
-    Ok(Begun::Task(live, seq))
+    Ok(Begun::Continued(live, seq, task))
 }
 
 /// A message that begins a task.
@@ -226,7 +233,7 @@ async fn create(
     let stop = live.begin_run(&core.halt).expect("nobody else knows the task yet");
     let job = Job { stop, live: live.clone(), exposed: exposed.clone(), message, ask, attempt: 1 };
     run::start(core, job, core.count_run());
-    Ok(Begun::Task(live, 1))
+    Ok(Begun::Created(live))
 }
 
 fn new_task(

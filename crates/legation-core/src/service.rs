@@ -13,7 +13,7 @@ use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
 use crate::registry::Registry;
 use crate::store::{StoreError, Swept};
-use crate::{Agent, Exposed, Limits, Profile, Scope, TaskStore, follow, page, recover, send};
+use crate::{Agent, Exposed, Limits, Profile, Scope, TaskStore, page, recover, send, subscribe};
 
 /// The extension by which callers that do not see the ids of stream events resume a stream.
 ///
@@ -130,7 +130,7 @@ impl Service {
             Request::GetTask(request) => page::get(core, call, &request).await.map(Reply::Task),
             Request::ListTasks(request) => page::list(core, call, &request).await.map(Reply::Tasks),
             Request::CancelTask(request) => send::cancel(core, call, &request).await,
-            Request::SubscribeToTask(request) => follow::subscribe(core, call, &request).await,
+            Request::SubscribeToTask(request) => subscribe::subscribe(core, call, &request).await,
             Request::CreateTaskPushNotificationConfig(_)
             | Request::GetTaskPushNotificationConfig(_)
             | Request::ListTaskPushNotificationConfigs(_)

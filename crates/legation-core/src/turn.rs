@@ -115,7 +115,9 @@ impl Turn {
     /// # Errors
     /// [`AgentError::Stopped`] when the task takes no more events.
     pub async fn chunk(&mut self, chunk: Artifact, last: bool) -> Result<(), AgentError> {
-        self.update(chunk, true, last).await
+        // The first chunk begins the artifact: only what was sent before can be appended to.
+        let append = self.live.has_artifact(&chunk.artifact_id);
+        self.update(chunk, append, last).await
     }
 
     /// Gives the answer and completes the task. The answer becomes an artifact, where the protocol

@@ -1,0 +1,78 @@
+//! Subscribing to a task: from now on, or from an event that the caller has seen.
+
+use std::sync::Arc;
+
+use legation_model::{A2aError, ErrorKind, Event, StreamResponse, SubscribeToTaskRequest, Update};
+
+use crate::call::{Call, Reply};
+use crate::follow::{Follow, Item, READ_BYTES, Until};
+use crate::live::Live;
+use crate::service::Core;
+use crate::store::Seq;
+use crate::{Document, Scope, page};
+
+/// Follows a task, from now on or from an event the caller has seen (Spec 3.1.6).
+pub(crate) async fn subscribe(
+    core: &Arc<Core>,
+    call: &Call,
+    request: &SubscribeToTaskRequest,
+) -> Result<Reply, A2aError> {
+    let scope = core.scope(call);
+    let live = core.live(&scope, &request.id).await?;
+    if let Some(after) = call.last_event {
+        return from_event(core, live, after).await.map(Reply::Stream);
+    }
+    let (_, state) = live.committed();
+    if state.is_terminal() {
+        let text = format!("task `{}` has ended as {}; get it instead", live.id, state.name());
+        let error = A2aError::new(ErrorKind::UnsupportedOperation, text);
+        return Err(error.with("taskId", live.id.as_str()));
+    }
+    from_now(core, &scope, live).await.map(Reply::Stream)
+}
+
+/// Follows a task from its present state on, which is the opening item.
+async fn from_now(core: &Arc<Core>, scope: &Scope, live: Arc<Live>) -> Result<Follow, A2aError> {
+    let stored = core.store.load(scope, &live.id).await?;
+    let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
+    let json = page::as_stream_response("task", &page::document(&stored)?);
+    let opening = Item { seq: Some(stored.seq), json };
+    Follow::new(core, live, Some(opening), stored.seq, Until::Ended)
+}
+
+/// Follows a task from an event that the caller has seen. A header with the task as it was then
+/// comes first, because a stream has to begin with a task; it has no artifacts and no history, so
+/// that nothing the caller already has is told twice.
+async fn from_event(core: &Arc<Core>, live: Arc<Live>, after: Seq) -> Result<Follow, A2aError> {
+    let (last, _) = live.committed();
+    if after > last {
+        let text = format!("event {after} is not yet: the task's last is {last}");
+        return Err(A2aError::invalid("Last-Event-ID", text));
+    }
+    let opening = Item { seq: None, json: header(core, &live, after).await? };
+    Follow::new(core, live, Some(opening), after, Until::Ended)
+}
+
+/// The task as of an event, without artifacts and history.
+async fn header(core: &Core, live: &Live, at: Seq) -> Result<Document, A2aError> {
+    let mut task = live.task();
+    task.artifacts.clear();
+    task.history.clear();
+    // The status in force then is that of the last status event up to there.
+    let mut seen = 0;
+    while seen < at {
+        let entries = core.store.entries(&live.scope, live.key, seen, READ_BYTES).await?;
+        let Some((last, _)) = entries.last() else { break };
+        let reached = *last;
+        for (_, entry) in entries.into_iter().take_while(|(seq, _)| *seq <= at) {
+            let event: Event = Document::from_stored(entry).read()?;
+            match event.update {
+                Update::Task(first) => task.status = first.status,
+                Update::StatusUpdate(update) => task.status = update.status,
+                Update::ArtifactUpdate(_) => {}
+            }
+        }
+        seen = reached;
+    }
+    Ok(Document::write(&StreamResponse::Task(task)))
+}
