@@ -75,7 +75,9 @@ impl Target {
     /// The command line of another command on the same agent. A token is never part of it: command
     /// lines are kept in histories.
     pub(crate) fn command(&self, command: &[&str], arguments: &[&str]) -> String {
-        let mut words: Vec<&str> = vec!["legation"];
+        // As it was called now, so that the line works when it is pasted.
+        let program = std::env::args().next().unwrap_or_else(|| "legation".into());
+        let mut words: Vec<&str> = vec![&program];
         words.extend(command);
         words.push(&self.url);
         words.extend(arguments);

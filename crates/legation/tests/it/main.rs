@@ -1,0 +1,5 @@
+//! The command as a user has it: the real binary, in a process of its own.
+
+mod calling;
+mod serving;
+mod user;

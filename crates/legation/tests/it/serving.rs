@@ -1,0 +1,78 @@
+//! `legation serve`.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::user::{PATIENCE, Serving, run, text};
+
+#[test]
+fn the_greeting_works_when_it_is_pasted() {
+    let home = tempfile::tempdir().expect("a home");
+    let serving = Serving::start(home.path(), &[]);
+    let lines: Vec<&str> = serving.greeting.lines().map(str::trim).collect();
+    let send = lines.iter().find(|line| line.contains(" send ")).expect("a send line");
+    let curl: Vec<&str> =
+        lines.iter().skip_while(|line| !line.starts_with("curl")).copied().collect();
+    let curl = curl[..3].join("\n");
+    for (line, expected) in [(*send, "rise by 14 per step"), (&curl, "TASK_STATE_COMPLETED")] {
+        let mut shell = Command::new("sh");
+        let pasted = shell.args(["-c", line]).env("XDG_DATA_HOME", home.path()).output();
+        let said = text(&pasted.expect("a shell").stdout);
+        // A machine without curl says so in the other stream.
+        assert!(
+            said.contains(expected) || line.starts_with("curl") && !has_curl(),
+            "{line}: {said}"
+        );
+    }
+}
+
+fn has_curl() -> bool {
+    Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn what_cannot_be_served_is_said_with_what_to_do() {
+    let home = tempfile::tempdir().expect("a home");
+    let serving = Serving::start(home.path(), &[]);
+    let taken = serving.url.trim_start_matches("http://").to_owned();
+    let weak =
+        run_with(home.path(), &["serve", "--listen", "127.0.0.1:0"], ("AUTH_TOKEN", "secret"));
+    let cases: [(&[&str], &str); 3] = [
+        (&["serve", "--listen", "127.0.0.1:0"], "is in use by process"),
+        (&["serve", "--listen", &taken], "cannot listen on"),
+        (&["serve", "--listen", "0.0.0.0:0", "--no-auth"], "loopback only"),
+    ];
+    for (words, expected) in cases {
+        let output = run(home.path(), words);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+    assert!(text(&weak.stderr).contains("too weak"), "{}", text(&weak.stderr));
+}
+
+fn run_with(
+    home: &std::path::Path,
+    words: &[&str],
+    (name, value): (&str, &str),
+) -> std::process::Output {
+    let mut command = crate::user::legation(home, words);
+    command.env(name, value).output().expect("the command starts")
+}
+
+#[test]
+fn a_stop_is_clean_and_the_state_is_there_the_next_time() {
+    let home = tempfile::tempdir().expect("a home");
+    let mut serving = Serving::start(home.path(), &[]);
+    run(home.path(), &["send", &serving.url, "mean of 1, 2, 3, 4"]);
+    let pid = serving.child.id().to_string();
+    let killed = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    let began = Instant::now();
+    let status = serving.child.wait().expect("it ends");
+    assert!(status.success() && began.elapsed() < PATIENCE, "{status}");
+
+    let again = Serving::start(home.path(), &[]);
+    let listed = run(home.path(), &["task", "list", &again.url]);
+    assert!(text(&listed.stdout).starts_with("completed"), "{}", text(&listed.stdout));
+}
