@@ -370,7 +370,10 @@ mod tests {
 
     #[test]
     fn wrong_shapes_are_refused() {
+        let parts = [r#"{"text":""}"#; 10_001].join(",");
+        let parts = format!(r#"{{"message":{{"messageId":"m","role":1,"parts":[{parts}]}}}}"#);
         let cases = [
+            parts.as_str(),
             r#"{"message":{"role":"ROLE_USER","parts":[{"text":"x"}]}}"#,
             r#"{"message":{"messageId":"","role":"ROLE_USER","parts":[{"text":"x"}]}}"#,
             r#"{"message":{"messageId":"m","role":"ROLE_KING","parts":[{"text":"x"}]}}"#,

@@ -35,6 +35,7 @@ pub struct Message {
     /// Who speaks.
     pub role: Role,
     /// What is said; at least one part.
+    #[serde(deserialize_with = "rules::bounded")]
     pub parts: Vec<Part>,
     /// Free-form data about the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]

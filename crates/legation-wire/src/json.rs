@@ -13,7 +13,8 @@ pub struct JsonBounds {
 
 impl Default for JsonBounds {
     fn default() -> Self {
-        Self { depth: 128, items: 100_000 }
+        // A megabyte of small numbers in a data part is about half a million elements.
+        Self { depth: 128, items: 600_000 }
     }
 }
 

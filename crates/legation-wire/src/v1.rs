@@ -227,7 +227,7 @@ mod tests {
         GetTask(GetTaskRequest { tenant: Some("t"), id: "1", history_length: Some(2) })
         CancelTask(CancelTaskRequest { tenant: Some("t"), id: "1", metadata: Some({"k":1}) })
         SubscribeToTask(SubscribeToTaskRequest { tenant: None, id: "1", metadata: None })
-        CreateTaskPushNotificationConfig(TaskPushNotificationConfig { tenant: None, id: None, task_id: Some("1"), url: "u", token: None, authentication: None })
+        CreateTaskPushNotificationConfig(TaskPushNotificationConfig { id: None, task_id: Some("1"), .. })
         DeleteTaskPushNotificationConfig(DeleteTaskPushNotificationConfigRequest { tenant: None, task_id: "1", id: "2" })
         "#);
     }
