@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use legation_model::{A2aError, ErrorKind, Event, StreamResponse, SubscribeToTaskRequest, Update};
+use legation_model::{
+    A2aError, ErrorKind, Event, StreamResponse, SubscribeToTaskRequest, TaskStatus, Update,
+};
 
 use crate::call::{Call, Reply};
 use crate::follow::{Follow, Item, READ_BYTES, Until};
 use crate::live::Live;
 use crate::service::Core;
-use crate::store::Seq;
+use crate::store::{Seq, StoreError};
 use crate::{Document, Scope, page};
 
 /// Follows a task, from now on or from an event the caller has seen (Spec 3.1.6).
@@ -53,26 +55,36 @@ async fn from_event(core: &Arc<Core>, live: Arc<Live>, after: Seq) -> Result<Fol
     Follow::new(core, live, Some(opening), after, Until::Ended)
 }
 
-/// The task as of an event, without artifacts and history.
+/// The task as of an event, without artifacts and history. Before the first event there is no task,
+/// so the header of a whole replay is the task as it was created.
 async fn header(core: &Core, live: &Live, at: Seq) -> Result<Document, A2aError> {
     let mut task = live.task();
     task.artifacts.clear();
     task.history.clear();
-    // The status in force then is that of the last status event up to there.
-    let mut seen = 0;
+    task.status = status_at(core, live, at.max(1)).await?;
+    Ok(Document::write(&StreamResponse::Task(task)))
+}
+
+/// The status in force at an event: that of the last status event up to there.
+async fn status_at(core: &Core, live: &Live, at: Seq) -> Result<TaskStatus, A2aError> {
+    let (mut seen, mut status) = (0, None);
     while seen < at {
         let entries = core.store.entries(&live.scope, live.key, seen, READ_BYTES).await?;
         let Some((last, _)) = entries.last() else { break };
         let reached = *last;
-        for (_, entry) in entries.into_iter().take_while(|(seq, _)| *seq <= at) {
+        let wanted = entries.into_iter().take_while(|(seq, _)| *seq <= at);
+        // Chunks are most of a long log and say nothing of the status: they are not parsed.
+        let told = wanted.filter(|(_, entry)| !entry.starts_with(b"{\"artifactUpdate\""));
+        if let Some((_, entry)) = told.last() {
             let event: Event = Document::from_stored(entry).read()?;
-            match event.update {
-                Update::Task(first) => task.status = first.status,
-                Update::StatusUpdate(update) => task.status = update.status,
-                Update::ArtifactUpdate(_) => {}
-            }
+            status = match event.update {
+                Update::Task(first) => Some(first.status),
+                Update::StatusUpdate(update) => Some(update.status),
+                Update::ArtifactUpdate(_) => status,
+            };
         }
         seen = reached;
     }
-    Ok(Document::write(&StreamResponse::Task(task)))
+    let missing = || StoreError::damaged("a log that does not begin with the task");
+    Ok(status.ok_or_else(missing)?)
 }

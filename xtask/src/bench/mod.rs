@@ -11,7 +11,7 @@ mod http;
 mod limits;
 mod load;
 mod metric;
-mod process;
+pub(crate) mod process;
 mod report;
 mod request;
 pub(crate) mod sse;

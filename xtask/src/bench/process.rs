@@ -93,14 +93,7 @@ impl Server {
 
     /// Returns its resident memory in bytes.
     pub(super) fn resident(&self) -> anyhow::Result<u64> {
-        // Not `statm`, whose counts lag behind by some pages for each thread.
-        let path = format!("/proc/{}/smaps_rollup", self.child.id());
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
-        let kilobytes = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse().ok());
-        let kilobytes: u64 = kilobytes.with_context(|| format!("`{path}` has no `Rss`"))?;
-        Ok(kilobytes * 1024)
+        resident(self.child.id())
     }
 }
 
@@ -109,6 +102,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns the resident memory of a process in bytes.
+pub(crate) fn resident(process: u32) -> anyhow::Result<u64> {
+    // Not `statm`, whose counts lag behind by some pages for each thread.
+    let path = format!("/proc/{process}/smaps_rollup");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
+    let kilobytes = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kilobytes: u64 = kilobytes.with_context(|| format!("`{path}` has no `Rss`"))?;
+    Ok(kilobytes * 1024)
 }
 
 /// Returns user and system time of a /proc/PID/stat line: fields 14 and 15, counted

@@ -57,10 +57,10 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         world.up(address);
         let mut clients = begin_work(&world, &mut random, CLIENTS, LONGEST);
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let mut filler = Actor { world: world.clone(), client: FILLER, random: random.fork() };
+        let filler = Actor::new(&world, FILLER, random.fork());
         world.fault(Fault::Starve);
-        let fillers = fill(&mut filler).await?;
-        let mut faults = while_full(&world, &mut filler, address).await;
+        let fillers = fill(&filler).await?;
+        let mut faults = while_full(&world, &filler, address).await;
         if disk.is_some() {
             fs::remove_file(launch.data.join("ballast"))?;
         } else {
@@ -71,7 +71,7 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
             (server, address) = launch.start().await?;
             world.up(address);
         }
-        let healed = heal(&mut filler).await;
+        let healed = heal(&filler).await;
         if healed > HEAL {
             faults.push(format!("does not take messages {HEAL:?} after there was room again"));
         }
@@ -116,9 +116,9 @@ fn put_ballast(data: &Path) -> anyhow::Result<()> {
 }
 
 /// Sends long tasks until one is refused; tells how many it took.
-async fn fill(filler: &mut Actor) -> anyhow::Result<usize> {
+async fn fill(filler: &Actor) -> anyhow::Result<usize> {
     for number in 0..FILLERS {
-        let errand = filler.count(Policy::Resume, 1500, 0, false);
+        let errand = filler.client.count(Policy::Resume, 1500, 0, false);
         if filler.send_until_answered(&errand).await.is_none() {
             return Ok(number);
         }
@@ -127,13 +127,13 @@ async fn fill(filler: &mut Actor) -> anyhow::Result<usize> {
 }
 
 /// What must hold while the disk is full.
-async fn while_full(world: &Arc<World>, filler: &mut Actor, address: SocketAddr) -> Vec<String> {
+async fn while_full(world: &Arc<World>, filler: &Actor, address: SocketAddr) -> Vec<String> {
     let mut faults = Vec::new();
     let mut refusals = 0;
     for _ in 0..20 {
-        let errand = filler.count(Policy::Resume, 1500, 0, false);
+        let errand = filler.client.count(Policy::Resume, 1500, 0, false);
         let begin = Instant::now();
-        match filler.send(&errand).await {
+        match filler.client.send(&errand).await {
             Ok(_) => {}
             Err(Failure::Refused { reason: Reason::Full, .. }) => refusals += 1,
             Err(failure) => faults.push(format!("a send on a full disk: {failure:?}")),
@@ -149,7 +149,7 @@ async fn while_full(world: &Arc<World>, filler: &mut Actor, address: SocketAddr)
         faults.push("is not healthy while the disk is full".into());
     }
     for (task, known) in world.known() {
-        if let Err(failure) = filler.read(&task, known.policy).await {
+        if let Err(failure) = filler.client.read(&task, known.policy).await {
             faults.push(format!("task {task} cannot be read while the disk is full: {failure:?}"));
         }
     }
@@ -157,10 +157,10 @@ async fn while_full(world: &Arc<World>, filler: &mut Actor, address: SocketAddr)
 }
 
 /// Waits until messages are taken again; tells how long that took.
-async fn heal(filler: &mut Actor) -> Duration {
+async fn heal(filler: &Actor) -> Duration {
     let begin = Instant::now();
     while begin.elapsed() <= HEAL {
-        let errand = filler.count(Policy::Fail, 3, 0, false);
+        let errand = filler.client.count(Policy::Fail, 3, 0, false);
         if filler.send_until_answered(&errand).await.is_some() {
             break;
         }

@@ -36,7 +36,7 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         let world = World::new(setup)?;
         let mut random = Random::new(setup.seed);
         let mut clients = begin_work(&world, &mut random, CLIENTS, LONGEST);
-        clients.spawn(stay(Actor { world: world.clone(), client: 50, random: random.fork() }));
+        clients.spawn(stay(Actor::new(&world, 50, random.fork())));
         let launch = Launch::new(setup);
         let mut faults = Vec::new();
         let mut slowest = Duration::ZERO;
@@ -62,9 +62,9 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
 }
 
 /// Keeps a task running that outlasts the grace of a stop.
-async fn stay(mut actor: Actor) {
-    while !actor.world.is_closing() {
-        let errand = actor.count(Policy::Resume, 150, 30, true);
+async fn stay(actor: Actor) {
+    while !actor.is_done() {
+        let errand = actor.client.count(Policy::Resume, 150, 30, true);
         actor.stream_to_the_end(&errand).await;
     }
 }

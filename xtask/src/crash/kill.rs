@@ -51,12 +51,7 @@ pub(super) fn begin_work(
     clients: u32,
     longest: u64,
 ) -> JoinSet<()> {
-    (1..=clients)
-        .map(|client| {
-            let actor = Actor { world: world.clone(), client, random: random.fork() };
-            actor.work(longest)
-        })
-        .collect()
+    (1..=clients).map(|client| Actor::new(world, client, random.fork()).work(longest)).collect()
 }
 
 /// Lets clients finish what they began.

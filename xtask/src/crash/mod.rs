@@ -5,6 +5,7 @@
 //! does one kind of harm to it and has the history checked by `legation_testkit::history`.
 
 mod actor;
+mod client;
 mod disk;
 mod drain;
 mod fsync;

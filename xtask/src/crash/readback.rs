@@ -7,8 +7,7 @@ use anyhow::anyhow;
 use futures::stream::{self, StreamExt as _};
 use legation_testkit::history::What;
 
-use super::actor::{Actor, POLICIES};
-use super::random::Random;
+use super::client::{Client, POLICIES};
 use super::world::World;
 
 /// The clients that read back; no other client has a number as high.
@@ -25,14 +24,14 @@ pub(super) async fn read_back(world: &Arc<World>) -> anyhow::Result<()> {
     settle(world).await;
     world.record(READERS, What::Final);
     let readers = world.known().into_iter().enumerate().map(|(number, (task, known))| async move {
-        let mut reader = actor(world, number);
+        let reader = reader(world, number);
         // A failure is in the history, where the check finds it.
         let _ = reader.read(&task, known.policy).await;
-        reader.listen_from_the_beginning(&task, known.policy).await;
+        reader.resume(&task, known.policy, Some(0), u64::MAX).await;
     });
     stream::iter(readers).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     for policy in POLICIES {
-        let listed = actor(world, 0).list(policy).await;
+        let listed = reader(world, 0).list(policy).await;
         listed.map_err(|failure| anyhow!("cannot list the tasks: {failure:?}"))?;
     }
     Ok(())
@@ -44,7 +43,7 @@ async fn settle(world: &Arc<World>) {
         if known.ended {
             continue;
         }
-        let mut reader = actor(world, number);
+        let reader = reader(world, number);
         while begin.elapsed() < SETTLE
             && reader.read(&task, known.policy).await.is_ok_and(|seen| !seen.state.is_terminal())
         {
@@ -53,8 +52,7 @@ async fn settle(world: &Arc<World>) {
     }
 }
 
-fn actor(world: &Arc<World>, number: usize) -> Actor {
-    // Each task has a reader of its own.
-    let client = READERS + number as u32;
-    Actor { world: world.clone(), client, random: Random::new(0) }
+/// Each task has a reader of its own.
+fn reader(world: &Arc<World>, number: usize) -> Client {
+    Client { world: world.clone(), number: READERS + number as u32 }
 }

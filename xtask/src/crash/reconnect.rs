@@ -3,7 +3,8 @@
 use futures::future::join_all;
 use legation_testkit::history::Policy;
 
-use super::actor::{Actor, POLICIES};
+use super::actor::Actor;
+use super::client::POLICIES;
 use super::kill::finish_work;
 use super::random::Random;
 use super::readback::read_back;
@@ -22,13 +23,13 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         world.up(address);
         let mut writers = (1..=3_u32)
             .map(|client| {
-                let actor = Actor { world: world.clone(), client, random: random.fork() };
+                let actor = Actor::new(&world, client, random.fork());
                 run_tasks(actor)
             })
             .collect();
         let pieces = setup.reconnects.div_ceil(READERS as usize);
         let readers = (10..10 + READERS).map(|client| {
-            let actor = Actor { world: world.clone(), client, random: random.fork() };
+            let actor = Actor::new(&world, client, random.fork());
             read_pieces(setup, actor, pieces)
         });
         join_all(readers.collect::<Vec<_>>()).await;
@@ -50,10 +51,10 @@ async fn read_pieces(setup: &Setup, mut actor: Actor, pieces: usize) {
 
 /// Keeps tasks running: slow ones, whose readers wait, and fast ones, whose readers are behind.
 async fn run_tasks(mut actor: Actor) {
-    while !actor.world.is_closing() {
+    while !actor.is_done() {
         let policy: Policy = *actor.random.choose(&POLICIES);
         let (count, pause) = *actor.random.choose(&[(150, 3), (40, 20), (2000, 0)]);
-        let errand = actor.count(policy, count, pause, true);
+        let errand = actor.client.count(policy, count, pause, true);
         actor.stream_to_the_end(&errand).await;
     }
 }

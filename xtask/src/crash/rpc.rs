@@ -131,17 +131,27 @@ impl Events {
 /// Gets a path that needs no token; gives the status.
 pub(super) async fn status(address: SocketAddr, path: &str) -> Result<StatusCode, Failure> {
     let get = async {
-        let stream = TcpStream::connect(address).await.map_err(lost)?;
-        let (mut sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        let mut connection = JoinSet::new();
-        connection.spawn(async move {
-            let _ = driver.await;
-        });
+        let (mut sender, _connection) = connect(address).await?;
         let request = Request::get(path).header("host", address.to_string());
         let request = request.body(Full::<Bytes>::default()).expect("names are plain ASCII");
         Ok(sender.send_request(request).await.map_err(lost)?.status())
     };
     limited(get).await
+}
+
+/// Opens a connection; it is driven as long as the second part of what this gives.
+async fn connect(
+    address: SocketAddr,
+) -> Result<(http1::SendRequest<Full<Bytes>>, JoinSet<()>), Failure> {
+    let stream = TcpStream::connect(address).await.map_err(lost)?;
+    stream.set_nodelay(true).map_err(lost)?;
+    let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let mut connection = JoinSet::new();
+    connection.spawn(async move {
+        // What breaks it is reported by the body or the response.
+        let _ = driver.await;
+    });
+    Ok((sender, connection))
 }
 
 async fn limited<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::Setup;
+use crate::bench::process::resident;
 use crate::contract::TOKEN_VARIABLE;
 
 /// How long a start may take; long, because a traced server is slow.
@@ -139,13 +140,7 @@ impl Server {
 
     /// Its resident memory in bytes.
     pub(super) fn resident(&self) -> anyhow::Result<u64> {
-        let path = format!("/proc/{}/smaps_rollup", self.child.id());
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
-        let kilobytes = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse().ok());
-        let kilobytes: u64 = kilobytes.with_context(|| format!("`{path}` has no `Rss`"))?;
-        Ok(kilobytes * 1024)
+        resident(self.child.id())
     }
 
     /// How many files and sockets it has open.

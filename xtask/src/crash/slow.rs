@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use super::actor::{Actor, agent};
+use super::actor::Actor;
+use super::client::agent;
 use super::random::Random;
 use super::readback::read_back;
 use super::server::{Launch, Server};
@@ -44,8 +45,8 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         let mut random = Random::new(setup.seed);
         let (server, address) = Launch::new(setup).start().await?;
         world.up(address);
-        let mut writer = Actor { world: world.clone(), client: 1, random: random.fork() };
-        let errand = writer.count(Policy::Resume, LONG, 0, true);
+        let writer = Actor::new(&world, 1, random.fork());
+        let errand = writer.client.count(Policy::Resume, LONG, 0, true);
         let long = writer.send_until_answered(&errand).await.context("no long task")?.task;
         let before = best_watch(&world, &mut random).await;
         let (resident, files) = (server.resident()?, server.open_files()?);
@@ -97,9 +98,9 @@ async fn watch(world: &Arc<World>, random: &mut Random) -> Duration {
     let first = world.records().len();
     let readers = (0..HONEST).map(|number| {
         let client = 100 + number;
-        let mut actor = Actor { world: world.clone(), client, random: random.fork() };
+        let actor = Actor::new(world, client, random.fork());
         async move {
-            let errand = actor.count(Policy::Resume, 100, PAUSE.as_millis() as u64, true);
+            let errand = actor.client.count(Policy::Resume, 100, PAUSE.as_millis() as u64, true);
             actor.stream_to_the_end(&errand).await;
         }
     });

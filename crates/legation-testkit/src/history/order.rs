@@ -64,8 +64,8 @@ fn check_openings(index: &Index<'_>, report: &mut Report<'_>) {
     let mut moments = HashMap::new();
     for (number, stream) in &index.streams {
         let Some(first) = stream.events.first() else { continue };
-        // Before the first event there is no state to show.
-        let Some(seq) = first.seq.or(stream.after).filter(|seq| *seq > 0) else { continue };
+        // Before the first event there is no task: a whole replay opens with its creation.
+        let Some(seq) = first.seq.or(stream.after).map(|seq| seq.max(1)) else { continue };
         let id = first.task.as_str();
         let moments = moments
             .entry(id)

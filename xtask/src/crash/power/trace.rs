@@ -91,10 +91,10 @@ fn step(line: &str, places: &mut HashMap<String, usize>) -> anyhow::Result<Optio
     }
     let (name, rest) = call.split_once('(').context("no call")?;
     let (arguments, outcome) = rest.rsplit_once(" = ").context("no outcome")?;
-    let (result, took) = outcome.rsplit_once(" <").context("no duration")?;
-    let result = result.split(['<', ' ']).next().unwrap_or_default();
+    let result = outcome.split(['<', ' ']).next().unwrap_or_default();
     // A call that the kill broke off has no result, and one that failed did nothing.
     let Ok(result) = result.parse::<usize>() else { return Ok(None) };
+    let took = outcome.rsplit_once(" <").context("no duration")?.1;
     let arguments: Vec<&str> = arguments.trim_end_matches(')').split(", ").collect();
     let Some(file) = file(name, &arguments)? else { return Ok(None) };
     let begin = micros(at)?;
@@ -197,6 +197,7 @@ mod tests {
             format!("10.000060 ftruncate({wal}, 0) = 0 <0.000001>"),
             format!("10.000070 unlink(\"{}\") = 0 <0.000001>", hex("/d/legation.db-journal")),
             format!("10.000080 write(1<{}>, \"{text}\", 3) = 3 <0.000001>", hex("/dev/null")),
+            format!("10.000085 pwrite64({wal}, \"{text}\", 3, 32) = ?"),
             "10.000090 +++ killed by SIGKILL +++".into(),
         ];
         let write = |offset, text: &str| Change::Write { offset, bytes: text.into() };
