@@ -150,7 +150,11 @@ impl Events {
         let opening = first && matches!(item, StreamResponse::Task(_));
         let snapshot = opening && live.cursor.is_some();
         if snapshot && number.is_none() {
-            // The header: the task as of the cursor, which is known.
+            // The header: the task as of the cursor, which is known, unless the caller of a
+            // subscription knows more than these events: a task that has ended says nothing more.
+            if self.state.is_none() {
+                self.note(&item, false)?;
+            }
             return Ok(None);
         }
         // A snapshot with a number means that the agent does not go on behind cursors: it counts

@@ -158,9 +158,6 @@ impl Log {
                 }
                 continue;
             }
-            if self.core.closing.is_cancelled() {
-                return Poll::Ready(None);
-            }
             let until = self.until;
             let found = self.live.poll_frames(
                 cx,
@@ -170,6 +167,9 @@ impl Log {
                 &mut self.ready,
             );
             match found {
+                // Only when there is nothing more to hand out, and after the waker is known: the
+                // service wakes all readers once it is closing.
+                Poll::Pending if self.core.closing.is_cancelled() => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(Frames::Ready)) => {}
                 Poll::Ready(Ok(Frames::Behind)) => self.reading = Some(self.read()),

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Parts in one message or artifact update.
     pub parts: usize,
+    /// Tasks that one message refers to.
+    pub references: usize,
     /// Messages in a task's history.
     pub history: usize,
     /// Artifacts of a task.
@@ -41,6 +43,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             parts: 1_000,
+            references: 100,
             history: 1_000,
             artifacts: 1_000,
             events: 1_000_000,

@@ -23,6 +23,8 @@ use crate::{Document, Limits, Scope, TaskStore};
 const LARGE_SNAPSHOT: usize = 64 << 10;
 /// Bytes of recent events that are kept while nobody reads.
 const UNREAD_RING: usize = 8 << 10;
+/// Wakers beside those of readers that may be registered before the list is made anew.
+const IDLE_WAKERS: usize = 32;
 /// How many events are "many" for the rule above.
 const MANY_EVENTS: u64 = 32;
 
@@ -193,7 +195,7 @@ impl Live {
     /// without waiting become durable together, and a short task costs one commit.
     pub(crate) fn flush(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if state.pending.is_empty() {
+        if state.pending.is_empty() || state.broken.is_some() {
             return;
         }
         let (append, frames) = self.next_append(&mut state);
@@ -248,12 +250,16 @@ impl Live {
     /// whoever needs it next, and a run that was lost is mended like one whose process died.
     fn abandon(&self, state: &mut State, error: StoreError) {
         tracing::warn!(task = %self.id, error = &error as &dyn std::error::Error, "events not stored");
+        // What follows the first refusal is refused as well, and says nothing new.
+        if state.broken.is_some() {
+            return;
+        }
         if let Some(run) = &state.run {
             run.cancel();
         }
-        state.broken.get_or_insert(error);
+        state.broken = Some(error);
         if let Some(registry) = self.home.registry.upgrade() {
-            registry.abandon(&self.id, self.scope.clone());
+            registry.abandon(self);
         }
     }
 
@@ -271,7 +277,7 @@ impl Live {
         event.effect = Some(Effect::Received(message.clone()));
         let seq = self.take(&mut state, &event)?;
         let waiting = match &state.run {
-            Some(_) if at_work => {
+            Some(_) if at_work || state.next.is_some() => {
                 state.inbox.push_back(message);
                 None
             }
@@ -394,10 +400,17 @@ impl Live {
         let mut registration = Registration::default();
         std::future::poll_fn(|cx| {
             self.wait(cx, &mut registration, |state| {
-                state.committed_state.is_settled().then_some(())
+                let settled = state.committed == state.seq && state.committed_state.is_settled();
+                settled.then_some(())
             })
         })
         .await
+    }
+
+    /// Waits until all that was folded is durable, so that it may be told.
+    pub(crate) async fn all_durable(&self) -> Result<(), StoreError> {
+        let seq = self.state.lock().seq;
+        self.durable_to(seq).await
     }
 
     /// Waits until the run has ended and all its events are durable.
@@ -428,8 +441,13 @@ impl Live {
     /// Waits for a message that comes while the run is at work.
     pub(crate) async fn next_message(&self) -> Result<Message, StoreError> {
         let mut registration = Registration::default();
-        std::future::poll_fn(|cx| self.wait(cx, &mut registration, |state| state.inbox.pop_front()))
-            .await
+        std::future::poll_fn(|cx| {
+            // The reply to a question that the run asked counts as well: it has stayed for it.
+            self.wait(cx, &mut registration, |state| {
+                state.next.take().or_else(|| state.inbox.pop_front())
+            })
+        })
+        .await
     }
 
     /// Adds a reader: from now on more durable frames are kept for a while.
@@ -573,6 +591,11 @@ impl Registration {
         self.generation = Some(state.generation);
         self.waker = Some(waker.clone());
         state.wakers.push(waker.clone());
+        // Those who left without an event are still in the list; now and then all have to say again
+        // that they wait.
+        if state.wakers.len() > 2 * (state.readers + IDLE_WAKERS) {
+            state.take_wakers().into_iter().for_each(Waker::wake);
+        }
     }
 }
 

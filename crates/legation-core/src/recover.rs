@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use legation_model::{ArtifactId, Effect, Event, Message, Metadata, Part, Role, TaskState, Update};
 
+use tokio_util::sync::CancellationToken;
+
+use crate::follow::READ_BYTES;
 use crate::live::Live;
 use crate::run::{self, Job};
 use crate::service::Core;
@@ -26,19 +29,22 @@ pub(crate) async fn recover(core: &Arc<Core>) -> Result<usize, StoreError> {
         after = last.key;
         for stored in page {
             count += 1;
-            take_up(core, stored);
+            take_up(core, stored).await;
         }
     }
 }
 
 /// Takes up the tasks that the store gave up on, once it takes appends again.
 pub(crate) async fn mend(core: &Arc<Core>) {
+    let abandoned = core.registry.take_abandoned();
     if core.store.ready().is_err() {
-        return;
+        return abandoned
+            .into_iter()
+            .for_each(|(scope, id)| core.registry.abandon_again(scope, id));
     }
-    for (scope, id) in core.registry.take_abandoned() {
+    for (scope, id) in abandoned {
         match core.store.load(&scope, &id).await {
-            Ok(Some(stored)) if !stored.state.is_settled() => take_up(core, stored),
+            Ok(Some(stored)) if !stored.state.is_settled() => take_up(core, stored).await,
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "cannot mend");
@@ -48,27 +54,25 @@ pub(crate) async fn mend(core: &Arc<Core>) {
     }
 }
 
-fn take_up(core: &Arc<Core>, stored: Stored) {
+async fn take_up(core: &Arc<Core>, stored: Stored) {
     let id = stored.id.clone();
-    let lost = match Lost::of(&stored) {
-        Ok(lost) => lost,
-        Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            return tracing::error!(task = %id, error, "cannot take up the task");
-        }
-    };
-    let live = match Live::load(core.home(), stored) {
-        Ok(live) => core.registry.insert(Arc::new(live)),
-        Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            return tracing::error!(task = %id, error, "cannot take up the task");
-        }
-    };
+    if let Err(error) = try_take_up(core, stored).await {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(task = %id, error, "cannot take up the task");
+    }
+}
+
+async fn try_take_up(core: &Arc<Core>, stored: Stored) -> Result<(), StoreError> {
+    let lost = Lost::of(core, &stored).await?;
+    let live = core.registry.insert(Arc::new(Live::load(core.home(), stored)?));
+    // Somebody's further message may have begun a run already.
+    let Some(stop) = live.begin_run(&core.halt) else { return Ok(()) };
     let exposed = core.agent(live.scope.agent.as_deref()).cloned();
     match policy(core, exposed.as_ref(), &lost) {
-        Ok((exposed, policy)) => begin_again(core, &live, exposed.clone(), policy, lost),
+        Ok((exposed, policy)) => begin_again(core, &live, stop, exposed.clone(), policy, lost),
         Err(reason) => fail(&live, &reason),
     }
+    Ok(())
 }
 
 /// The agent and what it wants, or why the task must fail.
@@ -91,11 +95,11 @@ fn policy<'a>(
 fn begin_again(
     core: &Arc<Core>,
     live: &Arc<Live>,
+    stop: CancellationToken,
     exposed: Exposed,
     policy: OnRestart,
     lost: Lost,
 ) {
-    let Some(stop) = live.begin_run(&core.halt) else { return };
     let voided = if policy == OnRestart::Retry { lost.artifacts } else { Vec::new() };
     let mut event = live.status(TaskState::Working, None);
     if let Update::StatusUpdate(update) = &mut event.update {
@@ -103,7 +107,7 @@ fn begin_again(
     }
     event.effect = Some(Effect::Restarted { attempt: lost.attempt, voided });
     if live.emit(&event).is_err() {
-        return;
+        return fail(live, "The server restarted, and the task is at its bounds.");
     }
     live.flush();
     let (message, attempt) = (lost.message, lost.attempt);
@@ -111,6 +115,7 @@ fn begin_again(
     run::start(core, job, core.count_run());
 }
 
+/// Ends a task whose run cannot be taken up.
 fn fail(live: &Arc<Live>, reason: &str) {
     let context = &live.context_id;
     let text = format!("{reason} A new task in context {context} can go on from here.");
@@ -118,6 +123,7 @@ fn fail(live: &Arc<Live>, reason: &str) {
     // Refused only when somebody ended the task meanwhile.
     let _ = live.emit(&live.status(TaskState::Failed, Some(message)));
     live.flush();
+    live.end_run();
 }
 
 /// What the log tells of a lost run.
@@ -131,35 +137,47 @@ struct Lost {
 }
 
 impl Lost {
-    fn of(stored: &Stored) -> Result<Self, StoreError> {
-        let mut lost = Self { message: last_message(stored)?, attempt: 2, artifacts: Vec::new() };
-        for event in stored.events()? {
-            lost.read(event);
-        }
-        Ok(lost)
-    }
-
-    fn read(&mut self, event: Event) {
-        match event.effect {
-            // A further message begins a turn of its own, with a count of its own.
-            Some(Effect::Received(message)) => {
-                *self = Self { message, attempt: 2, artifacts: Vec::new() };
-            }
-            Some(Effect::Restarted { attempt, .. }) => self.attempt = attempt + 1,
-            None => {}
-        }
-        if let Update::ArtifactUpdate(update) = event.update {
-            let id = update.artifact.artifact_id;
-            if !self.artifacts.contains(&id) {
-                self.artifacts.push(id);
+    /// Reads the whole log: a snapshot does not tell which artifacts belong to the turn.
+    async fn of(core: &Core, stored: &Stored) -> Result<Self, StoreError> {
+        let (mut lost, mut state, mut seen) = (None::<Self>, TaskState::Unspecified, 0);
+        while seen < stored.seq {
+            let entries = core.store.entries(&stored.scope, stored.key, seen, READ_BYTES).await?;
+            let Some((last, _)) = entries.last() else { break };
+            seen = *last;
+            for (_, entry) in &entries {
+                let event = serde_json::from_slice(entry).map_err(StoreError::damaged)?;
+                state = Self::read(&mut lost, state, event);
             }
         }
+        lost.ok_or_else(|| StoreError::damaged("a log without a message of the caller"))
     }
-}
 
-fn last_message(stored: &Stored) -> Result<Message, StoreError> {
-    let said = |message: &&Message| message.role != Role::Agent;
-    let task = stored.task()?;
-    let message = task.history.iter().rev().find(said).cloned();
-    message.ok_or_else(|| StoreError::damaged("a task without a message of its caller"))
+    /// Takes an event in; gives the state after it.
+    fn read(lost: &mut Option<Self>, before: TaskState, event: Event) -> TaskState {
+        let begin = |message| Self { message, attempt: 2, artifacts: Vec::new() };
+        match (event.effect, lost.as_mut()) {
+            // The answer to a question begins a turn, with a count of its own. A message that came
+            // while the agent was at work belongs to its turn.
+            (Some(Effect::Received(message)), _) if before.is_interrupted() => {
+                *lost = Some(begin(message));
+            }
+            (Some(Effect::Restarted { attempt, .. }), Some(lost)) => lost.attempt = attempt + 1,
+            (_, _) => {}
+        }
+        match (event.update, lost.as_mut()) {
+            (Update::Task(task), _) => {
+                *lost = task.history.last().cloned().map(begin);
+                task.status.state
+            }
+            (Update::StatusUpdate(update), _) => update.status.state,
+            (Update::ArtifactUpdate(update), Some(lost)) => {
+                let id = update.artifact.artifact_id;
+                if !lost.artifacts.contains(&id) {
+                    lost.artifacts.push(id);
+                }
+                before
+            }
+            (Update::ArtifactUpdate(_), None) => before,
+        }
+    }
 }

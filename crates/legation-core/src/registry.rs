@@ -44,10 +44,14 @@ impl Registry {
     }
 
     /// Removes a task that the store gave up on, and notes that it may need mending.
-    pub(crate) fn abandon(&self, id: &TaskId, scope: Scope) {
-        if self.live.lock().remove(id).is_some() {
-            self.abandoned.lock().push((scope, id.clone()));
+    pub(crate) fn abandon(&self, live: &Live) {
+        let mut tasks = self.live.lock();
+        // Only this one: somebody may have loaded the task afresh already.
+        if tasks.get(&live.id).is_some_and(|known| std::ptr::eq(known.as_ptr(), live)) {
+            tasks.remove(&live.id);
         }
+        drop(tasks);
+        self.abandoned.lock().push((live.scope.clone(), live.id.clone()));
     }
 
     /// Notes again a task that could not be mended yet.

@@ -109,7 +109,10 @@ fn ending(core: &Core, turn: &Turn, outcome: Outcome) -> Option<(TaskState, Opti
         let text = format!("{reason} A new task in context {context} can go on from here.");
         Some((TaskState::Failed, Some(text)))
     };
-    if turn.live.current_state().is_settled() || turn.live.has_next() {
+    let state = turn.live.current_state();
+    // A question is a good end for a run that returned; one that broke after asking has to say so.
+    let asked = state.is_interrupted() && matches!(outcome, Outcome::Returned(Ok(())));
+    if state.is_terminal() || asked || turn.live.has_next() {
         return None;
     }
     if let Some(Refusal::Bound(bound)) = &turn.refusal {

@@ -1,8 +1,10 @@
 //! Sending: a message begins a task or goes on with one; and cancelling, which ends one.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use legation_model::{
     A2aError, CancelTaskRequest, ContextId, ErrorKind, Message, SendMessageRequest, Task, TaskId,
     TaskState, TaskStatus, Timestamp,
@@ -64,7 +66,10 @@ pub(crate) async fn send(
     };
     match document {
         Some(document) => page::trim(document, history).map(Reply::SentTask),
-        None => page::read(core, &scope, &live.id, history).await.map(Reply::SentTask),
+        None => {
+            live.durable_to(seq.unwrap_or(1)).await?;
+            page::read(core, &scope, &live.id, history).await.map(Reply::SentTask)
+        }
     }
 }
 
@@ -102,7 +107,11 @@ pub(crate) async fn cancel(
 ) -> Result<Reply, A2aError> {
     let scope = core.scope(call);
     let live = core.live(&scope, &request.id).await?;
-    check_cancelable(&live)?;
+    let state = live.current_state();
+    if state.is_terminal() {
+        live.all_durable().await?;
+        return Err(not_cancelable(&live, state));
+    }
     if live.cancel_run() {
         let grace = core
             .agent(live.scope.agent.as_deref())
@@ -119,18 +128,13 @@ pub(crate) async fn cancel(
             Refusal::Bound(_) | Refusal::Store(_) => refused(&live, refusal),
         })?;
         live.flush();
-        live.idle().await?;
     }
+    live.all_durable().await?;
     let (_, state) = live.committed();
     if state.is_terminal() && state != TaskState::Canceled {
         return Err(not_cancelable(&live, state));
     }
     page::read(core, &scope, &live.id, None).await.map(Reply::Task)
-}
-
-fn check_cancelable(live: &Live) -> Result<(), A2aError> {
-    let state = live.current_state();
-    if state.is_terminal() { Err(not_cancelable(live, state)) } else { Ok(()) }
 }
 
 fn not_cancelable(live: &Live, state: TaskState) -> A2aError {
@@ -152,6 +156,11 @@ async fn begin(
     if parts > core.limits.parts {
         let text = format!("must hold at most {} parts, not {parts}", core.limits.parts);
         return Err(A2aError::invalid("message.parts", text));
+    }
+    let references = request.message.reference_task_ids.len();
+    if references > core.limits.references {
+        let text = format!("must name at most {} tasks", core.limits.references);
+        return Err(A2aError::invalid("message.referenceTaskIds", text));
     }
     match &request.message.task_id {
         Some(id) => {
@@ -176,15 +185,20 @@ async fn go_on(
         let text = format!("task `{}` belongs to context `{}`", live.id, live.context_id);
         return Err(A2aError::invalid("message.contextId", text));
     }
-    let known = |earlier: &Message| earlier.message_id == message.message_id;
-    if call.idempotency_key.is_some() && live.task().history.iter().any(known) {
-        return Ok(Begun::Before(live));
-    }
     references(core, call, &message, Some(&live.context_id)).await?;
     message.context_id = Some(live.context_id.clone());
+    if call.idempotency_key.is_some() && live.task().history.contains(&message) {
+        return Ok(Begun::Before(live));
+    }
     let place = core.count_run();
-    let (seq, task, waiting) =
-        live.receive(message, &core.halt).map_err(|refusal| refused(&live, refusal))?;
+    let (seq, task, waiting) = match live.receive(message, &core.halt) {
+        Ok(received) => received,
+        Err(refusal) => {
+            // A refusal may tell of an end that is not durable yet.
+            live.all_durable().await?;
+            return Err(refused(&live, refusal));
+        }
+    };
     live.flush();
     if let Some(waiting) = waiting {
         let ask = Ask { accepted_output_modes: configuration.accepted_output_modes, metadata };
@@ -219,7 +233,12 @@ async fn create(
     let SendMessageRequest { mut message, configuration, metadata, .. } = request;
     let context_id = message.context_id.clone().or(referenced).unwrap_or_else(ContextId::generate);
     message.context_id = Some(context_id.clone());
-    if let Some(mut answer) = exposed.agent.reply(&message).await {
+    let answer = AssertUnwindSafe(exposed.agent.reply(&message)).catch_unwind().await;
+    let answer = answer.map_err(|_| {
+        tracing::error!(agent = &*exposed.profile.slug, "agent panicked in its direct answer");
+        A2aError::new(ErrorKind::InvalidAgentResponse, "the agent crashed")
+    })?;
+    if let Some(mut answer) = answer {
         answer.context_id = Some(context_id);
         return Ok(Begun::Message(Document::write(&answer)));
     }

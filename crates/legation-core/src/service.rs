@@ -197,8 +197,12 @@ impl Service {
             // Bounded as well: an agent may hold its thread.
             let _ = tokio::time::timeout(core.limits.stop_grace, core.runs.wait()).await;
         }
+        // What the runs have said is durable before those who wait for it are sent away.
+        let live = core.registry.all();
+        let durable = futures::future::join_all(live.iter().map(|live| live.all_durable()));
+        let _ = tokio::time::timeout(core.limits.stop_grace, durable).await;
         core.closing.cancel();
-        core.registry.all().iter().for_each(|live| live.wake());
+        live.iter().for_each(|live| live.wake());
     }
 }
 

@@ -120,6 +120,12 @@ impl Stored {
         self.snapshot.as_ref().filter(|(seq, _)| *seq == self.seq).map(|(_, json)| json)
     }
 
+    /// Roughly how much memory it holds.
+    pub fn bytes(&self) -> usize {
+        let tail: usize = self.tail.iter().map(Bytes::len).sum();
+        tail + self.snapshot.as_ref().map_or(0, |(_, json)| json.len())
+    }
+
     /// The events after the snapshot.
     ///
     /// # Errors
@@ -271,7 +277,8 @@ pub trait TaskStore: Send + Sync + 'static {
     /// Bytes of appends that are queued and not yet durable.
     fn backlog(&self) -> usize;
 
-    /// Whether an append would be taken now.
+    /// Whether an append would be taken now. Some time after a failure the answer is yes again, so
+    /// that somebody tries.
     ///
     /// # Errors
     /// Why not: [`StoreError::Full`] or [`StoreError::Unavailable`].
@@ -290,7 +297,7 @@ pub trait TaskStore: Send + Sync + 'static {
         bytes: usize,
     ) -> Result<Vec<(Seq, Bytes)>, StoreError>;
 
-    /// A page of the scope's tasks.
+    /// A page of the scope's tasks; shorter than asked for where the tasks are large.
     async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError>;
 
     /// The task of an earlier send with this idempotency key.

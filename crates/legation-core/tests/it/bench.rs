@@ -36,6 +36,7 @@ impl Agent for Scripted {
             match word {
                 "answer" => turn.answer("the answer").await?,
                 "ask" => return turn.ask("which?").await,
+                "authorize" => turn.settle(TaskState::AuthRequired, "who are you?").await?,
                 "wait" => self.gate.notified().await,
                 "next" => {
                     let further = turn.next_message().await?;

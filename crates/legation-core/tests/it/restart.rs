@@ -66,3 +66,16 @@ async fn a_task_that_waits_for_its_caller_still_waits() {
     let done = bench.send(crate::bench::further(&asked, "answer")).await;
     assert_eq!(done.status.state, TaskState::Completed);
 }
+
+#[tokio::test]
+async fn a_message_that_came_during_the_work_belongs_to_the_lost_turn() {
+    // It used to be taken for a turn of its own, and the lost turn's chunks were doubled.
+    let (bench, task) = interrupted("3 wait 5 answer").await;
+    let mut further = crate::bench::further(&task, "and be quick");
+    further.configuration.return_immediately = true;
+    bench.send(further).await;
+    let bench = bench.restart(OnRestart::Retry).await;
+    bench.gate.notify_one();
+    let ended = bench.ended(&task.id).await;
+    assert_eq!(counted(&ended), ["1", "2", "3", "4", "5", "the answer"]);
+}

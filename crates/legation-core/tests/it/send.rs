@@ -134,3 +134,18 @@ async fn a_full_server_refuses_before_it_begins() {
     bench.gate.notify_one();
     bench.ended(&task.id).await;
 }
+
+#[tokio::test]
+async fn a_run_that_breaks_after_its_question_says_so() {
+    let bench = Bench::new();
+    assert_eq!(state(bench.say("authorize error").await.status.state), "FAILED");
+}
+
+#[tokio::test]
+async fn a_run_that_stays_for_the_reply_gets_it() {
+    let bench = Bench::new();
+    let task = bench.say("authorize next").await;
+    assert_eq!(state(task.status.state), "AUTH_REQUIRED");
+    let done = bench.send(further(&task, "the credential is there")).await;
+    assert_eq!(counted(&done), ["the credential is there"]);
+}

@@ -10,6 +10,9 @@ use super::failure::Failure;
 use super::read::load_by_key;
 use super::scopes::{Scopes, within};
 
+/// Bytes of tasks after which a page takes no more of them.
+const PAGE_BYTES: usize = 8 << 20;
+
 /// Tasks of one scope and state, and perhaps of one context: what an index holds in the order of a
 /// listing.
 struct Run {
@@ -35,10 +38,19 @@ pub(super) fn list(
         total += run.total(connection, query)?;
     }
     places.sort_unstable_by(|one, other| other.cmp(one));
-    let more = places.len() > query.limit;
+    let mut more = places.len() > query.limit;
     places.truncate(query.limit);
-    let keys = places.into_iter().map(|(_, key)| key);
-    let tasks = keys.map(|key| load_by_key(connection, scopes, key)).collect::<Result<_, _>>()?;
+    let (mut tasks, mut bytes) = (Vec::with_capacity(places.len()), 0);
+    for (_, key) in places {
+        // A page of few large tasks rather than one that takes all memory.
+        if bytes > PAGE_BYTES {
+            more = true;
+            break;
+        }
+        let task = load_by_key(connection, scopes, key)?;
+        bytes += task.bytes();
+        tasks.push(task);
+    }
     Ok(Page { tasks, total: total.unsigned_abs(), more })
 }
 

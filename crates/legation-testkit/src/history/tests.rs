@@ -122,7 +122,7 @@ impl Story {
         let story = self.add(1, What::Final).add(9, What::Read(last));
         let message = "m".to_owned();
         let story = story.add(9, What::Listed { task: "t".into(), message });
-        let story = story.open(About::Task("t".into()), Some(0)).told(None, task(Completed));
+        let story = story.open(About::Task("t".into()), Some(0)).told(None, task(Submitted));
         (1..).zip(log).fold(story, |story, (seq, kind)| story.told(seq, kind.clone())).end()
     }
 
