@@ -44,9 +44,10 @@ pub struct SendMessageRequest {
     #[serde(default, deserialize_with = "rules::text", skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// What is said.
+    #[serde(deserialize_with = "rules::object")]
     pub message: Message,
     /// How the caller wants to be answered.
-    #[serde(default, deserialize_with = "rules::null_as_default")]
+    #[serde(default, deserialize_with = "configuration")]
     pub configuration: SendMessageConfiguration,
     /// Free-form data about the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +64,7 @@ pub struct SendMessageConfiguration {
     pub accepted_output_modes: Vec<String>,
     /// A webhook for this task.
     #[serde(default, alias = "task_push_notification_config")]
+    #[serde(deserialize_with = "rules::optional_object")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_push_notification_config: Option<TaskPushNotificationConfig>,
     /// How many of the newest messages to return; all when absent.
@@ -73,6 +75,13 @@ pub struct SendMessageConfiguration {
     #[serde(default, alias = "return_immediately", deserialize_with = "rules::null_as_default")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub return_immediately: bool,
+}
+
+fn configuration<'de, D>(deserializer: D) -> Result<SendMessageConfiguration, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    Ok(rules::optional_object(deserializer)?.unwrap_or_default())
 }
 
 /// Parameters of `GetTask` (Spec 3.1.3).
@@ -381,6 +390,9 @@ mod tests {
             r#"{"message":{"messageId":"m","messageId":"n","role":1,"parts":[{"text":"x"}]}}"#,
             r#"{"message":{"messageId":"m","role":1,"parts":[{"text":"x"}],"metadata":[]}}"#,
             r#"{"message":null}"#,
+            r#"{"message":["m",null,null,1,[{"text":"x"}]]}"#,
+            r#"{"message":{"messageId":"m","role":1,"parts":[["x"]]}}"#,
+            r#"{"message":{"messageId":"m","role":1,"parts":[{"text":"x"}]},"configuration":[]}"#,
             "{}",
         ];
         for text in cases {

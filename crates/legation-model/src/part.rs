@@ -10,8 +10,7 @@ use crate::rules;
 use crate::{Json, Metadata};
 
 /// One piece of content with its description.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Members")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// What the part carries.
     pub content: Content,
@@ -161,6 +160,13 @@ impl TryFrom<Members> for Part {
     }
 }
 
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members: Members = rules::object(deserializer)?;
+        Self::try_from(members).map_err(serde::de::Error::custom)
+    }
+}
+
 impl Serialize for Part {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut part = serializer.serialize_struct("Part", 4)?;
@@ -217,6 +223,7 @@ mod tests {
             (r#"{"text":"a","url":"b"}"#, None),
             (r#"{"text":null}"#, None),
             ("{}", None),
+            (r#"["x"]"#, None),
         ];
         for (text, expected) in cases {
             let got = serde_json::from_str::<Part>(text).ok();

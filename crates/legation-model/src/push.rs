@@ -28,7 +28,8 @@ pub struct TaskPushNotificationConfig {
     #[serde(default, deserialize_with = "rules::text", skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// How to authenticate to the receiver.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "rules::optional_object")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<AuthenticationInfo>,
 }
 

@@ -157,11 +157,8 @@ mod tests {
         let deep = part(&format!(r#"{{"data":{}{}}}"#, "[".repeat(120), "]".repeat(120)));
         let cases = [
             ("{}".to_owned(), "message: is missing"),
-            (r#"{"message":null}"#.into(), "message: invalid type: null, expected struct Message"),
-            (
-                r#"{"message":5}"#.into(),
-                "message: invalid type: integer `5`, expected struct Message",
-            ),
+            (r#"{"message":null}"#.into(), "message: invalid type: null, expected an object"),
+            (r#"{"message":5}"#.into(), "message: invalid type: integer `5`, expected an object"),
             (SEND.replace(r#""messageId":"m","#, ""), "message.messageId: is missing"),
             (SEND.replace(r#""m""#, r#""""#), "message.messageId: must not be empty"),
             (
