@@ -62,8 +62,6 @@ struct State {
     task: Task,
     seq: Seq,
     epoch: u32,
-    /// The state that the store knows or will know from what is in flight.
-    handed_over: Option<TaskState>,
     birth: Option<Box<Birth>>,
     pending: Vec<Entry>,
     /// Events pending or in flight, and their bytes: the run's window.
@@ -113,7 +111,6 @@ impl Live {
             (birth.id.clone(), birth.context_id.clone(), birth.scope.clone());
         let mut state = State::new(task, 0, 1, 0);
         state.birth = Some(birth);
-        state.handed_over = None;
         let first = Event::from(Update::Task(state.task.clone()));
         state.push(&first);
         Self { key, id, context_id, scope, home, state: Mutex::new(state) }
@@ -217,7 +214,6 @@ impl Live {
             birth: state.birth.take(),
             first: state.seq + 1 - entries.len() as Seq,
             entries,
-            prior: state.handed_over.replace(status.state),
             state: status.state,
             status_at: status.timestamp.unwrap_or_else(Timestamp::now),
             snapshot: state.snapshot_for_store(),
@@ -512,7 +508,6 @@ impl State {
             task,
             seq,
             epoch,
-            handed_over: Some(state),
             birth: None,
             pending: Vec::new(),
             window: (0, 0),

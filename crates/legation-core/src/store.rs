@@ -35,8 +35,6 @@ pub struct Append {
     pub first: Seq,
     /// The events as JSON without raw line breaks, see [`Event`].
     pub entries: Vec<Bytes>,
-    /// The state of the task before these events; `None` with a birth.
-    pub prior: Option<TaskState>,
     /// The state of the task after these events.
     pub state: TaskState,
     /// Since when the task is in its status.

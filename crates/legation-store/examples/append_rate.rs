@@ -76,7 +76,6 @@ fn short_task(store: &SqliteStore) -> Append {
         birth: Some(Box::new(birth)),
         first: 1,
         entries: [620, 230, 640, 240].map(|bytes| Bytes::from(vec![b'x'; bytes])).into(),
-        prior: None,
         state: TaskState::Completed,
         status_at: now,
         snapshot: Some(Bytes::from(vec![b'y'; 1000])),

@@ -88,6 +88,19 @@ pub(crate) fn names(series: &[Series]) -> Vec<String> {
 pub(crate) const UNNAMED: &str = "values";
 
 #[cfg(test)]
+impl Reading {
+    /// The series on one line, `_` for a missing value: what tests of readers compare.
+    pub(crate) fn in_short(&self) -> String {
+        let value = |value: &Option<f64>| value.map_or("_".to_owned(), |value| value.to_string());
+        let series = |series: &Series| {
+            let values: Vec<String> = series.values.iter().map(value).collect();
+            format!("{}={}", series.name.as_deref().unwrap_or(""), values.join(" "))
+        };
+        self.series.iter().map(series).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -87,7 +87,6 @@ impl Draft {
             birth,
             first,
             entries: (first..=self.last).map(|seq| self.entry(seq)).collect(),
-            prior: (!born).then_some(TaskState::Submitted),
             state,
             status_at: at(status_at),
             snapshot: None,

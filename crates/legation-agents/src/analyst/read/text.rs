@@ -156,19 +156,12 @@ fn split(line: &str, delimiter: char) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyst::series::Series;
 
     fn read(text: &str) -> String {
         match read_text(text, false) {
-            Ok((reading, _)) => reading.series.iter().map(line).collect::<Vec<_>>().join("; "),
+            Ok((reading, _)) => reading.in_short(),
             Err(bad) => bad.to_string().split(". ").next().unwrap_or_default().to_owned(),
         }
-    }
-
-    fn line(series: &Series) -> String {
-        let show = |value: &Option<f64>| value.map_or("_".to_owned(), |value| value.to_string());
-        let values: Vec<String> = series.values.iter().map(show).collect();
-        format!("{}={}", series.name.as_deref().unwrap_or(""), values.join(" "))
     }
 
     #[test]
