@@ -28,7 +28,7 @@ enum Task {
     Crash(crash::CrashArgs),
     /// Run clients of other projects against the product.
     Peers,
-    /// Run the official compatibility kit against the product.
+    /// Run an official compatibility kit against the product.
     Tck(tck::TckArgs),
     /// Serve one floor program (a child of `bench`).
     #[command(hide = true)]

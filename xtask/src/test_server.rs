@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use legation::{DataDir, OnRestart, Profile, Server, StoreOptions};
-use legation_testkit::agents::{Counter, Echo, Tck};
+use legation::{
+    CardForm, DataDir, ErrorProfile, OnRestart, Profile, Server, StoreOptions, model::AgentSkill,
+};
+use legation_agents::analyst::DataAnalyst;
+use legation_testkit::agents::{Counter, Echo, Tck, Tck03};
 
 use crate::contract::{ServeArgs, TOKEN_VARIABLE, announce};
 
@@ -18,6 +21,20 @@ pub(crate) struct TestServerArgs {
     /// Let everybody in.
     #[arg(long)]
     no_auth: bool,
+    /// The agent that is called where no agent is named.
+    #[arg(long, value_enum, default_value = "tck")]
+    agent: DefaultAgent,
+    /// Be as 1.0.0 says where 1.0.1 differs, with a card of 1.0 and nothing more.
+    #[arg(long)]
+    as_1_0_0: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum DefaultAgent {
+    Tck,
+    #[value(name = "tck-0.3")]
+    Tck03,
+    DataAnalyst,
 }
 
 /// Serves the scripted agents until the process is told to stop.
@@ -25,9 +42,12 @@ pub(crate) struct TestServerArgs {
 /// # Errors
 /// When the server cannot start.
 pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
-    let mut server = agents(Server::builder());
+    let mut server = agents(Server::builder(), args.agent);
     if args.no_auth {
         server = server.without_auth();
+    }
+    if args.as_1_0_0 {
+        server = server.errors(ErrorProfile::V1_0_0).card(CardForm::V1_0);
     }
     serve(server, &args.serve)
 }
@@ -58,10 +78,14 @@ fn serve(mut server: Server, args: &ServeArgs) -> anyhow::Result<()> {
     })
 }
 
-fn agents(server: Server) -> Server {
+fn agents(server: Server, default: DefaultAgent) -> Server {
+    let server = match default {
+        DefaultAgent::Tck => server.agent(profile("tck"), Tck),
+        DefaultAgent::Tck03 => server.agent(profile("tck"), Tck03),
+        DefaultAgent::DataAnalyst => server.agent(DataAnalyst::profile(), DataAnalyst),
+    };
     let counter = |on_restart| Counter { on_restart };
     server
-        .agent(profile("tck"), Tck)
         .agent(profile("counter-retry"), counter(OnRestart::Retry))
         .agent(profile("counter-resume"), counter(OnRestart::Resume))
         .agent(profile("counter-fail"), counter(OnRestart::Fail))
@@ -72,12 +96,12 @@ fn agents(server: Server) -> Server {
 fn profile(slug: &str) -> Profile {
     let mut profile = Profile::new(slug, slug, "A scripted agent for tests");
     profile.input_modes = vec!["*/*".into()];
-    profile.skills = vec![legation::model::AgentSkill {
+    profile.skills = vec![AgentSkill {
         id: slug.into(),
         name: slug.into(),
         description: "Does what a test's script says".into(),
         tags: vec!["test".into()],
-        ..legation::model::AgentSkill::default()
+        ..AgentSkill::default()
     }];
     profile
 }

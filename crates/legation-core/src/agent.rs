@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use legation_model::{AgentProvider, AgentSkill, Message};
+use legation_model::Message;
 
-use crate::Turn;
+use crate::{Profile, Turn};
 
 /// Something that works on messages. Implement this to serve your own agent.
 ///
@@ -69,6 +69,10 @@ pub enum AgentError {
     /// The work failed; the text is shown to the caller.
     #[error("{0}")]
     Failed(String),
+    /// The answer is not what the caller's schema asks for; the text says where. Nothing was sent
+    /// of it and the task goes on: give another answer, or return this to fail the task.
+    #[error("the answer does not satisfy the schema that was asked for: {0}")]
+    Unfit(String),
     /// The task was cancelled, has ended or cannot be written any more: stop.
     #[error("the task was stopped")]
     Stopped,
@@ -78,43 +82,6 @@ impl AgentError {
     /// A failure with a reason that the caller may read.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::Failed(reason.into())
-    }
-}
-
-/// How an agent presents itself on its card.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    /// The name in addresses: lower-case letters, digits and hyphens.
-    pub slug: Arc<str>,
-    /// A name for people.
-    pub name: String,
-    /// What the agent does.
-    pub description: String,
-    /// The version of the agent.
-    pub version: String,
-    /// Who offers it.
-    pub provider: Option<AgentProvider>,
-    /// What it can do.
-    pub skills: Vec<AgentSkill>,
-    /// Media types it takes; `*/*` for any.
-    pub input_modes: Vec<String>,
-    /// Media types it gives.
-    pub output_modes: Vec<String>,
-}
-
-impl Profile {
-    /// A profile with a slug and a description; it takes and gives plain text and JSON.
-    pub fn new(slug: &str, name: &str, description: &str) -> Self {
-        Self {
-            slug: slug.into(),
-            name: name.into(),
-            description: description.into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            provider: None,
-            skills: Vec::new(),
-            input_modes: vec!["text/plain".into(), "application/json".into()],
-            output_modes: vec!["text/plain".into(), "application/json".into()],
-        }
     }
 }
 

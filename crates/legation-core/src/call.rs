@@ -36,6 +36,19 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// The number of the last event a reader has seen.
     pub last_event: Option<Seq>,
+    /// How the caller expects to be dealt with.
+    pub manners: Manners,
+}
+
+/// What callers of other generations expect to be dealt with. The default is 1.0's way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// A subscription ends like a send's stream, when the task comes to rest; one to a task at rest
+    /// gives it as it is, with its status once more as the last item.
+    pub streams_end_at_rest: bool,
+    /// The caller chooses the names of tasks: a name that is not there begins one. Every message
+    /// gets a task, also where the agent answers at once.
+    pub names_tasks: bool,
 }
 
 impl Call {
@@ -47,6 +60,7 @@ impl Call {
             extensions: Vec::new(),
             idempotency_key: None,
             last_event: None,
+            manners: Manners::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use legation_model::{A2aError, Event, TaskState};
 
 use crate::Document;
+use crate::extension::Seen;
 use crate::live::{Frames, Live, Registration};
 use crate::service::{Core, StreamGuard};
 use crate::store::{Seq, StoreError};
@@ -37,7 +38,7 @@ pub(crate) enum Until {
 }
 
 impl Until {
-    fn closes(self, state: TaskState) -> bool {
+    pub(crate) fn closes(self, state: TaskState) -> bool {
         match self {
             // A credential that arrives out of band lets the run go on, so the stream stays.
             Self::Settled => state.is_terminal() || state == TaskState::InputRequired,
@@ -51,9 +52,11 @@ impl Until {
 /// It ends when the task has settled or ended, or when the server stops; [`Follow::cursor`] then
 /// says from where another one goes on. A slow reader holds a bounded piece of the log.
 pub struct Follow {
-    opening: Option<Item>,
-    /// Nothing when the opening is all there is: a direct answer has no task.
+    opening: VecDeque<Item>,
+    /// Nothing when the opening is all there is.
     log: Option<Log>,
+    /// The extensions that see every item, if any.
+    seen: Option<Box<Seen>>,
 }
 
 /// A place in the log of a live task.
@@ -91,12 +94,17 @@ impl Follow {
             reading: None,
             _guard: guard,
         };
-        Ok(Self { opening, log: Some(log) })
+        Ok(Self { opening: opening.into_iter().collect(), log: Some(log), seen: None })
     }
 
-    /// A stream of one item.
-    pub(crate) fn only(json: Document) -> Self {
-        Self { opening: Some(Item { seq: None, json }), log: None }
+    /// A stream of these items.
+    pub(crate) fn only(items: impl IntoIterator<Item = Item>) -> Self {
+        Self { opening: items.into_iter().collect(), log: None, seen: None }
+    }
+
+    /// The same stream, each item of which extensions see first.
+    pub(crate) fn seen_by(self, seen: Seen) -> Self {
+        Self { seen: Some(Box::new(seen)), ..self }
     }
 
     /// The number of the last event handed out or covered by the opening item.
@@ -135,10 +143,18 @@ impl Stream for Follow {
     type Item = Result<Item, A2aError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(opening) = self.opening.take() {
-            return Poll::Ready(Some(Ok(opening)));
-        }
-        self.log.as_mut().map_or(Poll::Ready(None), |log| log.poll_next(cx))
+        let item = match self.opening.pop_front() {
+            Some(opening) => Some(Ok(opening)),
+            None => match self.log.as_mut().map(|log| log.poll_next(cx)) {
+                Some(Poll::Pending) => return Poll::Pending,
+                Some(Poll::Ready(item)) => item,
+                None => None,
+            },
+        };
+        Poll::Ready(match &self.seen {
+            Some(seen) => item.map(|item| item.and_then(|item| seen.item(item))),
+            None => item,
+        })
     }
 }
 

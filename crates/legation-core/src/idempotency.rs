@@ -1,116 +1,157 @@
-//! Sends that may be repeated: the same key finds the same task (contract C4).
+//! Sends that may be repeated: the same key finds what came of the first (contract C4).
+//!
+//! A message that begins a task, one that goes on with a task and one that is answered directly
+//! take the same way: the send claims its key, and what comes of it becomes durable with the key.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use legation_model::{A2aError, SendMessageRequest};
+use legation_model::{A2aError, SendMessageRequest, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::Scope;
 use crate::call::Call;
 use crate::live::Live;
 use crate::service::Core;
-use crate::store::Idempotency;
+use crate::store::{Idempotency, Outcome, Remembered, Seq, StoreError};
+use crate::{Document, Scope};
 
-/// Keys whose task is not durable yet; afterwards the store remembers them.
+/// Keys whose outcome is not durable yet; afterwards the store remembers them.
 pub(crate) type InFlight = Mutex<HashMap<Key, Pending>>;
 
 type Key = (Scope, String);
 
+#[derive(Clone)]
 pub(crate) struct Pending {
     digest: [u8; 32],
-    live: watch::Receiver<Option<Arc<Live>>>,
+    before: watch::Receiver<Option<Before>>,
 }
 
-/// What becomes of a send with a key.
+/// What came of the first send with a key.
+#[derive(Clone)]
+pub(crate) enum Before {
+    /// A task that has the message with this event or an earlier one.
+    Task(Arc<Live>, Seq),
+    /// A direct answer, which is durable.
+    Message(Document),
+}
+
+/// What becomes of a send.
 pub(crate) enum Turnout {
-    /// It is the first.
-    First(Claim),
-    /// It repeats one whose task is this.
-    Repeat(Arc<Live>),
+    /// It is the first with its key, or has none.
+    First(Option<Claim>),
+    /// It repeats one that came to this.
+    Repeat(Before),
 }
 
-/// The right of the first send to make the task of its key. Repetitions wait for it; when it is
-/// dropped without a task, the next of them is the first.
+/// The right of the first send to say what its key stands for. Repetitions wait for it; when it is
+/// dropped before, the next of them is the first.
 pub(crate) struct Claim {
     core: Arc<Core>,
-    key: Key,
+    scope: Scope,
     pub(crate) idempotency: Idempotency,
-    live: watch::Sender<Option<Arc<Live>>>,
+    before: watch::Sender<Option<Before>>,
 }
 
 impl Claim {
-    /// Hands the task to the repetitions that wait, and keeps the claim until it is durable.
-    pub(crate) fn settle(self, live: &Arc<Live>) {
-        self.live.send_replace(Some(live.clone()));
+    /// Hands the task to the repetitions that wait, and keeps the claim until the event with the
+    /// message is durable.
+    pub(crate) fn settle(self, live: &Arc<Live>, seq: Seq) {
+        self.before.send_replace(Some(Before::Task(live.clone(), seq)));
         let live = live.clone();
         self.core.runs.clone().spawn(async move {
             // Durable or given up: either way the store knows, and the claim ends.
-            let _ = live.durable_to(1).await;
+            let _ = live.durable_to(seq).await;
             drop(self);
         });
+    }
+
+    /// Makes a direct answer durable, then hands it to the repetitions that wait. Gives what the
+    /// key stands for: an earlier answer, when its sender left before it was durable.
+    pub(crate) async fn keep(self, answer: Document) -> Result<Before, A2aError> {
+        let (idempotency, json) = (self.idempotency.clone(), answer.bytes().clone());
+        let kept = self.core.store.remember(&self.scope, idempotency, json, Timestamp::now()).await;
+        let before = match kept {
+            Ok(()) => Before::Message(answer),
+            Err(StoreError::Taken(earlier)) => self.repeat(*earlier).await?,
+            Err(error) => return Err(error.into()),
+        };
+        self.before.send_replace(Some(before.clone()));
+        Ok(before)
+    }
+
+    /// What the store remembers, when it is of the same request.
+    async fn repeat(&self, earlier: Remembered) -> Result<Before, A2aError> {
+        check(&self.idempotency, earlier.digest)?;
+        Ok(match earlier.outcome {
+            // The store knows the key, so the message is durable, whichever event has it.
+            Outcome::Task(id) => Before::Task(self.core.live(&self.scope, &id).await?, 1),
+            Outcome::Message(json) => Before::Message(Document::from_stored(json)),
+        })
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.core.in_flight.lock().remove(&self.key);
+        let key = (self.scope.clone(), self.idempotency.key.clone());
+        self.core.in_flight.lock().remove(&key);
     }
 }
 
-/// What marks a request as a possible repetition; `None` when the caller did not ask for it.
-pub(crate) fn of(call: &Call, request: &SendMessageRequest) -> Option<Idempotency> {
-    let key = call.idempotency_key.clone()?;
-    let request = serde_json::to_vec(request).expect("model values have text keys only");
-    let digest = digest::digest(&digest::SHA256, &request);
-    let digest = digest.as_ref().try_into().expect("SHA-256 gives 32 bytes");
-    Some(Idempotency { key, digest })
-}
-
-/// Finds the task of an earlier send with the same key, or claims the key.
+/// Claims the key of a send, or finds what came of an earlier send with it.
 pub(crate) async fn claim(
     core: &Arc<Core>,
+    call: &Call,
     scope: &Scope,
-    idempotency: Idempotency,
+    request: &SendMessageRequest,
 ) -> Result<Turnout, A2aError> {
-    let key = (scope.clone(), idempotency.key.clone());
+    let Some(key) = &call.idempotency_key else { return Ok(Turnout::First(None)) };
+    let idempotency = Idempotency { key: key.clone(), digest: digest_of(request) };
     loop {
-        let (digest, mut live) = match claim_or_wait(core, &key, &idempotency) {
-            Ok(claim) => return first(core, scope, claim).await,
+        let mut pending = match claim_or_wait(core, scope, &idempotency) {
+            Ok(claim) => return first(claim).await,
             Err(pending) => pending,
         };
-        check(&idempotency, digest)?;
+        check(&idempotency, pending.digest)?;
         // An error says that the first send came to nothing: try to be the first.
-        if let Ok(found) = live.wait_for(Option::is_some).await
-            && let Some(live) = found.clone()
+        if let Ok(found) = pending.before.wait_for(Option::is_some).await
+            && let Some(before) = found.clone()
         {
-            return Ok(Turnout::Repeat(live));
+            return Ok(Turnout::Repeat(before));
         }
     }
 }
 
-type Waiting = ([u8; 32], watch::Receiver<Option<Arc<Live>>>);
+fn digest_of(request: &SendMessageRequest) -> [u8; 32] {
+    let request = serde_json::to_vec(request).expect("model values have text keys only");
+    let digest = digest::digest(&digest::SHA256, &request);
+    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
 
-fn claim_or_wait(core: &Arc<Core>, key: &Key, idempotency: &Idempotency) -> Result<Claim, Waiting> {
-    let mut in_flight = core.in_flight.lock();
-    if let Some(pending) = in_flight.get(key) {
-        return Err((pending.digest, pending.live.clone()));
+fn claim_or_wait(
+    core: &Arc<Core>,
+    scope: &Scope,
+    idempotency: &Idempotency,
+) -> Result<Claim, Pending> {
+    match core.in_flight.lock().entry((scope.clone(), idempotency.key.clone())) {
+        Entry::Occupied(pending) => Err(pending.get().clone()),
+        Entry::Vacant(free) => {
+            let (before, receiver) = watch::channel(None);
+            free.insert(Pending { digest: idempotency.digest, before: receiver });
+            let (core, scope, idempotency) = (core.clone(), scope.clone(), idempotency.clone());
+            Ok(Claim { core, scope, idempotency, before })
+        }
     }
-    let (live, receiver) = watch::channel(None);
-    in_flight.insert(key.clone(), Pending { digest: idempotency.digest, live: receiver });
-    let (core, key, idempotency) = (core.clone(), key.clone(), idempotency.clone());
-    Ok(Claim { core, key, idempotency, live })
 }
 
 /// The first in this process; an earlier process may still have been before it.
-async fn first(core: &Arc<Core>, scope: &Scope, claim: Claim) -> Result<Turnout, A2aError> {
-    let Some(before) = core.store.remembered(scope, &claim.idempotency.key).await? else {
-        return Ok(Turnout::First(claim));
-    };
-    check(&claim.idempotency, before.digest)?;
-    core.live(scope, &before.task).await.map(Turnout::Repeat)
+async fn first(claim: Claim) -> Result<Turnout, A2aError> {
+    match claim.core.store.remembered(&claim.scope, &claim.idempotency.key).await? {
+        None => Ok(Turnout::First(Some(claim))),
+        Some(earlier) => claim.repeat(earlier).await.map(Turnout::Repeat),
+    }
 }
 
 fn check(idempotency: &Idempotency, digest: [u8; 32]) -> Result<(), A2aError> {

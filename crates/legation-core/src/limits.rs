@@ -9,6 +9,8 @@ pub struct Limits {
     pub parts: usize,
     /// Tasks that one message refers to.
     pub references: usize,
+    /// Bytes of JSON in a schema that answers shall satisfy.
+    pub schema_bytes: usize,
     /// Messages in a task's history.
     pub history: usize,
     /// Artifacts of a task.
@@ -44,6 +46,7 @@ impl Default for Limits {
         Self {
             parts: 1_000,
             references: 100,
+            schema_bytes: 64 << 10,
             history: 1_000,
             artifacts: 1_000,
             events: 1_000_000,

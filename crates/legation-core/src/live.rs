@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::registry::Registry;
-use crate::store::{Append, Birth, Seq, StoreError, Stored, TaskKey};
+use crate::store::{Append, Birth, Idempotency, Seq, StoreError, Stored, TaskKey};
 use crate::{Document, Limits, Scope, TaskStore};
 
 /// A snapshot larger than this is stored only when it spares the fold of many events.
@@ -64,6 +64,8 @@ struct State {
     epoch: u32,
     birth: Option<Box<Birth>>,
     pending: Vec<Entry>,
+    /// The keys of sends whose messages are pending.
+    keys: Vec<Idempotency>,
     /// Events pending or in flight, and their bytes: the run's window.
     window: (usize, usize),
     log_bytes: usize,
@@ -106,11 +108,18 @@ pub(crate) struct Waiting {
 
 impl Live {
     /// A task that does not exist yet: its first event is taken, not yet handed to the store.
-    pub(crate) fn create(home: Home, key: TaskKey, birth: Box<Birth>, task: Task) -> Self {
+    pub(crate) fn create(
+        home: Home,
+        key: TaskKey,
+        birth: Box<Birth>,
+        idempotency: Option<Idempotency>,
+        task: Task,
+    ) -> Self {
         let (id, context_id, scope) =
             (birth.id.clone(), birth.context_id.clone(), birth.scope.clone());
         let mut state = State::new(task, 0, 1, 0);
         state.birth = Some(birth);
+        state.keys.extend(idempotency);
         let first = Event::from(Update::Task(state.task.clone()));
         state.push(&first);
         Self { key, id, context_id, scope, home, state: Mutex::new(state) }
@@ -217,6 +226,7 @@ impl Live {
             state: status.state,
             status_at: status.timestamp.unwrap_or_else(Timestamp::now),
             snapshot: state.snapshot_for_store(),
+            keys: std::mem::take(&mut state.keys),
         };
         (append, frames)
     }
@@ -264,6 +274,7 @@ impl Live {
     pub(crate) fn receive(
         &self,
         message: Message,
+        idempotency: Option<Idempotency>,
         halt: &CancellationToken,
     ) -> Result<(Seq, Task, Option<Waiting>), Refusal> {
         let mut state = self.state.lock();
@@ -272,6 +283,7 @@ impl Live {
         let mut event = self.status(next, None);
         event.effect = Some(Effect::Received(message.clone()));
         let seq = self.take(&mut state, &event)?;
+        state.keys.extend(idempotency);
         let waiting = match &state.run {
             Some(_) if at_work || state.next.is_some() => {
                 state.inbox.push_back(message);
@@ -510,6 +522,7 @@ impl State {
             epoch,
             birth: None,
             pending: Vec::new(),
+            keys: Vec::new(),
             window: (0, 0),
             log_bytes: 0,
             last_snapshot,

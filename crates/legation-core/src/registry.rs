@@ -12,46 +12,55 @@ use crate::live::Live;
 /// The live tasks by name, and those that lost their run because the store gave up on them.
 #[derive(Default)]
 pub(crate) struct Registry {
-    live: Mutex<HashMap<TaskId, Weak<Live>>>,
+    /// Names that callers choose are unique within a scope only, so a name may stand for several.
+    live: Mutex<HashMap<TaskId, Vec<Weak<Live>>>>,
     abandoned: Mutex<Vec<(Scope, TaskId)>>,
 }
 
 impl Registry {
-    /// The task, when it is live.
-    pub(crate) fn get(&self, id: &TaskId) -> Option<Arc<Live>> {
-        self.live.lock().get(id)?.upgrade()
+    /// The task of a name in a scope, when it is live.
+    pub(crate) fn get(&self, scope: &Scope, id: &TaskId) -> Option<Arc<Live>> {
+        let tasks = self.live.lock();
+        // Collected, so that none is dropped under the lock: dropping a `Live` takes it again.
+        let named: Vec<_> = tasks.get(id)?.iter().filter_map(Weak::upgrade).collect();
+        drop(tasks);
+        named.into_iter().find(|live| scope.sees(&live.scope))
     }
 
     /// Makes a task live; when somebody was faster, theirs is the one.
     pub(crate) fn insert(&self, live: Arc<Live>) -> Arc<Live> {
         let mut tasks = self.live.lock();
-        if let Some(first) = tasks.get(&live.id).and_then(Weak::upgrade) {
-            // Dropped after the lock: dropping a `Live` takes the lock again.
-            drop(tasks);
-            return first;
+        let named = tasks.entry(live.id.clone()).or_default();
+        let known: Vec<_> = named.iter().filter_map(Weak::upgrade).collect();
+        let first = known.iter().find(|known| known.scope == live.scope).cloned();
+        if first.is_none() {
+            named.push(Arc::downgrade(&live));
         }
-        tasks.insert(live.id.clone(), Arc::downgrade(&live));
-        live
+        // As above.
+        drop(tasks);
+        first.unwrap_or(live)
     }
 
     /// Removes a task whose last holder has gone.
     pub(crate) fn forget(&self, id: &TaskId) {
-        let mut tasks = self.live.lock();
         // Somebody may have loaded the task again meanwhile.
-        if tasks.get(id).is_some_and(|live| live.strong_count() == 0) {
-            tasks.remove(id);
-        }
+        self.retain(id, |live| live.strong_count() > 0);
     }
 
     /// Removes a task that the store gave up on, and notes that it may need mending.
     pub(crate) fn abandon(&self, live: &Live) {
-        let mut tasks = self.live.lock();
         // Only this one: somebody may have loaded the task afresh already.
-        if tasks.get(&live.id).is_some_and(|known| std::ptr::eq(known.as_ptr(), live)) {
-            tasks.remove(&live.id);
-        }
-        drop(tasks);
+        self.retain(&live.id, |known| !std::ptr::eq(known.as_ptr(), live));
         self.abandoned.lock().push((live.scope.clone(), live.id.clone()));
+    }
+
+    fn retain(&self, id: &TaskId, keep: impl Fn(&Weak<Live>) -> bool) {
+        let mut tasks = self.live.lock();
+        let Some(named) = tasks.get_mut(id) else { return };
+        named.retain(keep);
+        if named.is_empty() {
+            tasks.remove(id);
+        }
     }
 
     /// Notes again a task that could not be mended yet.
@@ -66,6 +75,6 @@ impl Registry {
 
     /// All live tasks.
     pub(crate) fn all(&self) -> Vec<Arc<Live>> {
-        self.live.lock().values().filter_map(Weak::upgrade).collect()
+        self.live.lock().values().flatten().filter_map(Weak::upgrade).collect()
     }
 }

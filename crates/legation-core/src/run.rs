@@ -11,8 +11,9 @@ use legation_model::{Message, Part, Role, TaskState};
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{Live, Refusal};
+use crate::schema::Schema;
 use crate::service::{Core, RunGuard};
-use crate::turn::Ask;
+use crate::turn::{Ask, Asked};
 use crate::{AgentError, Exposed, Turn};
 
 /// What a run works on.
@@ -62,8 +63,12 @@ async fn run(core: Arc<Core>, mut job: Job) {
             stop: job.stop.clone(),
             store: core.store.clone(),
             refusal: None,
+            answer_in: job.exposed.profile.answer_in,
         };
-        let outcome = work(&core, &job.exposed, &mut turn).await;
+        let outcome = match find_schema(&core, &mut turn).await {
+            Ok(()) => work(&core, &job.exposed, &mut turn).await,
+            Err(reason) => Outcome::Returned(Err(AgentError::Failed(reason))),
+        };
         if let Some((state, text)) = ending(&core, &turn, outcome) {
             let message = text.map(|text| Message::new(Role::Agent, vec![Part::text(text)]));
             // Refused only when the task ended meanwhile or the store gave it up: both are known.
@@ -76,11 +81,22 @@ async fn run(core: Arc<Core>, mut job: Job) {
     }
 }
 
+/// Looks for the schema that the task's messages ask for, when the run's own did not tell.
+async fn find_schema(core: &Core, turn: &mut Turn) -> Result<(), String> {
+    if let Asked::Unknown = turn.ask.schema {
+        let history = turn.live.task().history;
+        let schema = Schema::asked_in(&history, &core.limits).await;
+        turn.ask.schema = Asked::Known(schema.map_err(|error| error.message)?);
+    }
+    Ok(())
+}
+
 async fn work(core: &Core, exposed: &Exposed, turn: &mut Turn) -> Outcome {
     let stop = turn.stop.clone();
     let grace = exposed.agent.stop_grace();
     let live = turn.live.clone();
-    let agent = AssertUnwindSafe(exposed.agent.execute(turn)).catch_unwind();
+    let agent = std::pin::pin!(execute(exposed, turn));
+    let agent = AssertUnwindSafe(agent).catch_unwind();
     let agent = Flushing { live, agent };
     let stopped = async {
         stop.cancelled().await;
@@ -93,6 +109,14 @@ async fn work(core: &Core, exposed: &Exposed, turn: &mut Turn) -> Outcome {
         () = stopped => if core.halt.is_cancelled() { Outcome::Halted } else { Outcome::Cancelled },
         () = tokio::time::sleep(core.limits.run_time) => Outcome::OutOfTime,
     }
+}
+
+/// The agent's work; returning completes a task that is not settled, so that has to be in order.
+async fn execute(exposed: &Exposed, turn: &mut Turn) -> Result<(), AgentError> {
+    exposed.agent.execute(turn).await?;
+    let open = !turn.live.current_state().is_settled() && !turn.live.has_next();
+    let open = open && turn.refusal.is_none();
+    if open && turn.schema().is_some() { turn.complete().await } else { Ok(()) }
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Outcome {
@@ -121,7 +145,9 @@ fn ending(core: &Core, turn: &Turn, outcome: Outcome) -> Option<(TaskState, Opti
     match outcome {
         Outcome::Halted => None,
         Outcome::Returned(Ok(())) => Some((TaskState::Completed, None)),
-        Outcome::Returned(Err(AgentError::Failed(reason))) => fail(&sentence(&reason)),
+        Outcome::Returned(Err(error @ (AgentError::Failed(_) | AgentError::Unfit(_)))) => {
+            fail(&sentence(&error.to_string()))
+        }
         Outcome::Returned(Err(AgentError::Stopped)) if core.halt.is_cancelled() => None,
         Outcome::Returned(Err(AgentError::Stopped)) | Outcome::Cancelled => {
             Some((TaskState::Canceled, None))

@@ -6,22 +6,26 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use legation_model::{
-    A2aError, CancelTaskRequest, ContextId, ErrorKind, Message, SendMessageRequest, Task, TaskId,
-    TaskState, TaskStatus, Timestamp,
+    A2aError, CancelTaskRequest, ContextId, ErrorKind, Message, Metadata, SendMessageRequest, Task,
+    TaskId, TaskState, TaskStatus, Timestamp,
 };
 
 use crate::call::{Call, Reply};
 use crate::follow::{Follow, Item, Until};
-use crate::idempotency::Turnout;
+use crate::idempotency::{Before, Turnout};
 use crate::live::{Live, Refusal};
 use crate::run::{self, Job};
-use crate::service::Core;
+use crate::schema::Schema;
+use crate::service::{Core, TRY_AGAIN};
 use crate::store::{Birth, Idempotency, Seq};
-use crate::turn::Ask;
+use crate::turn::{Ask, Asked};
 use crate::{Document, Exposed, Scope, idempotency, page};
 
 /// How long a cancellation waits beyond an agent's grace before it answers with the task as it is.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
+
+/// The member of the metadata that names the agent a message to the crew is for.
+const TARGET_AGENT: &str = "target_agent";
 
 /// What a message has led to.
 enum Begun {
@@ -29,10 +33,19 @@ enum Begun {
     Created(Arc<Live>),
     /// A task that was there goes on with it: with the message's event it was like this.
     Continued(Arc<Live>, Seq, Task),
-    /// The same message came before; its task is this one.
-    Before(Arc<Live>),
+    /// The same message came before; its task, this one, has it with this event or an earlier one.
+    Before(Arc<Live>, Seq),
     /// The agent answered at once.
     Message(Document),
+}
+
+impl From<Before> for Begun {
+    fn from(before: Before) -> Self {
+        match before {
+            Before::Task(live, seq) => Self::Before(live, seq),
+            Before::Message(message) => Self::Message(message),
+        }
+    }
 }
 
 /// Sends a message and waits until the task settles (Spec 3.1.1, 3.2.2).
@@ -44,18 +57,21 @@ pub(crate) async fn send(
     let history = request.configuration.history_length;
     let at_once = request.configuration.return_immediately;
     let scope = core.scope(call);
-    let (live, seq) = match begin(core, call, request).await? {
+    // A repetition does not know after which event its task has settled on the message.
+    let (live, seq, first) = match begin(core, call, request).await? {
         Begun::Message(message) => return Ok(Reply::SentMessage(message)),
-        Begun::Before(live) => (live, None),
-        Begun::Created(live) => (live, Some(1)),
-        Begun::Continued(live, seq, _) => (live, Some(seq)),
+        Begun::Before(live, seq) => (live, seq, false),
+        Begun::Created(live) => (live, 1, true),
+        Begun::Continued(live, seq, _) => (live, seq, true),
     };
     // What is known without asking the store again, if anything.
     let settled = async {
-        match seq {
-            _ if at_once => live.durable_to(seq.unwrap_or(1)).await.map(|()| None),
-            Some(seq) => live.settled_after(seq).await.map(Some),
-            None => live.settled().await.map(|()| None),
+        if at_once {
+            live.durable_to(seq).await.map(|()| None)
+        } else if first {
+            live.settled_after(seq).await.map(Some)
+        } else {
+            live.settled().await.map(|()| None)
         }
     };
     let document = tokio::select! {
@@ -67,7 +83,7 @@ pub(crate) async fn send(
     match document {
         Some(document) => page::trim(document, history).map(Reply::SentTask),
         None => {
-            live.durable_to(seq.unwrap_or(1)).await?;
+            live.durable_to(seq).await?;
             page::read(core, &scope, &live.id, history).await.map(Reply::SentTask)
         }
     }
@@ -83,9 +99,10 @@ pub(crate) async fn stream(
     let (live, seq, task) = match begin(core, call, request).await? {
         Begun::Message(message) => {
             let json = page::as_stream_response("message", &message);
-            return Ok(Reply::Stream(Follow::only(json)));
+            return Ok(Reply::Stream(Follow::only([Item { seq: None, json }])));
         }
-        Begun::Before(live) | Begun::Created(live) => (live, 1, None),
+        Begun::Before(live, seq) => (live, seq, None),
+        Begun::Created(live) => (live, 1, None),
         Begun::Continued(live, seq, task) => (live, seq, Some(task)),
     };
     // Before the answer begins, so that a store that refuses is an error and not a cut stream.
@@ -162,12 +179,16 @@ async fn begin(
         let text = format!("must name at most {} tasks", core.limits.references);
         return Err(A2aError::invalid("message.referenceTaskIds", text));
     }
-    match &request.message.task_id {
-        Some(id) => {
-            let live = core.live(&core.scope(call), id).await?;
-            go_on(core, call, live, request).await
+    let schema = Schema::read(&request, &core.limits).await?;
+    let Some(id) = &request.message.task_id else {
+        return create(core, call, request, schema).await;
+    };
+    match core.live(&core.scope(call), id).await {
+        Ok(live) => go_on(core, call, live, request, schema).await,
+        Err(error) if call.manners.names_tasks && error.kind == ErrorKind::TaskNotFound => {
+            create(core, call, request, schema).await
         }
-        None => create(core, call, request).await,
+        Err(error) => Err(error),
     }
 }
 
@@ -177,21 +198,25 @@ async fn go_on(
     call: &Call,
     live: Arc<Live>,
     request: SendMessageRequest,
+    schema: Option<Schema>,
 ) -> Result<Begun, A2aError> {
-    let SendMessageRequest { mut message, configuration, metadata, .. } = request;
     let exposed = core.agent(live.scope.agent.as_deref()).ok_or_else(|| gone(&live))?;
-    check_modes(exposed, &message)?;
+    let message = &request.message;
+    check_modes(exposed, message)?;
     if message.context_id.as_ref().is_some_and(|context| *context != live.context_id) {
         let text = format!("task `{}` belongs to context `{}`", live.id, live.context_id);
         return Err(A2aError::invalid("message.contextId", text));
     }
-    references(core, call, &message, Some(&live.context_id)).await?;
+    references(core, call, message, Some(&live.context_id)).await?;
+    let claim = match idempotency::claim(core, call, &live.scope, &request).await? {
+        Turnout::First(claim) => claim,
+        Turnout::Repeat(before) => return Ok(before.into()),
+    };
+    let SendMessageRequest { mut message, configuration, metadata, .. } = request;
     message.context_id = Some(live.context_id.clone());
-    if call.idempotency_key.is_some() && live.task().history.contains(&message) {
-        return Ok(Begun::Before(live));
-    }
+    let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
     let place = core.count_run();
-    let (seq, task, waiting) = match live.receive(message, &core.halt) {
+    let (seq, task, waiting) = match live.receive(message, idempotency, &core.halt) {
         Ok(received) => received,
         Err(refusal) => {
             // A refusal may tell of an end that is not durable yet.
@@ -200,8 +225,12 @@ async fn go_on(
         }
     };
     live.flush();
+    if let Some(claim) = claim {
+        claim.settle(&live, seq);
+    }
     if let Some(waiting) = waiting {
-        let ask = Ask { accepted_output_modes: configuration.accepted_output_modes, metadata };
+        let accepted_output_modes = configuration.accepted_output_modes;
+        let ask = Ask { accepted_output_modes, metadata, schema: Asked::further(schema) };
         let (message, stop) = (waiting.message, waiting.stop);
         let exposed = exposed.clone();
         let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
@@ -210,25 +239,20 @@ async fn go_on(
     Ok(Begun::Continued(live, seq, task))
 }
 
-/// A message that begins a task.
+/// A message that begins a task, under a new name unless it has one.
 async fn create(
     core: &Arc<Core>,
     call: &Call,
     request: SendMessageRequest,
+    schema: Option<Schema>,
 ) -> Result<Begun, A2aError> {
-    let exposed = core.agent(call.agent.as_deref());
-    let exposed = exposed
-        .ok_or_else(|| A2aError::new(ErrorKind::MethodNotFound, "there is no such agent here"))?;
+    let exposed = target(core, call, &request)?;
     check_modes(exposed, &request.message)?;
     let referenced = references(core, call, &request.message, None).await?;
-    let id = TaskId::generate();
     let scope = Scope { agent: Some(exposed.profile.slug.clone()), ..core.scope(call) };
-    let claim = match idempotency::of(call, &request) {
-        None => None,
-        Some(marked) => match idempotency::claim(core, &scope, marked).await? {
-            Turnout::First(claim) => Some(claim),
-            Turnout::Repeat(before) => return Ok(Begun::Before(before)),
-        },
+    let claim = match idempotency::claim(core, call, &scope, &request).await? {
+        Turnout::First(claim) => claim,
+        Turnout::Repeat(before) => return Ok(before.into()),
     };
     let SendMessageRequest { mut message, configuration, metadata, .. } = request;
     let context_id = message.context_id.clone().or(referenced).unwrap_or_else(ContextId::generate);
@@ -238,21 +262,72 @@ async fn create(
         tracing::error!(agent = &*exposed.profile.slug, "agent panicked in its direct answer");
         A2aError::new(ErrorKind::InvalidAgentResponse, "the agent crashed")
     })?;
-    if let Some(mut answer) = answer {
-        answer.context_id = Some(context_id);
-        return Ok(Begun::Message(Document::write(&answer)));
+    let mut answer =
+        answer.map(|answer| Message { context_id: Some(context_id.clone()), ..answer });
+    if let (Some(answer), Some(schema)) = (&mut answer, &schema) {
+        schema.fulfil_directly(answer).await?;
     }
-    message.task_id = Some(id.clone());
+    let answer = match answer {
+        Some(answer) if !call.manners.names_tasks => {
+            let answer = Document::write(&answer);
+            return match claim {
+                None => Ok(Begun::Message(answer)),
+                Some(claim) => claim.keep(answer).await.map(Begun::from),
+            };
+        }
+        answer => answer,
+    };
+    let id = message.task_id.get_or_insert_with(TaskId::generate).clone();
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
-    let live = new_task(core, scope, id, context_id, message.clone(), idempotency);
-    if let Some(claim) = claim {
-        claim.settle(&live);
+    let new = Arc::new(new_task(core, scope, id, context_id, message.clone(), idempotency));
+    let stop = new.begin_run(&core.halt).expect("nobody else knows the task yet");
+    let live = core.registry.insert(new.clone());
+    if !Arc::ptr_eq(&live, &new) {
+        let text = format!("another message is just beginning task `{}`; try again", live.id);
+        return Err(A2aError::unavailable(text, TRY_AGAIN));
     }
-    let ask = Ask { accepted_output_modes: configuration.accepted_output_modes, metadata };
-    let stop = live.begin_run(&core.halt).expect("nobody else knows the task yet");
+    if let Some(claim) = claim {
+        claim.settle(&live, 1);
+    }
+    if let Some(answer) = answer {
+        let answer = Message { task_id: Some(live.id.clone()), ..answer };
+        live.emit(&live.status(TaskState::Completed, Some(answer)))
+            .map_err(|refusal| refused(&live, refusal))?;
+        live.flush();
+        live.end_run();
+        return Ok(Begun::Created(live));
+    }
+    let accepted_output_modes = configuration.accepted_output_modes;
+    let ask = Ask { accepted_output_modes, metadata, schema: Asked::Known(schema) };
     let job = Job { stop, live: live.clone(), exposed: exposed.clone(), message, ask, attempt: 1 };
     run::start(core, job, core.count_run());
     Ok(Begun::Created(live))
+}
+
+/// The agent that a new task is for: that of the mount, else the one that the message or the
+/// request names, else the first.
+fn target<'c>(
+    core: &'c Core,
+    call: &Call,
+    request: &SendMessageRequest,
+) -> Result<&'c Exposed, A2aError> {
+    let named = |metadata: &Option<Metadata>| metadata.as_ref()?.get(TARGET_AGENT);
+    let named = || {
+        let message = named(&request.message.metadata).map(|agent| ("message.metadata", agent));
+        message.or_else(|| named(&request.metadata).map(|agent| ("metadata", agent)))
+    };
+    let Some((place, target)) = named().filter(|_| call.agent.is_none()) else {
+        let agent = core.agent(call.agent.as_deref());
+        return agent.ok_or_else(|| {
+            A2aError::new(ErrorKind::MethodNotFound, "there is no such agent here")
+        });
+    };
+    let slug: Option<String> = target.read().ok();
+    slug.and_then(|slug| core.agent(Some(&slug))).ok_or_else(|| {
+        let slugs: Vec<_> = core.agents.iter().map(|agent| &*agent.profile.slug).collect();
+        let text = format!("must name one of the agents here: {}", slugs.join(", "));
+        A2aError::invalid(format!("{place}.{TARGET_AGENT}"), text)
+    })
 }
 
 fn new_task(
@@ -262,7 +337,7 @@ fn new_task(
     context_id: ContextId,
     message: Message,
     idempotency: Option<Idempotency>,
-) -> Arc<Live> {
+) -> Live {
     let created_at = Timestamp::now();
     let task = Task {
         id: id.clone(),
@@ -276,9 +351,8 @@ fn new_task(
         history: vec![message],
         metadata: None,
     };
-    let birth = Box::new(Birth { scope, id, context_id, created_at, idempotency });
-    let live = Live::create(core.home(), core.store.next_key(), birth, task);
-    core.registry.insert(Arc::new(live))
+    let birth = Box::new(Birth { scope, id, context_id, created_at });
+    Live::create(core.home(), core.store.next_key(), birth, idempotency, task)
 }
 
 /// Refuses parts of a media type that the agent does not take (Spec 3.3.2).

@@ -4,25 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use legation_model::{A2aError, ErrorKind, Request, TaskId, Timestamp};
+use legation_model::{A2aError, AgentExtension, ErrorKind, Json, Request, TaskId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::call::{Call, Reply};
+use crate::extension::{Cursor, Extension, Extensions};
 use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
 use crate::registry::Registry;
+use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Swept};
 use crate::{Agent, Exposed, Limits, Profile, Scope, TaskStore, page, recover, send, subscribe};
 
-/// The extension by which callers that do not see the ids of stream events resume a stream.
-///
-/// When it is active, every update's metadata holds `{"seq": n}` under this URI, and the metadata
-/// of a `SubscribeToTask` may hold `{"after": n}` there.
-pub const CURSOR_EXTENSION: &str = "urn:legation:a2a:extension:cursor:1";
-
 /// How long callers are told to wait when the server is full.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// One deployment: its agents, its store, its live tasks.
 pub struct Service {
@@ -35,6 +31,7 @@ pub(crate) struct Core {
     pub(crate) limits: Arc<Limits>,
     pub(crate) deployment: Arc<str>,
     pub(crate) agents: Vec<Exposed>,
+    pub(crate) extensions: Extensions,
     pub(crate) registry: Arc<Registry>,
     pub(crate) runs: TaskTracker,
     /// Stops the runs that are still at work when the grace of a stop is over.
@@ -53,6 +50,7 @@ pub struct Builder {
     limits: Limits,
     deployment: Arc<str>,
     agents: Vec<Exposed>,
+    extensions: Extensions,
 }
 
 impl Builder {
@@ -66,6 +64,13 @@ impl Builder {
     #[must_use]
     pub fn expose(mut self, exposed: Exposed) -> Self {
         self.agents.push(exposed);
+        self
+    }
+
+    /// Adds an extension of the protocol, for calls to every agent.
+    #[must_use]
+    pub fn extension(mut self, extension: Arc<dyn Extension>) -> Self {
+        self.extensions.add(extension);
         self
     }
 
@@ -85,15 +90,16 @@ impl Builder {
 
     /// The service, which serves calls from now on.
     ///
-    /// # Panics
-    /// When no agent was added.
-    pub fn build(self) -> Arc<Service> {
-        assert!(!self.agents.is_empty(), "a service needs at least one agent");
+    /// # Errors
+    /// When the agents cannot be served together.
+    pub fn build(self) -> Result<Arc<Service>, BuildError> {
+        check_agents(&self.agents)?;
         let core = Core {
             store: self.store,
             limits: Arc::new(self.limits),
             deployment: self.deployment,
             agents: self.agents,
+            extensions: self.extensions,
             registry: Arc::default(),
             runs: TaskTracker::new(),
             halt: CancellationToken::new(),
@@ -103,15 +109,62 @@ impl Builder {
             running: Arc::default(),
             streams: Arc::default(),
         };
-        Arc::new(Service { core: Arc::new(core) })
+        Ok(Arc::new(Service { core: Arc::new(core) }))
     }
+}
+
+/// Why agents cannot be served together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// There is no agent.
+    #[error("a service needs at least one agent")]
+    NoAgent,
+    /// An agent cannot have its address.
+    #[error("the agent `{name}` cannot be served as `{slug}`: {reason}")]
+    Slug {
+        /// The agent's name.
+        name: String,
+        /// Its slug.
+        slug: Arc<str>,
+        /// What is wrong with it.
+        reason: BadSlug,
+    },
+    /// Two agents would have the same address.
+    #[error("the agents `{first}` and `{second}` cannot both be served as `{slug}`")]
+    SameSlug {
+        /// The name of the earlier agent.
+        first: String,
+        /// The name of the later one.
+        second: String,
+        /// The slug of both.
+        slug: Arc<str>,
+    },
+}
+
+fn check_agents(agents: &[Exposed]) -> Result<(), BuildError> {
+    if agents.is_empty() {
+        return Err(BuildError::NoAgent);
+    }
+    for (index, Exposed { profile, .. }) in agents.iter().enumerate() {
+        let (name, slug) = (profile.name.clone(), profile.slug.clone());
+        if let Err(reason) = slug::check(&slug) {
+            return Err(BuildError::Slug { name, slug, reason });
+        }
+        if let Some(first) = agents[..index].iter().find(|earlier| earlier.profile.slug == slug) {
+            let first = first.profile.name.clone();
+            return Err(BuildError::SameSlug { first, second: name, slug });
+        }
+    }
+    Ok(())
 }
 
 impl Service {
     /// Begins a service on a store.
     pub fn builder(store: Arc<dyn TaskStore>) -> Builder {
         let (limits, deployment) = (Limits::default(), "default".into());
-        Builder { store, limits, deployment, agents: Vec::new() }
+        let mut extensions = Extensions::default();
+        extensions.add(Arc::new(Cursor));
+        Builder { store, limits, deployment, agents: Vec::new(), extensions }
     }
 
     /// Does what a caller asks: the only way in, for every binding and version.
@@ -120,10 +173,36 @@ impl Service {
     ///
     /// # Errors
     /// By the meanings of [`ErrorKind`].
-    pub async fn call(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
+    pub async fn call(&self, call: &Call, mut request: Request) -> Result<Reply, A2aError> {
         let core = &self.core;
         request.check()?;
         check_tenant(call, &request)?;
+        core.check_required(call)?;
+        let active = core.extensions.active(call);
+        if active.is_empty() {
+            return self.perform(call, request).await;
+        }
+        let mut call = call.clone();
+        active.on_request(&mut call, &mut request)?;
+        let reply = self.perform(&call, request).await?;
+        active.on_reply(call, reply)
+    }
+
+    /// Answers a method of an extension that the call asks for; `None` when none has it.
+    pub async fn call_extension(
+        &self,
+        call: &Call,
+        method: &str,
+        params: Option<&Json>,
+    ) -> Option<Result<Json, A2aError>> {
+        if let Err(error) = self.core.check_required(call) {
+            return Some(Err(error));
+        }
+        self.core.extensions.active(call).method(call, method, params).await
+    }
+
+    async fn perform(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
+        let core = &self.core;
         match request {
             Request::SendMessage(request) => send::send(core, call, request).await,
             Request::SendStreamingMessage(request) => send::stream(core, call, request).await,
@@ -145,6 +224,11 @@ impl Service {
     /// The agents, the default one first.
     pub fn agents(&self) -> &[Exposed] {
         &self.core.agents
+    }
+
+    /// The extensions, as cards declare them.
+    pub fn extensions(&self) -> impl Iterator<Item = &AgentExtension> {
+        self.core.extensions.declarations()
     }
 
     /// The bounds in force.
@@ -237,6 +321,14 @@ impl Core {
         Ok(self.store.ready()?)
     }
 
+    /// Refuses a call that does not ask for a required extension, unless its agent lets that pass.
+    fn check_required(&self, call: &Call) -> Result<(), A2aError> {
+        match self.agent(call.agent.as_deref()) {
+            Some(exposed) if exposed.profile.lenient_extensions => Ok(()),
+            _ => self.extensions.check_required(call),
+        }
+    }
+
     /// What the caller may see.
     pub(crate) fn scope(&self, call: &Call) -> Scope {
         Scope {
@@ -267,8 +359,8 @@ impl Core {
     /// The live task of an id in a scope, loaded when nobody has it.
     pub(crate) async fn live(&self, scope: &Scope, id: &TaskId) -> Result<Arc<Live>, A2aError> {
         let not_found = || A2aError::task_not_found(id.as_str());
-        if let Some(live) = self.registry.get(id) {
-            return if scope.sees(&live.scope) { Ok(live) } else { Err(not_found()) };
+        if let Some(live) = self.registry.get(scope, id) {
+            return Ok(live);
         }
         let stored = self.store.load(scope, id).await?.ok_or_else(not_found)?;
         Ok(self.registry.insert(Arc::new(Live::load(self.home(), stored)?)))

@@ -41,6 +41,9 @@ pub struct Append {
     pub status_at: Timestamp,
     /// The task after these events as JSON, where reading it shall be cheap.
     pub snapshot: Option<Bytes>,
+    /// The keys of the sends that brought these events: from now on each stands for the task. When
+    /// one of them stands for something already, the append is refused.
+    pub keys: Vec<Idempotency>,
 }
 
 impl Append {
@@ -67,11 +70,9 @@ pub struct Birth {
     pub context_id: ContextId,
     /// When the message arrived.
     pub created_at: Timestamp,
-    /// The key under which the same call shall find this task again.
-    pub idempotency: Option<Idempotency>,
 }
 
-/// Marks a send so that its repetition finds the first one's task.
+/// Marks a send so that its repetition finds what came of the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     /// Chosen by the caller; unique per deployment, tenant, owner and agent.
@@ -83,10 +84,19 @@ pub struct Idempotency {
 /// What a store remembers of an idempotent send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// The task of the first call.
-    pub task: TaskId,
+    /// What came of the first call.
+    pub outcome: Outcome,
     /// The digest of the first call's request.
     pub digest: [u8; 32],
+}
+
+/// What came of an idempotent send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A task, which the message began or went on with.
+    Task(TaskId),
+    /// A direct answer, as JSON.
+    Message(Bytes),
 }
 
 /// A task as the store has it: the newest snapshot and the entries behind it.
@@ -211,7 +221,7 @@ pub enum StoreError {
     /// Another run has taken the task over.
     #[error("another run owns the task")]
     Fenced,
-    /// The idempotency key of the birth is taken.
+    /// The idempotency key stands for this already.
     #[error("the idempotency key is taken")]
     Taken(Box<Remembered>),
     /// What is stored cannot be read.
@@ -272,7 +282,7 @@ pub trait TaskStore: Send + Sync + 'static {
     /// Queues an append and returns at once; the queue is bounded by the windows of its writers.
     fn append(&self, append: Append, done: Done);
 
-    /// Bytes of appends that are queued and not yet durable.
+    /// Bytes of appends and answers that are queued and not yet durable.
     fn backlog(&self) -> usize;
 
     /// Whether an append would be taken now. Some time after a failure the answer is yes again, so
@@ -298,8 +308,24 @@ pub trait TaskStore: Send + Sync + 'static {
     /// A page of the scope's tasks; shorter than asked for where the tasks are large.
     async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError>;
 
-    /// The task of an earlier send with this idempotency key.
+    /// What came of an earlier send with this idempotency key.
     async fn remembered(&self, scope: &Scope, key: &str) -> Result<Option<Remembered>, StoreError>;
+
+    /// Makes a direct answer durable under the key of its send. The scope's `owner` and `agent` are
+    /// always set.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when the key stands for something already.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the answer may be kept all the same.
+    async fn remember(
+        &self,
+        scope: &Scope,
+        idempotency: Idempotency,
+        answer: Bytes,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Tasks of the deployment that are submitted or working, by key, after one: what a process
     /// that died left behind.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use legation_model::{
-    A2aError, ErrorKind, Event, StreamResponse, SubscribeToTaskRequest, TaskStatus, Update,
+    A2aError, ErrorKind, Event, StreamResponse, SubscribeToTaskRequest, TaskStatus,
+    TaskStatusUpdateEvent, Update,
 };
 
 use crate::call::{Call, Reply};
@@ -21,38 +22,59 @@ pub(crate) async fn subscribe(
 ) -> Result<Reply, A2aError> {
     let scope = core.scope(call);
     let live = core.live(&scope, &request.id).await?;
+    let until = if call.manners.streams_end_at_rest { Until::Settled } else { Until::Ended };
     if let Some(after) = call.last_event {
-        return from_event(core, live, after).await.map(Reply::Stream);
+        return from_event(core, live, after, until).await.map(Reply::Stream);
     }
     let (_, state) = live.committed();
-    if state.is_terminal() {
+    if state.is_terminal() && !call.manners.streams_end_at_rest {
         let text = format!("task `{}` has ended as {}; get it instead", live.id, state.name());
         let error = A2aError::new(ErrorKind::UnsupportedOperation, text);
         return Err(error.with("taskId", live.id.as_str()));
     }
-    from_now(core, &scope, live).await.map(Reply::Stream)
+    from_now(core, &scope, live, until).await.map(Reply::Stream)
 }
 
-/// Follows a task from its present state on, which is the opening item.
-async fn from_now(core: &Arc<Core>, scope: &Scope, live: Arc<Live>) -> Result<Follow, A2aError> {
+/// Follows a task from its present state on, which is the opening item. Where the reader has seen
+/// enough with that, the status comes once more, because readers wait for a status to end on.
+async fn from_now(
+    core: &Arc<Core>,
+    scope: &Scope,
+    live: Arc<Live>,
+    until: Until,
+) -> Result<Follow, A2aError> {
     let stored = core.store.load(scope, &live.id).await?;
     let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
     let json = page::as_stream_response("task", &page::document(&stored)?);
     let opening = Item { seq: Some(stored.seq), json };
-    Follow::new(core, live, Some(opening), stored.seq, Until::Ended)
+    if until == Until::Settled && until.closes(stored.state) {
+        let status = StreamResponse::StatusUpdate(TaskStatusUpdateEvent {
+            task_id: live.id.clone(),
+            context_id: live.context_id.clone(),
+            status: stored.task()?.status,
+            metadata: None,
+        });
+        return Ok(Follow::only([opening, Item { seq: None, json: Document::write(&status) }]));
+    }
+    Follow::new(core, live, Some(opening), stored.seq, until)
 }
 
 /// Follows a task from an event that the caller has seen. A header with the task as it was then
 /// comes first, because a stream has to begin with a task; it has no artifacts and no history, so
 /// that nothing the caller already has is told twice.
-async fn from_event(core: &Arc<Core>, live: Arc<Live>, after: Seq) -> Result<Follow, A2aError> {
+async fn from_event(
+    core: &Arc<Core>,
+    live: Arc<Live>,
+    after: Seq,
+    until: Until,
+) -> Result<Follow, A2aError> {
     let (last, _) = live.committed();
     if after > last {
         let text = format!("event {after} is not yet: the task's last is {last}");
         return Err(A2aError::invalid("Last-Event-ID", text));
     }
     let opening = Item { seq: None, json: header(core, &live, after).await? };
-    Follow::new(core, live, Some(opening), after, Until::Ended)
+    Follow::new(core, live, Some(opening), after, until)
 }
 
 /// The task as of an event, without artifacts and history. Before the first event there is no task,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use legation_model::{
-    Artifact, ArtifactId, Event, Message, Metadata, Part, Role, Task, TaskArtifactUpdateEvent,
-    TaskId, TaskState, Update,
+    Artifact, ArtifactId, Event, Json, Message, Metadata, Part, Role, Task,
+    TaskArtifactUpdateEvent, TaskId, TaskState, Update,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{Live, Refusal};
-use crate::{AgentError, Scope, TaskStore};
+use crate::schema::Schema;
+use crate::{AgentError, AnswerIn, Scope, TaskStore};
 
 /// One run of an agent on one message: what was said, and where to put what comes of it.
 ///
@@ -23,6 +24,7 @@ pub struct Turn {
     pub(crate) stop: CancellationToken,
     pub(crate) store: Arc<dyn TaskStore>,
     pub(crate) refusal: Option<Refusal>,
+    pub(crate) answer_in: AnswerIn,
 }
 
 /// What a caller asked for beside the message.
@@ -30,6 +32,31 @@ pub struct Turn {
 pub(crate) struct Ask {
     pub(crate) accepted_output_modes: Vec<String>,
     pub(crate) metadata: Option<Metadata>,
+    pub(crate) schema: Asked,
+}
+
+/// The schema that the answer of a run shall satisfy.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Asked {
+    /// Not looked for yet: what the caller said last in the task counts.
+    #[default]
+    Unknown,
+    /// This one, or none.
+    Known(Option<Schema>),
+}
+
+impl Asked {
+    /// What a message to a task that exists asks for; without a schema of its own, the task's.
+    pub(crate) fn further(schema: Option<Schema>) -> Self {
+        schema.map_or(Self::Unknown, |schema| Self::Known(Some(schema)))
+    }
+
+    fn schema(&self) -> Option<&Schema> {
+        match self {
+            Self::Unknown => None,
+            Self::Known(schema) => schema.as_ref(),
+        }
+    }
 }
 
 impl Turn {
@@ -51,6 +78,12 @@ impl Turn {
     /// Media types the caller said it can use; empty when it said nothing.
     pub fn accepted_output_modes(&self) -> &[String] {
         &self.ask.accepted_output_modes
+    }
+
+    /// The JSON Schema that the caller wants the answer to satisfy. What is given to
+    /// [`Turn::answer`] is checked against it.
+    pub fn schema(&self) -> Option<&Json> {
+        self.ask.schema.schema().map(Schema::json)
     }
 
     /// Which attempt at this message this is, the first being 1. Work that must not happen twice
@@ -120,36 +153,66 @@ impl Turn {
         self.update(chunk, append, last).await
     }
 
-    /// Gives the answer and completes the task. The answer becomes an artifact, where the protocol
-    /// wants it, and the final status message, where many callers look for it.
+    /// Gives the answer and completes the task. Unless the agent's profile says otherwise, the
+    /// answer becomes an artifact, where the protocol wants it, and the final status message, where
+    /// many callers look for it.
+    ///
+    /// When the caller asked for a [schema](Turn::schema), a part must be what it describes: a data
+    /// part, or text that is such JSON, which becomes a data part.
     ///
     /// # Errors
+    /// [`AgentError::Unfit`] when the answer is not what was asked for; another may follow.
     /// [`AgentError::Stopped`] when the task takes no more events.
     pub async fn answer(&mut self, answer: impl IntoParts) -> Result<(), AgentError> {
-        let parts = answer.into_parts();
+        let parts = self.fitting(answer.into_parts()).await?;
         let id = ArtifactId::parse("answer").expect("a valid identifier");
-        self.artifact(Artifact::new(id, parts.clone())).await?;
-        self.status(TaskState::Completed, Some(parts)).await
+        let artifact = |parts| Artifact::new(id, parts);
+        match self.answer_in {
+            AnswerIn::Both => {
+                self.artifact(artifact(parts.clone())).await?;
+                self.status(TaskState::Completed, Some(parts)).await
+            }
+            AnswerIn::Artifact => {
+                self.artifact(artifact(parts)).await?;
+                self.status(TaskState::Completed, None).await
+            }
+            AnswerIn::Status => self.status(TaskState::Completed, Some(parts)).await,
+        }
     }
 
-    /// Completes the task without saying more.
+    /// Completes the task without saying more: its artifacts are the answer. One whose text is what
+    /// a [schema](Turn::schema) asks for is given once more, as data.
     ///
     /// # Errors
-    /// [`AgentError::Stopped`] when the task takes no more events.
+    /// As for [`Turn::answer`].
     pub async fn complete(&mut self) -> Result<(), AgentError> {
-        self.status(TaskState::Completed, None).await
+        if self.schema().is_none() {
+            return self.status(TaskState::Completed, None).await;
+        }
+        let artifacts = self.task().artifacts;
+        let given: Vec<Part> = artifacts.iter().rev().flat_map(whole).collect();
+        let fitting = self.fitting(given.clone()).await?;
+        match fitting.into_iter().zip(given).find(|(fitting, given)| fitting != given) {
+            Some((data, _)) => self.answer(data).await,
+            None => self.status(TaskState::Completed, None).await,
+        }
     }
 
-    /// Puts the task in a state, with what to say about it.
+    /// Puts the task in a state, with what to say about it. What completes the task is its answer.
     ///
     /// # Errors
-    /// [`AgentError::Stopped`] when the task takes no more events.
+    /// [`AgentError::Stopped`] when the task takes no more events; in the state of completion as for
+    /// [`Turn::answer`].
     pub async fn settle(
         &mut self,
         state: TaskState,
         say: impl IntoParts,
     ) -> Result<(), AgentError> {
-        self.status(state, Some(say.into_parts())).await
+        let mut parts = say.into_parts();
+        if state == TaskState::Completed {
+            parts = self.fitting(parts).await?;
+        }
+        self.status(state, Some(parts)).await
     }
 
     /// Asks the caller for more. Return after this: the caller's reply begins another run.
@@ -166,6 +229,14 @@ impl Turn {
     /// [`AgentError::Stopped`] when the task takes no more events.
     pub async fn reject(&mut self, reason: impl IntoParts) -> Result<(), AgentError> {
         self.status(TaskState::Rejected, Some(reason.into_parts())).await
+    }
+
+    /// The parts as the caller's schema wants them.
+    async fn fitting(&self, parts: Vec<Part>) -> Result<Vec<Part>, AgentError> {
+        match self.ask.schema.schema() {
+            Some(schema) => schema.fulfil(parts).await.map_err(AgentError::Unfit),
+            None => Ok(parts),
+        }
     }
 
     async fn status(&mut self, state: TaskState, say: Option<Vec<Part>>) -> Result<(), AgentError> {
@@ -202,6 +273,12 @@ impl Turn {
         })?;
         Ok(())
     }
+}
+
+/// The parts of an artifact; text that came in chunks is one.
+fn whole(artifact: &Artifact) -> Vec<Part> {
+    let texts: Option<Vec<&str>> = artifact.parts.iter().map(Part::as_text).collect();
+    texts.map_or_else(|| artifact.parts.clone(), |texts| vec![Part::text(texts.concat())])
 }
 
 /// What can be said: text, a part or several.

@@ -2,11 +2,13 @@
 
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
-use legation_core::Refused;
+use legation_core::{Document, Follow, Refused, Reply};
 use legation_model::A2aError;
+use legation_wire::answer as wire;
 use legation_wire::error::{ErrorProfile, row_of};
 use legation_wire::fault;
 use legation_wire::jsonrpc::Id;
+use legation_wire::version::Version;
 
 use crate::body::Body;
 
@@ -63,6 +65,17 @@ fn header(name: HeaderName, value: &str) -> Option<Box<Header>> {
     HeaderValue::from_str(value).ok().map(|value| Box::new((name, value)))
 }
 
+/// What a reply is: a document, or a stream.
+pub(crate) fn document(reply: Reply) -> Result<(wire::Answer, Document), Box<Follow>> {
+    match reply {
+        Reply::SentTask(task) => Ok((wire::Answer::SentTask, task)),
+        Reply::SentMessage(message) => Ok((wire::Answer::SentMessage, message)),
+        Reply::Task(task) => Ok((wire::Answer::Task, task)),
+        Reply::Tasks(tasks) => Ok((wire::Answer::Tasks, tasks)),
+        Reply::Stream(follow) => Err(Box::new(follow)),
+    }
+}
+
 /// A response with this content.
 pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: Body) -> Answer {
     let mut response = Response::new(body);
@@ -72,8 +85,8 @@ pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: Body) 
 }
 
 /// A JSON-RPC error response. Its HTTP status is 200 unless the fault is HTTP's own.
-pub(crate) fn rpc_error(id: Id<'_>, refusal: Refusal) -> Answer {
-    let error = fault::write_rpc(&refusal.error);
+pub(crate) fn rpc_error(id: Id<'_>, refusal: Refusal, version: Version) -> Answer {
+    let error = fault::write_rpc(&refusal.error, version);
     let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
     let status = row_of(refusal.error.kind).http_of_rpc();
     refused(refusal, status, JSON, body)
@@ -82,11 +95,12 @@ pub(crate) fn rpc_error(id: Id<'_>, refusal: Refusal) -> Answer {
 /// A REST error response.
 pub(crate) fn rest_error(
     refusal: Refusal,
+    version: Version,
     profile: ErrorProfile,
     content_type: HeaderValue,
 ) -> Answer {
-    let body = fault::write_rest(&refusal.error, profile);
-    let status = row_of(refusal.error.kind).http(profile);
+    let body = fault::write_rest(&refusal.error, version, profile);
+    let status = row_of(refusal.error.kind).http_in(version, profile);
     refused(refusal, status, content_type, body)
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Response};
-use legation_core::{Authenticator, CURSOR_EXTENSION, Call, Caller, Credentials, Refused};
-use legation_model::{A2aError, Request};
-use legation_wire::version::{self, MissingVersion, Version};
+use legation_core::{Authenticator, Call, Caller, Credentials, Manners, Refused};
+use legation_model::A2aError;
+use legation_wire::version::{self, Version};
 
 use crate::answer::A2A_VERSION;
 
@@ -17,9 +17,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The header that names extensions, and its name before 1.0. Either is taken in any version.
 static EXTENSIONS: [HeaderName; 2] =
     [HeaderName::from_static("a2a-extensions"), HeaderName::from_static("x-a2a-extensions")];
-
-/// Extensions that calls may activate.
-pub(crate) const SUPPORTED: [&str; 1] = [CURSOR_EXTENSION];
 
 /// Extensions that one request may name.
 const MAX_EXTENSIONS: usize = 64;
@@ -46,7 +43,8 @@ pub(crate) fn authenticate(
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) call: Call,
-    pub(crate) version: Version,
+    /// The version that the request states.
+    pub(crate) stated: Option<Version>,
     /// The header that lists the activated extensions, under the name the caller used.
     activated: Option<(HeaderName, HeaderValue)>,
 }
@@ -60,47 +58,31 @@ impl Arrival {
         head: &Parts,
         caller: Caller,
         agent: Option<Arc<str>>,
-        missing: MissingVersion,
+        is_supported: impl Fn(&str) -> bool,
     ) -> Result<Self, A2aError> {
-        let version = read_version(head, missing)?;
-        let (extensions, activated) = read_extensions(&head.headers)?;
+        let stated = read_version(head)?;
+        let (extensions, activated) = read_extensions(&head.headers, is_supported)?;
         let idempotency_key = read_key(&head.headers)?;
         let last_event = read_last_event(&head.headers)?;
-        let call = Call { caller, agent, extensions, idempotency_key, last_event };
-        Ok(Self { call, version, activated })
+        let manners = Manners::default();
+        let call = Call { caller, agent, extensions, idempotency_key, last_event, manners };
+        Ok(Self { call, stated, activated })
     }
 
-    /// Whether the caller wants the cursor in each update's metadata.
-    pub(crate) fn wants_cursor(&self) -> bool {
-        self.call.extensions.iter().any(|uri| uri == CURSOR_EXTENSION)
-    }
-
-    /// Takes from a request what an activated extension has put into its metadata.
-    ///
-    /// # Errors
-    /// `InvalidParams` when the extension's data has not its form.
-    pub(crate) fn take_extension_data(&mut self, request: &Request) -> Result<(), A2aError> {
-        #[derive(serde::Deserialize)]
-        struct Cursor {
-            after: u64,
-        }
-        let Request::SubscribeToTask(request) = request else { return Ok(()) };
-        if !self.wants_cursor() {
-            return Ok(());
-        }
-        let data = request.metadata.as_ref().and_then(|metadata| metadata.get(CURSOR_EXTENSION));
-        let Some(data) = data else { return Ok(()) };
-        let cursor: Cursor = data.read().map_err(|_| {
-            A2aError::invalid(format!("metadata.{CURSOR_EXTENSION}"), r#"expected {"after": n}"#)
-        })?;
-        // The header is the transport's own word and has precedence.
-        self.call.last_event.get_or_insert(cursor.after);
-        Ok(())
+    /// Takes the manners of the version that the call turned out to be in.
+    pub(crate) fn behave(&mut self, version: Version) {
+        self.call.manners = match version {
+            Version::V1_0 => Manners::default(),
+            Version::V0_3 | Version::V0_2 => {
+                Manners { streams_end_at_rest: true, names_tasks: false }
+            }
+            Version::V0_1 => Manners { streams_end_at_rest: true, names_tasks: true },
+        };
     }
 
     /// Says in a response what was agreed on.
-    pub(crate) fn echo<B>(&self, response: &mut Response<B>) {
-        let version = HeaderValue::from_static(self.version.name());
+    pub(crate) fn echo<B>(&self, version: Version, response: &mut Response<B>) {
+        let version = HeaderValue::from_static(version.name());
         response.headers_mut().insert(A2A_VERSION, version);
         if let Some((name, value)) = &self.activated {
             response.headers_mut().insert(name, value.clone());
@@ -108,21 +90,28 @@ impl Arrival {
     }
 }
 
-fn read_version(head: &Parts, missing: MissingVersion) -> Result<Version, A2aError> {
+/// The version that a request states.
+///
+/// # Errors
+/// `VersionNotSupported`.
+pub(crate) fn read_version(head: &Parts) -> Result<Option<Version>, A2aError> {
     let mut lines = head.headers.get_all(&A2A_VERSION).iter();
     let Some(first) = lines.next() else {
         let stated = head.uri.query().and_then(version::stated_in);
-        return Version::of_request(stated.as_deref(), missing);
+        return Version::stated(stated.as_deref());
     };
     // Lines that differ are read as the one line they are equal to, which is no version.
     let differing = lines.any(|line| line != first);
     let stated = if differing { "several" } else { first.to_str().unwrap_or("not text") };
-    Version::of_request(Some(stated), missing)
+    Version::stated(Some(stated))
 }
 
 type Extensions = (Vec<String>, Option<(HeaderName, HeaderValue)>);
 
-fn read_extensions(headers: &HeaderMap) -> Result<Extensions, A2aError> {
+fn read_extensions(
+    headers: &HeaderMap,
+    is_supported: impl Fn(&str) -> bool,
+) -> Result<Extensions, A2aError> {
     let (mut uris, mut used) = (Vec::new(), None);
     for name in &EXTENSIONS {
         for line in headers.get_all(name) {
@@ -134,7 +123,7 @@ fn read_extensions(headers: &HeaderMap) -> Result<Extensions, A2aError> {
     if uris.len() > MAX_EXTENSIONS {
         return Err(A2aError::invalid(EXTENSIONS[0].as_str(), "names too many extensions"));
     }
-    let active: Vec<_> = SUPPORTED.into_iter().filter(|uri| uris.contains(uri)).collect();
+    let active: Vec<_> = uris.iter().copied().filter(|uri| is_supported(uri)).collect();
     let value = (!active.is_empty()).then(|| HeaderValue::from_str(&active.join(", ")));
     let activated = used.cloned().zip(value.and_then(Result::ok));
     Ok((uris.into_iter().map(str::to_owned).collect(), activated))
@@ -157,6 +146,7 @@ fn read_last_event(headers: &HeaderMap) -> Result<Option<u64>, A2aError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use legation_core::CURSOR_EXTENSION;
 
     type Lines<'l> = &'l [(&'l str, &'l str)];
 
@@ -166,23 +156,26 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("a valid request").into_parts();
-        Arrival::read(&head, Caller::anonymous(), None, MissingVersion::Strict)
+        Arrival::read(&head, Caller::anonymous(), None, |uri| uri == CURSOR_EXTENSION)
     }
 
     #[test]
     fn the_version_is_in_the_header_or_else_in_the_query() {
-        let cases: [(&str, Lines<'_>, bool); 8] = [
-            ("/", &[("a2a-version", "1.0")], true),
-            ("/?A2A-Version=1.0", &[], true),
-            ("/?a=1&a2a-version=1%2E0", &[], true),
-            ("/?A2A-Version=9.9", &[("a2a-version", "1.0")], true),
-            ("/?A2A-Version=1.0", &[("a2a-version", "9.9")], false),
-            ("/", &[("a2a-version", "1.0"), ("a2a-version", "1.0")], true),
-            ("/", &[("a2a-version", "1.0"), ("a2a-version", "0.3")], false),
-            ("/", &[], false),
+        type Stated = Result<Option<&'static str>, ()>;
+        let cases: [(&str, Lines<'_>, Stated); 9] = [
+            ("/", &[("a2a-version", "1.0")], Ok(Some("1.0"))),
+            ("/?A2A-Version=1.0", &[], Ok(Some("1.0"))),
+            ("/?a=1&a2a-version=0%2E3", &[], Ok(Some("0.3"))),
+            ("/?A2A-Version=9.9", &[("a2a-version", "1.0")], Ok(Some("1.0"))),
+            ("/?A2A-Version=1.0", &[("a2a-version", "9.9")], Err(())),
+            ("/", &[("a2a-version", "1.0"), ("a2a-version", "1.0")], Ok(Some("1.0"))),
+            ("/", &[("a2a-version", "1.0"), ("a2a-version", "0.3")], Err(())),
+            ("/", &[("a2a-version", "")], Ok(None)),
+            ("/", &[], Ok(None)),
         ];
-        for (uri, lines, taken) in cases {
-            assert_eq!(read(uri, lines).is_ok(), taken, "{uri} {lines:?}");
+        for (uri, lines, expected) in cases {
+            let got = read(uri, lines).map(|arrival| arrival.stated.map(Version::name));
+            assert_eq!(got.map_err(drop), expected, "{uri} {lines:?}");
         }
     }
 
@@ -197,7 +190,7 @@ mod tests {
         let arrival = read("/", &lines).expect("a good head");
         assert_eq!(arrival.call.extensions, ["urn:a", CURSOR_EXTENSION, "urn:b"]);
         let mut response = Response::new(());
-        arrival.echo(&mut response);
+        arrival.echo(Version::V1_0, &mut response);
         assert_eq!(response.headers()["a2a-version"], "1.0");
         assert_eq!(response.headers()["x-a2a-extensions"], CURSOR_EXTENSION);
         let arrival = read("/", &[version, ("a2a-extensions", "urn:a")]).expect("a good head");

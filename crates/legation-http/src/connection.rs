@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,7 @@ where
 }
 
 /// Serves a connection until its peer leaves, is too slow, or the server stops.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, owner: Owner) {
+pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>, owner: Owner) {
     let bounds = shared.bounds.clone();
     let first_byte = tokio::time::timeout(bounds.first_byte, protocol_of(&stream));
     let first_byte = tokio::select! {
@@ -73,7 +74,7 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, owner: Owner) 
                 // Boxed, because hyper keeps the room of a future for as long as the connection
                 // lives, and that of a call takes several kilobytes, also under an idle stream.
                 Box::pin(async move {
-                    let mut response = shared.answer(request, &phases).await;
+                    let mut response = shared.answer(peer, request, &phases).await;
                     response.body_mut().watched_by(Watch::Transport(phases));
                     Ok::<_, Infallible>(response)
                 })
@@ -90,7 +91,7 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, owner: Owner) 
                 let (shared, watch) = (shared.clone(), watch.clone());
                 async move {
                     let mut response =
-                        shared.answer(request, &Phases::begin(Phase::Response)).await;
+                        shared.answer(peer, request, &Phases::begin(Phase::Response)).await;
                     response.body_mut().watched_by(Watch::Readers(watch.add()));
                     Ok::<_, Infallible>(response)
                 }

@@ -4,14 +4,12 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use hyper::body::Incoming;
-use legation_core::Reply;
-use legation_model::{A2aError, ErrorKind, Request};
+use legation_model::{A2aError, ErrorKind, Json, Request};
+use legation_wire::codec::{self, Codec, Spoken, Written};
 use legation_wire::jsonrpc::{self, BadEnvelope, Envelope, NO_ID};
-use legation_wire::operation::Operation;
-use legation_wire::v1::{self, Frame};
 use legation_wire::version::Version;
 
-use crate::answer::{Answer, JSON, Refusal, answer, rpc_error};
+use crate::answer::{Answer, JSON, Refusal, answer, document, rpc_error};
 use crate::body::Body;
 use crate::call::{Arrival, authenticate};
 use crate::media::Media;
@@ -28,20 +26,26 @@ pub(crate) async fn serve(
     body: Incoming,
     phases: &Phases,
 ) -> Answer {
+    let newest = Codec::NEWEST.version();
     let caller = match authenticate(&*shared.authenticator, &head.headers) {
         Ok(caller) => caller,
-        Err(refused) => return rpc_error(NO_ID, refused.into()),
+        Err(refused) => return rpc_error(NO_ID, refused.into(), newest),
     };
     let mut arrival = shared.arrival(head, caller, mount);
-    let mut response = match take(shared, &mut arrival, head, body, phases).await {
+    let stated = arrival.as_ref().ok().and_then(|arrival| arrival.stated);
+    let (version, mut response) = match take(shared, &mut arrival, head, body, phases).await {
         Ok(asked) => {
-            let id = asked.id.clone();
-            perform(shared, asked).await.unwrap_or_else(|error| rpc_error(&id, error.into()))
+            let (id, version) = (asked.id.clone(), asked.codec.version());
+            let answered = perform(shared, asked).await;
+            (version, answered.unwrap_or_else(|error| rpc_error(&id, error.into(), version)))
         }
-        Err((id, refusal)) => rpc_error(&id, refusal),
+        Err(Refused { id, version, refusal }) => {
+            let version = version.or(stated).unwrap_or(newest);
+            (version, rpc_error(&id, refusal, version))
+        }
     };
     if let Ok(arrival) = &arrival {
-        arrival.echo(&mut response);
+        arrival.echo(version, &mut response);
     }
     response
 }
@@ -49,8 +53,30 @@ pub(crate) async fn serve(
 /// A request that is ready for the service. It holds nothing of the body: a call may take minutes.
 struct Asked<'a> {
     id: Box<str>,
+    codec: Codec,
     arrival: &'a Arrival,
-    request: Request,
+    what: What,
+}
+
+/// What is asked.
+enum What {
+    /// An operation of the protocol.
+    Request(Request),
+    /// Perhaps a method of an extension that the call asks for; else this error.
+    Extension { method: String, params: Option<Json>, otherwise: A2aError },
+}
+
+/// Why a request was not taken in, under which id, and in which version, when that was known.
+struct Refused {
+    id: Box<str>,
+    version: Option<Version>,
+    refusal: Refusal,
+}
+
+impl Refused {
+    fn early(refusal: impl Into<Refusal>) -> Self {
+        Self { id: NO_ID.into(), version: None, refusal: refusal.into() }
+    }
 }
 
 /// Takes a request in: what the body is, then what it says.
@@ -60,19 +86,45 @@ async fn take<'a>(
     head: &Parts,
     body: Incoming,
     phases: &Phases,
-) -> Result<Asked<'a>, (Box<str>, Refusal)> {
-    let without_id = |error: A2aError| (NO_ID.into(), error.into());
-    check_content_type(head).map_err(|refusal| (NO_ID.into(), refusal))?;
-    let body = shared.take_body(head, body, phases).await.map_err(without_id)?;
-    let text = shared.settings.bounds.json.admit(&body.bytes).map_err(without_id)?;
-    let envelope =
-        jsonrpc::read(text).map_err(|BadEnvelope { id, error }| (id.into(), error.into()))?;
-    let under_id = |error: A2aError| (envelope.id.into(), error.into());
+) -> Result<Asked<'a>, Refused> {
+    check_content_type(head).map_err(Refused::early)?;
+    let body = shared.take_body(head, body, phases).await.map_err(Refused::early)?;
+    let text = shared.settings.bounds.json.admit(&body.bytes).map_err(Refused::early)?;
+    let envelope = jsonrpc::read(text)
+        .map_err(|BadEnvelope { id, error }| Refused { id: id.into(), ..Refused::early(error) })?;
+    let id = envelope.id;
+    let refused = |version: Option<Version>| {
+        move |error: A2aError| Refused { id: id.into(), version, refusal: error.into() }
+    };
     // The head's faults are told under the request's id, so they wait for it.
-    let arrival = arrival.as_mut().map_err(|error| under_id(error.clone()))?;
-    let request = read_request(arrival.version, &envelope).map_err(under_id)?;
-    arrival.take_extension_data(&request).map_err(under_id)?;
-    Ok(Asked { id: envelope.id.into(), arrival, request })
+    let arrival = arrival.as_mut().map_err(|error| refused(None)(error.clone()))?;
+    let missing = shared.settings.missing_version;
+    let Spoken { target: operation, codec } =
+        match codec::of_method(arrival.stated, missing, &envelope.method) {
+            Ok(spoken) => spoken,
+            Err(error) => {
+                let what = extension(arrival, &envelope, error).map_err(refused(None))?;
+                return Ok(Asked { id: id.into(), codec: Codec::NEWEST, arrival, what });
+            }
+        };
+    let refused = refused(Some(codec.version()));
+    let (request, codec) = codec.read_params(operation, envelope.params).map_err(&refused)?;
+    arrival.behave(codec.version());
+    Ok(Asked { id: id.into(), codec, arrival, what: What::Request(request) })
+}
+
+/// A method that the protocol does not have, for the extensions that the call asks for.
+fn extension(
+    arrival: &Arrival,
+    envelope: &Envelope<'_>,
+    otherwise: A2aError,
+) -> Result<What, A2aError> {
+    if arrival.call.extensions.is_empty() || otherwise.kind != ErrorKind::MethodNotFound {
+        return Err(otherwise);
+    }
+    let params = envelope.params.map(Json::parse).transpose();
+    let params = params.map_err(|error| A2aError::invalid("params", error.to_string()))?;
+    Ok(What::Extension { method: envelope.method.clone().into_owned(), params, otherwise })
 }
 
 /// A wrong content type is HTTP's fault as well as the protocol's, so it is told in both.
@@ -85,29 +137,25 @@ fn check_content_type(head: &Parts) -> Result<(), Refusal> {
     Err(Refusal::from(error).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
-fn read_request(version: Version, envelope: &Envelope<'_>) -> Result<Request, A2aError> {
-    let Some(operation) = Operation::of_method(&envelope.method) else {
-        let method: String = envelope.method.chars().take(80).collect();
-        let text = format!("there is no method `{method}` in A2A {}", version.name());
-        return Err(A2aError::new(ErrorKind::MethodNotFound, text));
-    };
-    match version {
-        Version::V1_0 => v1::read_params(operation, envelope.params),
-    }
-}
-
 async fn perform(shared: &Shared, asked: Asked<'_>) -> Result<Answer, A2aError> {
-    let Asked { id, arrival, request } = asked;
-    let (frame, document) = match shared.service.call(&arrival.call, request).await? {
-        Reply::Stream(follow) => {
-            let framing = Framing::rpc(&id);
-            return stream::respond(shared, follow, framing, arrival.wants_cursor()).await;
+    let Asked { id, codec, arrival, what } = asked;
+    let (service, call) = (&shared.service, &arrival.call);
+    let request = match what {
+        What::Request(request) => request,
+        What::Extension { method, params, otherwise } => {
+            let result = service.call_extension(call, &method, params.as_ref()).await;
+            let result = result.unwrap_or(Err(otherwise))?;
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{}}}"#, result.as_str());
+            return Ok(answer(StatusCode::OK, JSON, Body::full(body)));
         }
-        Reply::SentTask(task) => (Frame::SENT_TASK, task),
-        Reply::SentMessage(message) => (Frame::SENT_MESSAGE, message),
-        Reply::Task(document) | Reply::Tasks(document) => (Frame::BARE, document),
     };
+    let (kind, document) = match document(service.call(call, request).await?) {
+        Ok(document) => document,
+        Err(follow) => {
+            return stream::respond(shared, *follow, Framing::rpc(&id, codec)).await;
+        }
+    };
+    let Written { frame, document } = codec.write(kind, document.bytes())?;
     let before = [r#"{"jsonrpc":"2.0","id":"#, &id, r#","result":"#, frame.before];
-    let body = Body::framed(&before, document.bytes(), &[frame.after, "}"]);
-    Ok(answer(StatusCode::OK, JSON, body))
+    Ok(answer(StatusCode::OK, JSON, Body::framed(&before, &document, &[frame.after, "}"])))
 }

@@ -5,12 +5,14 @@
 //! request of its body, and the service's reply goes out in a frame. Nothing here knows what an
 //! operation does.
 
+mod addresses;
 mod answer;
 mod body;
 mod bounds;
 mod call;
 mod card;
 mod connection;
+mod forwarded;
 mod hosts;
 mod intake;
 mod jsonrpc;
@@ -25,5 +27,10 @@ mod settings;
 mod stream;
 
 pub use bounds::Bounds;
+pub use card::BadCard;
+pub use forwarded::{BadNetwork, Network};
+pub use legation_wire::card::{BadMember, Binding, CardForm, Interface};
+pub use legation_wire::error::ErrorProfile;
+pub use legation_wire::version::{MissingVersion, Version};
 pub use server::Http;
-pub use settings::{Hosts, Security, Settings};
+pub use settings::{Crew, Hosts, Security, Settings};

@@ -51,7 +51,7 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, owner: &Owner) {
         let (shared, tasks) = (shared.clone(), owner.tasks.clone());
         let owner = owner.clone();
         tasks.spawn(async move {
-            connection::serve(stream, shared, owner).await;
+            connection::serve(stream, address, shared, owner).await;
             drop((slot, place));
         });
     }

@@ -2,6 +2,8 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
+use legation_wire::version::Version;
+
 use crate::answer::{A2A_JSON, JSON};
 
 /// A media type that requests and responses come in.
@@ -34,6 +36,14 @@ impl Media {
         let mut accepted = accepted.flat_map(|line| line.split(',')).filter_map(Self::named);
         let only = accepted.next().filter(|first| accepted.all(|next| next == *first));
         only.or_else(|| Self::of(headers.get(CONTENT_TYPE))).unwrap_or(Self::A2aJson)
+    }
+
+    /// The media type in a version: those before 1.0 have only the plain one.
+    pub(crate) fn in_version(self, version: Version) -> Self {
+        match version {
+            Version::V1_0 => self,
+            Version::V0_3 | Version::V0_2 | Version::V0_1 => Self::Json,
+        }
     }
 
     /// The media type as a header's value.

@@ -4,15 +4,14 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use legation_core::{Caller, Reply};
 use legation_model::{A2aError, ErrorKind, Request};
-use legation_wire::operation::{self, Found, Route, Verb};
-use legation_wire::v1::{self, Frame};
+use legation_wire::codec::{self, Codec, Place, Spoken, Written};
+use legation_wire::operation::{Route, Verb};
 use legation_wire::version::Version;
 
-use crate::answer::{Answer, Refusal, answer, rest_error};
+use crate::answer::{Answer, Refusal, answer, document, rest_error};
 use crate::body::Body;
-use crate::call::{Arrival, authenticate};
+use crate::call::{Arrival, authenticate, read_version};
 use crate::media::Media;
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -29,53 +28,65 @@ pub(crate) async fn serve(
     phases: &Phases,
 ) -> Answer {
     let media = Media::of_response(&head.headers);
-    let fail = |refusal| rest_error(refusal, shared.settings.errors, media.value());
-    let (route, caller) = match admit(shared, path, head) {
+    let fail = |refusal, version| {
+        rest_error(refusal, version, shared.settings.errors, media.in_version(version).value())
+    };
+    let (Spoken { target: route, codec }, mut arrival) = match admit(shared, mount, path, head) {
         Ok(admitted) => admitted,
-        Err(refusal) => return fail(refusal),
+        Err((version, refusal)) => return fail(refusal, version),
     };
-    let mut arrival = match shared.arrival(head, caller, mount) {
-        Ok(arrival) => arrival,
-        Err(error) => return fail(error.into()),
-    };
-    let answered = match take(shared, &mut arrival, &route, head, body, phases).await {
-        Ok(request) => perform(shared, media, &arrival, request).await,
+    let version = codec.version();
+    arrival.behave(version);
+    let answered = match take(shared, &route, codec, head, body, phases).await {
+        Ok((request, codec)) => {
+            perform(shared, media.in_version(version), &arrival, codec, request).await
+        }
         Err(error) => Err(error),
     };
-    let mut response = answered.unwrap_or_else(|error| fail(error.into()));
-    arrival.echo(&mut response);
+    let mut response = answered.unwrap_or_else(|error| fail(error.into(), version));
+    arrival.echo(version, &mut response);
     response
 }
 
 /// Says what the path is, and then who calls.
-fn admit<'p>(shared: &Shared, path: &'p str, head: &Parts) -> Result<(Route<'p>, Caller), Refusal> {
-    let route = match operation::find(head.method.as_str(), path)? {
-        Found::Route(route) => route,
-        Found::OtherVerbs(verbs) => return Err(wrong_verb(&verbs)),
-        Found::Nothing => return Err(no_such_path().into()),
+fn admit<'p>(
+    shared: &Shared,
+    mount: Mount,
+    path: &'p str,
+    head: &Parts,
+) -> Result<(Spoken<Route<'p>>, Arrival), (Version, Refusal)> {
+    let newest = Codec::NEWEST.version();
+    let stated = read_version(head);
+    let known = stated.as_ref().ok().copied().flatten();
+    let place = codec::of_path(known, shared.settings.missing_version, head.method.as_str(), path);
+    let spoken = match place.map_err(|(version, error)| (version, error.into()))? {
+        Place::Route(spoken) => spoken,
+        Place::OtherVerbs(version, verbs) => return Err((version, wrong_verb(&verbs))),
+        Place::Nothing => return Err((known.unwrap_or(newest), no_such_path().into())),
     };
-    Ok((route, authenticate(&*shared.authenticator, &head.headers)?))
+    let version = spoken.codec.version();
+    let caller = authenticate(&*shared.authenticator, &head.headers)
+        .map_err(|refused| (version, refused.into()))?;
+    let arrival = shared.arrival(head, caller, mount).map_err(|error| (version, error.into()))?;
+    Ok((spoken, arrival))
 }
 
 /// Takes a request in: what the body is, then what it says.
 async fn take(
     shared: &Shared,
-    arrival: &mut Arrival,
     route: &Route<'_>,
+    codec: Codec,
     head: &Parts,
     body: Incoming,
     phases: &Phases,
-) -> Result<Request, A2aError> {
-    let request = if head.method == Method::POST {
-        check_content_type(head, &body)?;
-        let body = shared.take_body(head, body, phases).await?;
-        let text = shared.settings.bounds.json.admit(&body.bytes)?;
-        read_request(arrival.version, route, None, Some(text))?
-    } else {
-        read_request(arrival.version, route, head.uri.query(), None)?
-    };
-    arrival.take_extension_data(&request)?;
-    Ok(request)
+) -> Result<(Request, Codec), A2aError> {
+    if head.method != Method::POST {
+        return codec.read_rest(route, head.uri.query(), None);
+    }
+    check_content_type(head, &body)?;
+    let body = shared.take_body(head, body, phases).await?;
+    let text = shared.settings.bounds.json.admit(&body.bytes)?;
+    codec.read_rest(route, None, Some(text))
 }
 
 pub(crate) fn no_such_path() -> A2aError {
@@ -103,32 +114,21 @@ fn check_content_type(head: &Parts, body: &Incoming) -> Result<(), A2aError> {
     Err(A2aError::new(ErrorKind::ContentTypeNotSupported, text))
 }
 
-fn read_request(
-    version: Version,
-    route: &Route<'_>,
-    query: Option<&str>,
-    body: Option<&str>,
-) -> Result<Request, A2aError> {
-    match version {
-        Version::V1_0 => v1::read_rest(route, query, body),
-    }
-}
-
 async fn perform(
     shared: &Shared,
     media: Media,
     arrival: &Arrival,
+    codec: Codec,
     request: Request,
 ) -> Result<Answer, A2aError> {
-    let (frame, document) = match shared.service.call(&arrival.call, request).await? {
-        Reply::Stream(follow) => {
-            let framing = Framing::Rest(shared.settings.errors);
-            return stream::respond(shared, follow, framing, arrival.wants_cursor()).await;
+    let (kind, document) = match document(shared.service.call(&arrival.call, request).await?) {
+        Ok(document) => document,
+        Err(follow) => {
+            let framing = Framing::Rest(shared.settings.errors, codec);
+            return stream::respond(shared, *follow, framing).await;
         }
-        Reply::SentTask(task) => (Frame::SENT_TASK, task),
-        Reply::SentMessage(message) => (Frame::SENT_MESSAGE, message),
-        Reply::Task(document) | Reply::Tasks(document) => (Frame::BARE, document),
     };
-    let body = Body::framed(&[frame.before], document.bytes(), &[frame.after]);
+    let Written { frame, document } = codec.write(kind, document.bytes())?;
+    let body = Body::framed(&[frame.before], &document, &[frame.after]);
     Ok(answer(StatusCode::OK, media.value(), body))
 }

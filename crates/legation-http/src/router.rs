@@ -3,14 +3,15 @@
 use http::Method;
 use legation_core::Exposed;
 
-/// Where the agents are mounted.
-const AGENTS: &str = "/a2a/agents/";
+use crate::addresses::{AGENTS, CREW};
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'p> {
     /// The card of a mount.
     Card(Mount),
+    /// The card of a mount where readers of 0.2 and before look for it.
+    OldCard(Mount),
     /// Whether the process lives.
     Health,
     /// Whether new work is taken.
@@ -30,10 +31,11 @@ pub(crate) enum Place<'p> {
 pub(crate) type Mount = Option<usize>;
 
 /// The paths that do not depend on the agents.
-const FIXED: [(&str, Place<'static>); 8] = [
+const FIXED: [(&str, Place<'static>); 9] = [
     ("/.well-known/agent-card.json", Place::Card(None)),
-    ("/.well-known/agent.json", Place::Card(None)),
+    ("/.well-known/agent.json", Place::OldCard(None)),
     ("/a2a/.well-known/agent-card.json", Place::Card(None)),
+    ("/a2a/.well-known/agent.json", Place::OldCard(None)),
     ("/healthz", Place::Health),
     ("/readyz", Place::Ready),
     ("/", Place::Rpc),
@@ -41,24 +43,22 @@ const FIXED: [(&str, Place<'static>); 8] = [
     ("/a2a/", Place::RpcOrCard(None)),
 ];
 
-/// The path of an agent's mount.
-pub(crate) fn mount_of(slug: &str) -> String {
-    format!("{AGENTS}{slug}")
-}
-
 /// Finds the place of a path.
 pub(crate) fn find<'p>(agents: &[Exposed], path: &'p str) -> Place<'p> {
     if let Some((_, place)) = FIXED.iter().find(|(fixed, _)| *fixed == path) {
         return *place;
     }
-    let Some(below) = path.strip_prefix(AGENTS) else { return Place::Rest(None, path) };
+    // Slugs are never `agents`, so the shorter way to an agent is never the beginning of the other.
+    let below = path.strip_prefix(AGENTS).or_else(|| path.strip_prefix(CREW)?.strip_prefix('/'));
+    let Some(below) = below else { return Place::Rest(None, path) };
     let (slug, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
     let Some(agent) = agents.iter().position(|agent| *agent.profile.slug == *slug) else {
         return Place::Nothing;
     };
     match rest {
         "" | "/" => Place::RpcOrCard(Some(agent)),
-        "/.well-known/agent-card.json" | "/.well-known/agent.json" => Place::Card(Some(agent)),
+        "/.well-known/agent-card.json" => Place::Card(Some(agent)),
+        "/.well-known/agent.json" => Place::OldCard(Some(agent)),
         rest => Place::Rest(Some(agent), rest),
     }
 }
@@ -68,7 +68,7 @@ impl Place<'_> {
     /// operations knows.
     pub(crate) fn methods(self) -> Option<&'static str> {
         match self {
-            Self::Card(_) | Self::Health | Self::Ready => Some("GET, HEAD"),
+            Self::Card(_) | Self::OldCard(_) | Self::Health | Self::Ready => Some("GET, HEAD"),
             Self::Rpc => Some("POST"),
             Self::RpcOrCard(_) => Some("POST, GET, HEAD"),
             Self::Rest(..) | Self::Nothing => None,
@@ -107,14 +107,24 @@ mod tests {
             ("/a2a", Place::RpcOrCard(None)),
             ("/a2a/", Place::RpcOrCard(None)),
             ("/readyz", Place::Ready),
-            ("/.well-known/agent.json", Place::Card(None)),
+            ("/.well-known/agent-card.json", Place::Card(None)),
+            ("/.well-known/agent.json", Place::OldCard(None)),
+            ("/a2a/.well-known/agent.json", Place::OldCard(None)),
             ("/a2a/agents/two", Place::RpcOrCard(Some(1))),
             ("/a2a/agents/two/", Place::RpcOrCard(Some(1))),
             ("/a2a/agents/two/tasks/7", Place::Rest(Some(1), "/tasks/7")),
             ("/a2a/agents/two/.well-known/agent-card.json", Place::Card(Some(1))),
+            ("/a2a/agents/two/.well-known/agent.json", Place::OldCard(Some(1))),
+            ("/a2a/two", Place::RpcOrCard(Some(1))),
+            ("/a2a/two/", Place::RpcOrCard(Some(1))),
+            ("/a2a/two/v1/message:send", Place::Rest(Some(1), "/v1/message:send")),
+            ("/a2a/two/.well-known/agent.json", Place::OldCard(Some(1))),
+            ("/a2a/three", Place::Nothing),
+            ("/a2a/message:send", Place::Nothing),
             ("/a2a/agents/three", Place::Nothing),
             ("/a2a/agents/", Place::Nothing),
-            ("/a2a/agents", Place::Rest(None, "/a2a/agents")),
+            ("/a2a/agents", Place::Nothing),
+            ("/a2atwo", Place::Rest(None, "/a2atwo")),
             ("/message:send", Place::Rest(None, "/message:send")),
             ("", Place::Rest(None, "")),
         ];

@@ -1,6 +1,6 @@
 //! The bindings as one server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,33 +9,46 @@ use http::{Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use legation_core::{Authenticator, Caller, Service};
 use legation_model::A2aError;
+use legation_wire::card::CardForm;
+use legation_wire::codec::Codec;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Bounds;
 use crate::answer::{Answer, JSON, Refusal, answer, rest_error};
 use crate::body::Body;
-use crate::call::Arrival;
-use crate::card::{Served, card};
+use crate::call::{Arrival, read_version};
+use crate::card::{BadCard, Cards, Templates};
 use crate::hosts::HostGuard;
 use crate::intake::{self, Gathered, Taken};
 use crate::media::Media;
 use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
 use crate::settings::Settings;
-use crate::{jsonrpc, listener, rest};
+use crate::{addresses, forwarded, jsonrpc, listener, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
 pub struct Http {
-    /// What is served.
-    pub service: Arc<Service>,
-    /// Who says who calls.
-    pub authenticator: Arc<dyn Authenticator>,
-    /// How it shows itself.
-    pub settings: Settings,
+    service: Arc<Service>,
+    authenticator: Arc<dyn Authenticator>,
+    settings: Settings,
+    templates: Templates,
 }
 
 impl Http {
+    /// Serves a service to those whom the authenticator knows, as the settings say.
+    ///
+    /// # Errors
+    /// When what an agent's card shall say otherwise makes it no card.
+    pub fn new(
+        service: Arc<Service>,
+        authenticator: Arc<dyn Authenticator>,
+        settings: Settings,
+    ) -> Result<Self, BadCard> {
+        let templates = Templates::new(&service, &settings)?;
+        Ok(Self { service, authenticator, settings, templates })
+    }
+
     /// Serves a listener's connections until `drain` is cancelled. Then no more are taken, those
     /// that are idle are closed, and the rest may go on within [`crate::Bounds::drain`].
     ///
@@ -68,31 +81,28 @@ pub(crate) struct Shared {
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) drain: CancellationToken,
     hosts: HostGuard,
-    /// The crew's card, which is that of the default agent with the crew's addresses.
-    crew: Served,
-    /// The agents' own cards, in the service's order.
-    cards: Vec<Served>,
+    cards: Cards,
     gathered: Gathered,
 }
 
 impl Shared {
     fn new(http: Http, address: SocketAddr, drain: CancellationToken) -> Self {
-        let Http { service, authenticator, settings } = http;
-        let (base, security) = (&settings.public_url, settings.security);
-        let default = &service.agents()[0].profile;
-        let crew = Served::since_now(&card(default, security, &format!("{base}/a2a"), base));
-        let own = service.agents().iter().map(|agent| {
-            let url = format!("{base}{}", router::mount_of(&agent.profile.slug));
-            Served::since_now(&card(&agent.profile, security, &url, &url))
-        });
-        let cards = own.collect();
-        let hosts = HostGuard::new(&settings.hosts, base, address.ip());
+        let Http { service, authenticator, settings, templates } = http;
+        let public = settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        let base = public.unwrap_or_else(|| addresses::base_of(address));
+        let cards = Cards::new(templates, &settings, &base);
+        let hosts = HostGuard::new(&settings.hosts, &base, address.ip());
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
-        Self { service, authenticator, settings, bounds, drain, hosts, crew, cards, gathered }
+        Self { service, authenticator, settings, bounds, drain, hosts, cards, gathered }
     }
 
-    /// Answers a request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, phases: &Phases) -> Answer {
+    /// Answers a request that came from a peer.
+    pub(crate) async fn answer(
+        &self,
+        peer: IpAddr,
+        request: Request<Incoming>,
+        phases: &Phases,
+    ) -> Answer {
         phases.enter(Phase::Response);
         let (head, body) = request.into_parts();
         if let Err(error) = self.hosts.check(&head) {
@@ -105,14 +115,15 @@ impl Shared {
             return self.refuse(&head, rest::wrong_method(methods));
         }
         match place {
-            Place::Card(mount) => self.card(mount).respond(&head.headers),
+            Place::Card(mount) => self.card(mount, peer, &head),
+            Place::OldCard(mount) => self.card_unless_asked(CardForm::V0_2, mount, peer, &head),
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(&head),
             Place::Rpc => jsonrpc::serve(self, None, &head, body, phases).await,
             Place::RpcOrCard(mount) if head.method == Method::POST => {
                 jsonrpc::serve(self, mount, &head, body, phases).await
             }
-            Place::RpcOrCard(mount) => self.card(mount).respond(&head.headers),
+            Place::RpcOrCard(mount) => self.card(mount, peer, &head),
             Place::Rest(mount, path) => rest::serve(self, mount, path, &head, body, phases).await,
             Place::Nothing => self.refuse(&head, rest::no_such_path().into()),
         }
@@ -129,7 +140,8 @@ impl Shared {
         mount: Mount,
     ) -> Result<Arrival, A2aError> {
         let agent = mount.map(|agent| self.service.agents()[agent].profile.slug.clone());
-        Arrival::read(head, caller, agent, self.settings.missing_version)
+        let service = &self.service;
+        Arrival::read(head, caller, agent, |uri| service.extensions().any(|known| known.uri == uri))
     }
 
     /// Takes the body of a request.
@@ -150,8 +162,32 @@ impl Shared {
         taken
     }
 
-    fn card(&self, mount: Mount) -> &Served {
-        mount.map_or(&self.crew, |agent| &self.cards[agent])
+    /// The card of a mount in the form of the version that the reader states. Other versions than
+    /// those served have none: by a card their readers find out which there are.
+    fn card(&self, mount: Mount, peer: IpAddr, head: &Parts) -> Answer {
+        let stated = read_version(head).ok().flatten();
+        let form = stated.map_or(self.settings.card, CardForm::of_version);
+        self.card_unless_asked(form, mount, peer, head)
+    }
+
+    /// The card of a mount in a form, unless the query asks for another.
+    fn card_unless_asked(
+        &self,
+        form: CardForm,
+        mount: Mount,
+        peer: IpAddr,
+        head: &Parts,
+    ) -> Answer {
+        let form = match CardForm::of_query(head.uri.query().unwrap_or_default()) {
+            Ok(asked) => asked.unwrap_or(form),
+            Err(error) => return self.refuse(head, error.into()),
+        };
+        let settings = &self.settings;
+        let base = match settings.public_url {
+            Some(_) => None,
+            None => forwarded::base(&settings.trusted_proxies, peer, head),
+        };
+        self.cards.respond(settings, base.as_deref(), (mount, form), head)
     }
 
     fn ready(&self, head: &Parts) -> Answer {
@@ -163,7 +199,7 @@ impl Shared {
 
     fn refuse(&self, head: &Parts, refusal: Refusal) -> Answer {
         let media = Media::of_response(&head.headers).value();
-        rest_error(refusal, self.settings.errors, media)
+        rest_error(refusal, Codec::NEWEST.version(), self.settings.errors, media)
     }
 }
 

@@ -1,15 +1,29 @@
 //! What an operator decides about the bindings.
 
+use legation_wire::card::{CardForm, Interface};
 use legation_wire::error::ErrorProfile;
 use legation_wire::version::MissingVersion;
 
 use crate::bounds::Bounds;
+use crate::forwarded::Network;
 
 /// How the service shows itself over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where callers reach the server, without a slash at the end: what the cards say.
-    pub public_url: String,
+    /// Where callers reach the server: what the cards say. `None` leaves it to the proxy, if there
+    /// is one that is trusted, and else to the listener.
+    pub public_url: Option<String>,
+    /// The proxies that are believed when they say in `Forwarded` or `X-Forwarded-*` where callers
+    /// reach the server. Each has to set or remove these headers.
+    pub trusted_proxies: Vec<Network>,
+    /// The form of cards for readers that ask for none.
+    pub card: CardForm,
+    /// What cards list, the preferred interface first.
+    pub interfaces: Vec<Interface>,
+    /// How the agents present themselves together. By default the card of a single agent is the
+    /// crew's as well, and a crew of several goes by the name and description of the first, the one
+    /// that answers when a message names no agent.
+    pub crew: Option<Crew>,
     /// How callers authenticate: what the cards say. The authenticator decides.
     pub security: Security,
     /// Host names by which the server may be called and whose pages may call it.
@@ -20,6 +34,17 @@ pub struct Settings {
     pub errors: ErrorProfile,
     /// The bounds.
     pub bounds: Bounds,
+}
+
+/// How several agents present themselves as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crew {
+    /// A name for people.
+    pub name: String,
+    /// What the agents do together.
+    pub description: String,
+    /// What the card says otherwise: a JSON merge patch (RFC 7386) over the A2A 1.0 card.
+    pub card: serde_json::Map<String, serde_json::Value>,
 }
 
 /// How callers authenticate.
@@ -43,10 +68,14 @@ pub enum Hosts {
 }
 
 impl Settings {
-    /// The defaults for a server at this public URL.
-    pub fn new(public_url: &str, security: Security) -> Self {
+    /// The defaults.
+    pub fn new(security: Security) -> Self {
         Self {
-            public_url: public_url.trim_end_matches('/').to_owned(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            card: CardForm::default(),
+            interfaces: Interface::DEFAULT.into(),
+            crew: None,
             security,
             hosts: Hosts::default(),
             missing_version: MissingVersion::default(),

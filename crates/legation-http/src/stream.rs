@@ -9,11 +9,13 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use legation_core::{CURSOR_EXTENSION, Follow, Item};
-use legation_model::{A2aError, ErrorKind};
+use legation_core::{Follow, Item};
+use legation_model::A2aError;
+use legation_wire::answer as wire;
+use legation_wire::codec::Codec;
 use legation_wire::error::ErrorProfile;
+use legation_wire::fault;
 use legation_wire::jsonrpc::Id;
-use legation_wire::{fault, v1};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -32,38 +34,46 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 /// How a binding writes an item into an event.
 pub(crate) enum Framing {
     /// As the result of a JSON-RPC response; the text is what stands before the result.
-    Rpc(Box<str>),
+    Rpc(Box<str>, Codec),
     /// As it is.
-    Rest(ErrorProfile),
+    Rest(ErrorProfile, Codec),
 }
 
 impl Framing {
     /// The framing of a JSON-RPC call.
-    pub(crate) fn rpc(id: Id<'_>) -> Self {
-        Self::Rpc(format!(r#"{{"jsonrpc":"2.0","id":{id},"#).into())
+    pub(crate) fn rpc(id: Id<'_>, codec: Codec) -> Self {
+        Self::Rpc(format!(r#"{{"jsonrpc":"2.0","id":{id},"#).into(), codec)
+    }
+
+    fn codec(&self) -> Codec {
+        match self {
+            Self::Rpc(_, codec) | Self::Rest(_, codec) => *codec,
+        }
     }
 
     fn before(&self) -> [&str; 2] {
         match self {
-            Self::Rpc(envelope) => [envelope, r#""result":"#],
-            Self::Rest(_) => ["", ""],
+            Self::Rpc(envelope, _) => [envelope, r#""result":"#],
+            Self::Rest(..) => ["", ""],
         }
     }
 
     fn after(&self) -> &'static str {
         match self {
-            Self::Rpc(_) => "}\n\n",
-            Self::Rest(_) => "\n\n",
+            Self::Rpc(..) => "}\n\n",
+            Self::Rest(..) => "\n\n",
         }
     }
 
     fn error(&self, error: &A2aError) -> String {
         match self {
-            Self::Rpc(envelope) => {
-                format!("data: {envelope}\"error\":{}}}\n\n", fault::write_rpc(error))
+            Self::Rpc(envelope, codec) => {
+                let error = fault::write_rpc(error, codec.version());
+                format!("data: {envelope}\"error\":{error}}}\n\n")
             }
-            Self::Rest(profile) => {
-                format!("event: error\ndata: {}\n\n", fault::write_rest(error, *profile))
+            Self::Rest(profile, codec) => {
+                let error = fault::write_rest(error, codec.version(), *profile);
+                format!("event: error\ndata: {error}\n\n")
             }
         }
     }
@@ -73,8 +83,6 @@ impl Framing {
 pub(crate) struct EventStream {
     follow: Option<Follow>,
     framing: Framing,
-    /// Whether each update's metadata tells the cursor.
-    marked: bool,
     /// Frames that wait to go out.
     waiting: BytesMut,
     /// A large item that goes out behind them.
@@ -93,7 +101,6 @@ pub(crate) async fn respond(
     shared: &Shared,
     mut follow: Follow,
     framing: Framing,
-    marked: bool,
 ) -> Result<Answer, A2aError> {
     // What is not ready now is not waited for: a resumed stream may be silent for long.
     let first = futures::future::poll_fn(|cx| match follow.poll_next_unpin(cx) {
@@ -104,7 +111,6 @@ pub(crate) async fn respond(
     let mut events = EventStream {
         follow: Some(follow),
         framing,
-        marked,
         waiting: BytesMut::new(),
         large: None,
         heartbeat: shared.settings.bounds.heartbeat,
@@ -154,15 +160,10 @@ impl EventStream {
     }
 
     fn write(&mut self, item: &Item) {
-        let json = match item.seq.filter(|_| self.marked) {
-            None => item.json.bytes().clone(),
-            Some(seq) => {
-                let data = format!(r#"{{"seq":{seq}}}"#);
-                match v1::mark(item.json.bytes(), CURSOR_EXTENSION, &data) {
-                    Ok(marked) => marked.into(),
-                    Err(_) => return self.fail(&unreadable()),
-                }
-            }
+        // An item stands by itself in every version, so its frame is empty.
+        let json = match self.framing.codec().write(wire::Answer::Item, item.json.bytes()) {
+            Ok(written) => written.document,
+            Err(error) => return self.fail(&error),
         };
         let Self { waiting, framing, .. } = self;
         if let Some(seq) = item.seq {
@@ -213,8 +214,4 @@ impl EventStream {
         }
         Poll::Pending
     }
-}
-
-fn unreadable() -> A2aError {
-    A2aError::new(ErrorKind::Internal, "internal error")
 }

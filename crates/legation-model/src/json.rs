@@ -158,6 +158,17 @@ impl Metadata {
         Json::from_value(&map).map(Self)
     }
 
+    /// The object with one more member, which takes the place of one with the same name.
+    ///
+    /// # Errors
+    /// [`BadJson::Depth`] when the value would nest too deeply there.
+    pub fn with(metadata: Option<&Self>, key: &str, value: Json) -> Result<Self, BadJson> {
+        let text = metadata.map_or("{}", Self::as_str);
+        let mut members: std::collections::BTreeMap<String, Json> = serde_json::from_str(text)?;
+        members.insert(key.to_owned(), value);
+        Json::from_value(&members).map(Self)
+    }
+
     /// Reads one member; `None` when it is not there.
     pub fn get(&self, key: &str) -> Option<Json> {
         let members: std::collections::HashMap<std::borrow::Cow<'_, str>, Json> =

@@ -14,7 +14,7 @@ mod json;
 mod message;
 mod part;
 mod push;
-mod rules;
+pub mod rules;
 mod security;
 mod task;
 mod time;

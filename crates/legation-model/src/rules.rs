@@ -1,4 +1,5 @@
-//! The reading rules of ProtoJSON that serde does not have by itself (Spec 5.5, 5.7).
+//! The reading rules of ProtoJSON that serde does not have by itself (Spec 5.5, 5.7), for
+//! `deserialize_with`. The codecs of older versions read by the same rules.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +8,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 /// Reads `null` as the default: in ProtoJSON `null` is absence.
-pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+///
+/// # Errors
+/// When the value is neither `null` nor what is wanted.
+pub fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
@@ -16,12 +20,18 @@ where
 }
 
 /// Reads a text where the empty one means the same as none, as proto3 has it.
-pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+///
+/// # Errors
+/// When the value is neither a text nor `null`.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 /// Reads an object as one. What serde derives would read an array as well, member by member.
-pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+///
+/// # Errors
+/// When the value is not an object, or not the one that is wanted.
+pub fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -44,7 +54,10 @@ where
 }
 
 /// Reads an object as one, where it may be absent.
-pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+///
+/// # Errors
+/// As [`object`].
+pub fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -62,10 +75,13 @@ where
 
 /// How many elements a list that comes with a message may have, whatever a server allows: they are
 /// counted while they are read, so that a long list is refused before it takes its memory.
-const MAX_ELEMENTS: usize = 10_000;
+pub const MAX_ELEMENTS: usize = 10_000;
 
 /// Reads a list of at most [`MAX_ELEMENTS`].
-pub(crate) fn bounded<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+///
+/// # Errors
+/// When the value is not a list, is longer, or holds an element of another shape.
+pub fn bounded<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -94,8 +110,11 @@ where
     deserializer.deserialize_seq(Elements(PhantomData))
 }
 
-/// Reads an int32, which may arrive as `5`, `5.0` or `"5"`.
-pub(crate) fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
+/// Reads an int32, which may arrive as `5`, `5.0` or `"5"`; `null` is absence.
+///
+/// # Errors
+/// When the value is no whole number of 32 bits.
+pub fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
     deserializer.deserialize_any(Int)
 }
 

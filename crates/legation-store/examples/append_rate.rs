@@ -68,7 +68,6 @@ fn short_task(store: &SqliteStore) -> Append {
         id: TaskId::generate(),
         context_id: ContextId::generate(),
         created_at: now,
-        idempotency: None,
     };
     Append {
         key: store.next_key(),
@@ -79,6 +78,7 @@ fn short_task(store: &SqliteStore) -> Append {
         state: TaskState::Completed,
         status_at: now,
         snapshot: Some(Bytes::from(vec![b'y'; 1000])),
+        keys: Vec::new(),
     }
 }
 

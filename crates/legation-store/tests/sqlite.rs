@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use legation_core::store::{Append, Birth, Query, StoreError, TaskKey};
+use legation_core::store::{
+    Append, Birth, Idempotency, Outcome, Query, Remembered, StoreError, TaskKey,
+};
 use legation_core::{Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
@@ -43,7 +45,6 @@ fn ended_task(key: TaskKey, bytes: usize) -> Append {
         id: TaskId::generate(),
         context_id: ContextId::generate(),
         created_at: now,
-        idempotency: None,
     };
     Append {
         key,
@@ -54,6 +55,7 @@ fn ended_task(key: TaskKey, bytes: usize) -> Append {
         state: TaskState::Completed,
         status_at: now,
         snapshot: None,
+        keys: Vec::new(),
     }
 }
 
@@ -120,6 +122,34 @@ fn database(directory: &Path, sql: &str) {
     database.execute_batch(sql).expect("valid SQL");
 }
 
+/// What the first schema remembered stays, and answers have a place beside it.
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_up_to_date() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let path = directory.path().join("data");
+    let rows = "
+        INSERT INTO scopes VALUES (1, 'd', 't', 'o', ''), (2, 'd', 't', 'o', 'a');
+        INSERT INTO idempotency VALUES (2, 'old', 'task', zeroblob(32), 5);
+        PRAGMA application_id = 0x4c656761;
+        PRAGMA user_version = 1;";
+    database(&path, &format!("{}{rows}", include_str!("../migrations/1_tasks.sql")));
+    let task = Outcome::Task(TaskId::parse("task").expect("a valid id"));
+    for _ in 0..2 {
+        let store = open(&path, Options::default());
+        let remembered = store.remembered(&scope(), "old").await.expect("a readable store");
+        assert_eq!(remembered, Some(Remembered { outcome: task.clone(), digest: [0; 32] }));
+    }
+    let store = open(&path, Options::default());
+    let (answer, now) = (Bytes::from_static(b"{}"), Timestamp::now());
+    let new = Idempotency { key: "new".into(), digest: [1; 32] };
+    store.remember(&scope(), new, answer.clone(), now).await.expect("a store that can write");
+    let remembered = store.remembered(&scope(), "new").await.expect("a readable store");
+    let outcome = Outcome::Message(answer);
+    assert_eq!(remembered, Some(Remembered { outcome, digest: [1; 32] }));
+    let swept = store.sweep("d", now, 0).await.expect("a store that can write");
+    assert_eq!(swept.keys, 1, "by age, as before");
+}
+
 #[tokio::test]
 async fn closing_writes_what_is_queued_and_refuses_the_rest() {
     let directory = TempDir::new().expect("a scratch directory");
@@ -170,6 +200,7 @@ async fn a_context_knows_when_it_was_last_active() {
             state,
             status_at: at(status_at),
             snapshot: None,
+            keys: Vec::new(),
         };
         append(&*store, change).await.expect("the next event");
         let row = contexts(directory.path());
@@ -177,7 +208,8 @@ async fn a_context_knows_when_it_was_last_active() {
     }
 }
 
-/// A birth that is refused leaves no task behind in its context, and a sweep finds that.
+/// A birth that is refused leaves no task behind in its context, and a sweep finds that. Its key
+/// stands for nothing.
 #[tokio::test]
 async fn a_refused_birth_leaves_a_context_without_tasks() {
     let directory = TempDir::new().expect("a scratch directory");
@@ -186,9 +218,11 @@ async fn a_refused_birth_leaves_a_context_without_tasks() {
     if let (Some(first), Some(second)) = (&first.birth, &mut second.birth) {
         second.id = first.id.clone();
     }
+    second.keys.push(Idempotency { key: "key".into(), digest: [1; 32] });
     append(&*store, first).await.expect("a birth");
     let refused = append(&*store, second).await;
     assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    assert_eq!(store.remembered(&scope(), "key").await.expect("a readable store"), None);
     let tasks: Vec<_> = contexts(directory.path()).into_iter().map(|(_, tasks)| tasks).collect();
     assert_eq!(tasks, [1, 0]);
     let later = Timestamp::from_millis(Timestamp::now().as_millis() + 1).expect("a time");

@@ -6,14 +6,19 @@
 use legation_model::{
     A2aError, AgentCard, Event, Request, SendMessageRequest, StreamResponse, Task,
 };
+use legation_wire::answer::Answer;
 use legation_wire::json::JsonBounds;
-use legation_wire::operation::{self, Operation};
-use legation_wire::{fault, jsonrpc, sse, v1};
+use legation_wire::v0_3::{self, Form};
+use legation_wire::version::{MissingVersion, Version};
+use legation_wire::{codec, fault, jsonrpc, sse, v1};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Inputs to begin from: one of every shape that comes from outside.
 const SEEDS: &[&str] = &[
+    r#"{"jsonrpc":"2.0","id":1,"method":"message/send","params":{"message":{"kind":"message","messageId":"m","role":"user","parts":[{"kind":"text","text":"x"},{"kind":"file","file":{"bytes":"AA==","name":"f","mimeType":"a/b"}},{"kind":"data","data":{"n":[1]}}],"contextId":"c"},"configuration":{"blocking":false,"historyLength":5,"pushNotificationConfig":{"url":"http://x","authentication":{"schemes":["Bearer"]}}}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tasks/send","params":{"id":"t","sessionId":"s","message":{"role":"user","parts":[{"type":"text","text":"x"},{"type":"file","file":{"uri":"http://x"}}]},"historyLength":0}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tasks/pushNotificationConfig/set","params":{"taskId":"t","pushNotificationConfig":{"url":"http://x"}}}"#,
     r#"{"jsonrpc":"2.0","id":"a\u00e9","method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x\ud83d\ude00"},{"raw":"AA==","filename":"f","mediaType":"a/b"},{"url":"http://x"},{"data":{"n":[1e400,-0,null]}}],"metadata":{"k":{"d":[[]]}},"extensions":["u"],"referenceTaskIds":["t"]},"configuration":{"historyLength":"5","returnImmediately":true,"acceptedOutputModes":["a/b"]}}}"#,
     r#"{"jsonrpc":"2.0","id":7,"method":"ListTasks","params":{"pageSize":50,"status":"TASK_STATE_WORKING","statusTimestampAfter":"2026-01-02T03:04:05.678Z","page_token":"x","include_artifacts":true}}"#,
     r#"{"jsonrpc":"2.0","id":null,"method":"GetTask","params":{"id":"t","history_length":0}}"#,
@@ -72,12 +77,20 @@ fn check(input: &[u8]) {
     let _ = sse_frames(input);
     let Ok(text) = JsonBounds::default().admit(input) else { return };
     if let Ok(envelope) = jsonrpc::read(text)
-        && let Some(operation) = Operation::of_method(&envelope.method)
+        && let Ok(spoken) = codec::of_method(None, MissingVersion::Infer, &envelope.method)
     {
-        same(v1::read_params(operation, envelope.params), |request| {
+        let (operation, params) = (spoken.target, envelope.params);
+        let read = spoken.codec.read_params(operation, params).map(|(request, _)| request);
+        // Whatever version it came in, it is a request of 1.0 then.
+        same(read, |request| {
             let params = params_of(&request)?;
             Some(v1::read_params(operation, Some(&params)))
         });
+    }
+    for form in [Form::Json, Form::JsonAnd0_1, Form::Json0_1, Form::Proto] {
+        for answer in [Answer::SentTask, Answer::SentMessage, Answer::Task, Answer::Item] {
+            let _ = v0_3::write(form, answer, input);
+        }
     }
     round_trip::<Task>(text);
     round_trip::<StreamResponse>(text);
@@ -86,7 +99,14 @@ fn check(input: &[u8]) {
     let _ = fault::read_rpc(text);
     let _ = fault::read_rest(404, text);
     if let Some((verb, path)) = text.split_once(' ') {
-        let _ = operation::find(verb, path);
+        for stated in [None, Some(Version::V1_0), Some(Version::V0_3), Some(Version::V0_1)] {
+            let Ok(codec::Place::Route(spoken)) =
+                codec::of_path(stated, MissingVersion::Infer, verb, path)
+            else {
+                continue;
+            };
+            let _ = spoken.codec.read_rest(&spoken.target, None, Some(text));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod fencing;
 mod fixture;
+pub mod keys;
 pub mod listing;
 pub mod log;
 pub mod retention;
@@ -33,7 +34,11 @@ macro_rules! store_contract {
             fencing::a_lower_epoch_is_refused_and_a_higher_one_takes_over,
             fencing::entry_numbers_neither_repeat_nor_leave_a_gap,
             fencing::a_refused_append_fails_alone,
-            fencing::an_idempotency_key_belongs_to_one_task,
+            keys::a_key_belongs_to_one_task,
+            keys::a_further_message_has_a_key_of_its_own,
+            keys::an_append_takes_all_its_keys_or_none,
+            keys::a_direct_answer_is_kept_with_its_key,
+            keys::a_sweep_removes_what_old_keys_stand_for,
             scopes::what_is_foreign_does_not_exist,
             scopes::a_context_of_somebody_else_is_another_context,
             scopes::a_context_spans_the_agents_of_its_owner,

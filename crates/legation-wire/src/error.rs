@@ -2,6 +2,8 @@
 
 use legation_model::ErrorKind;
 
+use crate::version::Version;
+
 /// Which edition of the error table is spoken. JSON-RPC codes are the same in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorProfile {
@@ -63,6 +65,11 @@ pub struct Row {
     http: u16,
     /// `ErrorInfo.reason`.
     pub reason: &'static str,
+    /// The name of the error's class before 1.0, by which 0.3 clients know a REST error.
+    pub class: &'static str,
+    /// The HTTP status of the REST binding before 1.0. No text of 0.3 has any: these are the ones
+    /// that its clients were made against.
+    older_http: u16,
     /// The statuses of 1.0.0, where they are others.
     earlier: Option<(Grpc, u16)>,
 }
@@ -76,7 +83,34 @@ impl Row {
         }
     }
 
-    /// The HTTP status of the REST binding.
+    /// The JSON-RPC code in a version.
+    pub const fn code_in(&self, version: Version) -> i32 {
+        match (version, self.kind) {
+            // Neither had a code; this one says as much.
+            (
+                Version::V0_3 | Version::V0_2,
+                E::ExtensionSupportRequired | E::VersionNotSupported,
+            ) => -32004,
+            // What is not supported there is a message to a task that has ended.
+            (Version::V0_1, E::UnsupportedOperation) => -32009,
+            (Version::V0_1, E::Unauthenticated) => -32007,
+            (Version::V0_1, E::PermissionDenied) => -32008,
+            (Version::V0_1, E::RateLimited) => -32010,
+            (Version::V0_1, E::Unavailable | E::StorageFull) => -32011,
+            (Version::V0_1, E::ExtensionSupportRequired | E::VersionNotSupported) => -32004,
+            _ => self.code,
+        }
+    }
+
+    /// The HTTP status of the REST binding in a version.
+    pub const fn http_in(&self, version: Version, profile: ErrorProfile) -> u16 {
+        match version {
+            Version::V1_0 => self.http(profile),
+            Version::V0_3 | Version::V0_2 | Version::V0_1 => self.older_http,
+        }
+    }
+
+    /// The HTTP status of the REST binding of 1.0.
     pub const fn http(&self, profile: ErrorProfile) -> u16 {
         match (profile, self.earlier) {
             (ErrorProfile::V1_0_0, Some((_, http))) => http,
@@ -94,8 +128,15 @@ impl Row {
     }
 }
 
-const fn row(kind: ErrorKind, code: i32, grpc: Grpc, http: u16, reason: &'static str) -> Row {
-    Row { kind, code, grpc, http, reason, earlier: None }
+const fn row(
+    kind: ErrorKind,
+    code: i32,
+    grpc: Grpc,
+    http: u16,
+    reason: &'static str,
+    (class, older_http): (&'static str, u16),
+) -> Row {
+    Row { kind, code, grpc, http, reason, class, older_http, earlier: None }
 }
 
 /// A row whose statuses were others in 1.0.0.
@@ -110,28 +151,28 @@ use Grpc::*;
 /// their reason tells them apart.
 #[rustfmt::skip]
 pub const TABLE: [Row; 22] = [
-        row(E::TaskNotFound,                   -32001, NotFound,           404, "TASK_NOT_FOUND"),
-    was(row(E::TaskNotCancelable,              -32002, FailedPrecondition, 400, "TASK_NOT_CANCELABLE"),              FailedPrecondition, 409),
-    was(row(E::PushNotificationNotSupported,   -32003, FailedPrecondition, 400, "PUSH_NOTIFICATION_NOT_SUPPORTED"),  Unimplemented,      400),
-    was(row(E::UnsupportedOperation,           -32004, FailedPrecondition, 400, "UNSUPPORTED_OPERATION"),            Unimplemented,      400),
-    was(row(E::ContentTypeNotSupported,        -32005, InvalidArgument,    400, "CONTENT_TYPE_NOT_SUPPORTED"),       InvalidArgument,    415),
-    was(row(E::InvalidAgentResponse,           -32006, Internal,           500, "INVALID_AGENT_RESPONSE"),           Internal,           502),
-        row(E::ExtendedAgentCardNotConfigured, -32007, FailedPrecondition, 400, "EXTENDED_AGENT_CARD_NOT_CONFIGURED"),
-        row(E::ExtensionSupportRequired,       -32008, FailedPrecondition, 400, "EXTENSION_SUPPORT_REQUIRED"),
-    was(row(E::VersionNotSupported,            -32009, FailedPrecondition, 400, "VERSION_NOT_SUPPORTED"),            Unimplemented,      400),
-        row(E::Parse,                          -32700, InvalidArgument,    400, "PARSE_ERROR"),
-        row(E::InvalidRequest,                 -32600, InvalidArgument,    400, "INVALID_REQUEST"),
-        row(E::MethodNotFound,                 -32601, NotFound,           404, "METHOD_NOT_FOUND"),
-        row(E::MethodNotAllowed,               -32601, Unimplemented,      405, "METHOD_NOT_ALLOWED"),
-        row(E::InvalidParams,                  -32602, InvalidArgument,    400, "INVALID_PARAMS"),
-        row(E::TooLarge,                       -32600, ResourceExhausted,  413, "TOO_LARGE"),
-        row(E::Unauthenticated,                -32600, Unauthenticated,    401, "UNAUTHENTICATED"),
-        row(E::PermissionDenied,               -32600, PermissionDenied,   403, "PERMISSION_DENIED"),
-        row(E::RateLimited,                    -32603, ResourceExhausted,  429, "RATE_LIMITED"),
-        row(E::Unavailable,                    -32603, Unavailable,        503, "UNAVAILABLE"),
-        row(E::StorageFull,                    -32603, ResourceExhausted,  507, "STORAGE_FULL"),
-        row(E::DeadlineExceeded,               -32603, DeadlineExceeded,   504, "DEADLINE_EXCEEDED"),
-        row(E::Internal,                       -32603, Internal,           500, "INTERNAL_ERROR"),
+        row(E::TaskNotFound,                   -32001, NotFound,           404, "TASK_NOT_FOUND", ("TaskNotFoundError", 404)),
+    was(row(E::TaskNotCancelable,              -32002, FailedPrecondition, 400, "TASK_NOT_CANCELABLE", ("TaskNotCancelableError", 409)), FailedPrecondition, 409),
+    was(row(E::PushNotificationNotSupported,   -32003, FailedPrecondition, 400, "PUSH_NOTIFICATION_NOT_SUPPORTED", ("PushNotificationNotSupportedError", 501)), Unimplemented, 400),
+    was(row(E::UnsupportedOperation,           -32004, FailedPrecondition, 400, "UNSUPPORTED_OPERATION", ("UnsupportedOperationError", 501)), Unimplemented, 400),
+    was(row(E::ContentTypeNotSupported,        -32005, InvalidArgument,    400, "CONTENT_TYPE_NOT_SUPPORTED", ("ContentTypeNotSupportedError", 415)), InvalidArgument, 415),
+    was(row(E::InvalidAgentResponse,           -32006, Internal,           500, "INVALID_AGENT_RESPONSE", ("InvalidAgentResponseError", 502)), Internal, 502),
+        row(E::ExtendedAgentCardNotConfigured, -32007, FailedPrecondition, 400, "EXTENDED_AGENT_CARD_NOT_CONFIGURED", ("AuthenticatedExtendedCardNotConfiguredError", 404)),
+        row(E::ExtensionSupportRequired,       -32008, FailedPrecondition, 400, "EXTENSION_SUPPORT_REQUIRED", ("UnsupportedExtensionError", 501)),
+    was(row(E::VersionNotSupported,            -32009, FailedPrecondition, 400, "VERSION_NOT_SUPPORTED", ("UnsupportedOperationError", 501)), Unimplemented, 400),
+        row(E::Parse,                          -32700, InvalidArgument,    400, "PARSE_ERROR", ("JSONParseError", 400)),
+        row(E::InvalidRequest,                 -32600, InvalidArgument,    400, "INVALID_REQUEST", ("InvalidRequestError", 400)),
+        row(E::MethodNotFound,                 -32601, NotFound,           404, "METHOD_NOT_FOUND", ("MethodNotFoundError", 404)),
+        row(E::MethodNotAllowed,               -32601, Unimplemented,      405, "METHOD_NOT_ALLOWED", ("MethodNotFoundError", 405)),
+        row(E::InvalidParams,                  -32602, InvalidArgument,    400, "INVALID_PARAMS", ("InvalidParamsError", 422)),
+        row(E::TooLarge,                       -32600, ResourceExhausted,  413, "TOO_LARGE", ("InvalidRequestError", 413)),
+        row(E::Unauthenticated,                -32600, Unauthenticated,    401, "UNAUTHENTICATED", ("AuthenticationError", 401)),
+        row(E::PermissionDenied,               -32600, PermissionDenied,   403, "PERMISSION_DENIED", ("AuthorizationError", 403)),
+        row(E::RateLimited,                    -32603, ResourceExhausted,  429, "RATE_LIMITED", ("RateLimitError", 429)),
+        row(E::Unavailable,                    -32603, Unavailable,        503, "UNAVAILABLE", ("InternalError", 503)),
+        row(E::StorageFull,                    -32603, ResourceExhausted,  507, "STORAGE_FULL", ("InternalError", 507)),
+        row(E::DeadlineExceeded,               -32603, DeadlineExceeded,   504, "DEADLINE_EXCEEDED", ("InternalError", 504)),
+        row(E::Internal,                       -32603, Internal,           500, "INTERNAL_ERROR", ("InternalError", 500)),
 ];
 
 // The table is indexed by the kind.

@@ -8,24 +8,34 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{ErrorProfile, Row, TABLE, row_of};
+use crate::version::Version;
 
 const DOMAIN: &str = "a2a-protocol.org";
 
 /// The facts for programs that travel in `ErrorInfo.metadata`; a reader passes over others.
 const FACTS: [&str; 4] = ["taskId", "contextId", "supportedVersions", "uri"];
 
-/// Writes the `error` member of a JSON-RPC response.
-pub fn write_rpc(error: &A2aError) -> String {
-    let code = row_of(error.kind).code;
+/// Writes the `error` member of a JSON-RPC response in a version.
+///
+/// Before 1.0 `data` may be anything, so it is what it is in 1.0.
+pub fn write_rpc(error: &A2aError, version: Version) -> String {
+    let code = row_of(error.kind).code_in(version);
     to_json(&RpcError { code, message: &error.message, data: details(error) })
 }
 
-/// Writes the body of a REST error response.
-pub fn write_rest(error: &A2aError, profile: ErrorProfile) -> String {
-    let row = row_of(error.kind);
-    let (code, status) = (row.http(profile), row.grpc(profile).name());
-    let details = details(error);
-    to_json(&RestBody { error: RestError { code, status, message: &error.message, details } })
+/// Writes the body of a REST error response in a version.
+pub fn write_rest(error: &A2aError, version: Version, profile: ErrorProfile) -> String {
+    let (row, message, details) = (row_of(error.kind), &*error.message, details(error));
+    match version {
+        Version::V1_0 => {
+            let (code, status) = (row.http(profile), row.grpc(profile).name());
+            to_json(&RestBody { error: RestError { code, status, message, details } })
+        }
+        Version::V0_3 | Version::V0_2 | Version::V0_1 => {
+            let code = row.code_in(version);
+            to_json(&OlderRestBody { error: row.class, code, message, data: details })
+        }
+    }
 }
 
 /// Reads the `error` member of a JSON-RPC response.
@@ -76,6 +86,15 @@ struct RpcError<'e> {
 #[derive(Serialize)]
 struct RestBody<'e> {
     error: RestError<'e>,
+}
+
+/// The name for those clients that look for one, the code for those that look for that.
+#[derive(Serialize)]
+struct OlderRestBody<'e> {
+    error: &'static str,
+    code: i32,
+    message: &'e str,
+    data: Vec<Detail<'e>>,
 }
 
 #[derive(Serialize)]
@@ -228,13 +247,19 @@ mod tests {
 
     #[test]
     fn a_json_rpc_error_carries_its_details_as_data() {
-        insta::assert_snapshot!(write_rpc(&invalid()), @r#"{"code":-32602,"message":"message.parts: must hold at least one part","data":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_PARAMS","domain":"a2a-protocol.org","metadata":{"taskId":"t-1"}},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"message.parts","description":"must hold at least one part"}]}]}"#);
+        insta::assert_snapshot!(write_rpc(&invalid(), Version::V1_0), @r#"{"code":-32602,"message":"message.parts: must hold at least one part","data":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_PARAMS","domain":"a2a-protocol.org","metadata":{"taskId":"t-1"}},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"message.parts","description":"must hold at least one part"}]}]}"#);
     }
 
     #[test]
     fn a_rest_error_is_a_status_with_details() {
         let error = A2aError::unavailable("busy", Duration::from_millis(1500));
-        insta::assert_snapshot!(write_rest(&error, ErrorProfile::V1_0_1), @r#"{"error":{"code":503,"status":"UNAVAILABLE","message":"busy","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNAVAILABLE","domain":"a2a-protocol.org"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}]}}"#);
+        insta::assert_snapshot!(write_rest(&error, Version::V1_0, ErrorProfile::V1_0_1), @r#"{"error":{"code":503,"status":"UNAVAILABLE","message":"busy","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNAVAILABLE","domain":"a2a-protocol.org"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}]}}"#);
+    }
+
+    #[test]
+    fn an_older_rest_error_has_the_name_and_the_code() {
+        let error = A2aError::task_not_found("t");
+        insta::assert_snapshot!(write_rest(&error, Version::V0_3, ErrorProfile::V1_0_1), @r#"{"error":"TaskNotFoundError","code":-32001,"message":"task `t` not found","data":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org","metadata":{"taskId":"t"}}]}"#);
     }
 
     #[test]
@@ -242,9 +267,12 @@ mod tests {
         for row in &TABLE {
             let mut error = A2aError { kind: row.kind, ..invalid() };
             error.retry_after = Some(Duration::from_millis(2500));
-            assert_eq!(read_rpc(&write_rpc(&error)), error);
+            for version in Version::SERVED {
+                assert_eq!(read_rpc(&write_rpc(&error, version)), error);
+            }
             for profile in [ErrorProfile::V1_0_0, ErrorProfile::V1_0_1] {
-                assert_eq!(read_rest(row.http(profile), &write_rest(&error, profile)), error);
+                let written = write_rest(&error, Version::V1_0, profile);
+                assert_eq!(read_rest(row.http(profile), &written), error);
             }
         }
     }

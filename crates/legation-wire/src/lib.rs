@@ -4,12 +4,18 @@
 //! into a [`legation_model::Request`] and frames documents as answers; [`operation`] and [`error`]
 //! are the tables that say what each is called where. There is no IO here.
 
+pub mod answer;
+pub mod card;
+pub mod codec;
 pub mod error;
 pub mod fault;
 pub mod json;
 pub mod jsonrpc;
+pub mod loss;
 pub mod operation;
 mod percent;
+mod read;
 pub mod sse;
+pub mod v0_3;
 pub mod v1;
 pub mod version;

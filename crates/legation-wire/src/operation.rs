@@ -1,10 +1,12 @@
-//! The eleven operations and how each binding names them: one table (Spec 5.3).
+//! The eleven operations and how each version and binding names them: a table for each version
+//! (Spec 5.3).
 
 use std::borrow::Cow;
 
 use legation_model::A2aError;
 
 use crate::percent;
+use crate::version::Version;
 
 /// An operation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,11 +39,11 @@ pub enum Verb {
 pub struct Row {
     /// The operation.
     pub operation: Operation,
-    /// The JSON-RPC method, which is the gRPC method as well.
+    /// The JSON-RPC method, which in 1.0 is the gRPC method as well.
     pub method: &'static str,
     /// The HTTP methods of the REST binding.
     pub verbs: &'static [Verb],
-    /// The path of the REST binding, relative to the interface's URL.
+    /// The path of the REST binding, relative to the interface's URL; empty where there is none.
     pub path: &'static str,
     /// Whether the answer is a stream.
     pub streams: bool,
@@ -60,8 +62,8 @@ const fn row(
 use Operation::*;
 use Verb::{Delete, Get, Post};
 
-/// Every operation. Subscribe goes by both verbs: the text of the protocol says POST, its schema
-/// says GET.
+/// Every operation in 1.0. Subscribe goes by both verbs: the text of the protocol says POST, its
+/// schema says GET.
 #[rustfmt::skip]
 pub const TABLE: [Row; 11] = [
     row(SendMessage,                      "SendMessage",                      &[Post],      "/message:send"),
@@ -77,6 +79,46 @@ pub const TABLE: [Row; 11] = [
     row(GetExtendedAgentCard,             "GetExtendedAgentCard",             &[Get],       "/extendedAgentCard"),
 ];
 
+/// The operations in 0.3 and 0.2. Two names of the extended card: the text of 0.3 has one, its
+/// schema the other; and 0.2 asked for it by a path beside the card's own.
+#[rustfmt::skip]
+const V0_3: [Row; 11] = [
+    row(SendMessage,                      "message/send",                        &[Post],      "/v1/message:send"),
+    row(SendStreamingMessage,             "message/stream",                      &[Post],      "/v1/message:stream"),
+    row(GetTask,                          "tasks/get",                           &[Get],       "/v1/tasks/{id}"),
+    row(CancelTask,                       "tasks/cancel",                        &[Post],      "/v1/tasks/{id}:cancel"),
+    row(SubscribeToTask,                  "tasks/resubscribe",                   &[Post, Get], "/v1/tasks/{id}:subscribe"),
+    row(CreateTaskPushNotificationConfig, "tasks/pushNotificationConfig/set",    &[Post],      "/v1/tasks/{id}/pushNotificationConfigs"),
+    row(GetTaskPushNotificationConfig,    "tasks/pushNotificationConfig/get",    &[Get],       "/v1/tasks/{id}/pushNotificationConfigs/{pushNotificationConfigId}"),
+    row(ListTaskPushNotificationConfigs,  "tasks/pushNotificationConfig/list",   &[Get],       "/v1/tasks/{id}/pushNotificationConfigs"),
+    row(DeleteTaskPushNotificationConfig, "tasks/pushNotificationConfig/delete", &[Delete],    "/v1/tasks/{id}/pushNotificationConfigs/{pushNotificationConfigId}"),
+    row(GetExtendedAgentCard,             "agent/getAuthenticatedExtendedCard",  &[Get],       "/v1/card"),
+    row(GetExtendedAgentCard,             "agent/authenticatedExtendedCard",     &[Get],       "/agent/authenticatedExtendedCard"),
+];
+
+/// The operations in 0.1. Its drafts have JSON-RPC only; the paths are those that servers and
+/// clients of its time made of the methods.
+#[rustfmt::skip]
+const V0_1: [Row; 7] = [
+    row(SendMessage,                      "tasks/send",                 &[Post], "/tasks/send"),
+    row(SendStreamingMessage,             "tasks/sendSubscribe",        &[Post], "/tasks/sendSubscribe"),
+    row(GetTask,                          "tasks/get",                  &[Get],  "/tasks/{id}"),
+    row(CancelTask,                       "tasks/cancel",               &[Post], "/tasks/{id}/cancel"),
+    row(SubscribeToTask,                  "tasks/resubscribe",          &[],     ""),
+    row(CreateTaskPushNotificationConfig, "tasks/pushNotification/set", &[Post], "/tasks/{id}/pushNotification/set"),
+    row(GetTaskPushNotificationConfig,    "tasks/pushNotification/get", &[Get],  "/tasks/{id}/pushNotification/get"),
+];
+
+/// The operations of a version.
+pub const fn rows(version: Version) -> &'static [Row] {
+    const V1_0: &[Row] = &TABLE;
+    match version {
+        Version::V1_0 => V1_0,
+        Version::V0_3 | Version::V0_2 => &V0_3,
+        Version::V0_1 => &V0_1,
+    }
+}
+
 // The table is indexed by the operation.
 const _: () = {
     let mut index = 0;
@@ -88,11 +130,12 @@ const _: () = {
 
 /// First segments that are never a tenant: paths of the protocol, of its other versions and of
 /// the server.
-const NOT_TENANTS: [&str; 11] = [
+const NOT_TENANTS: [&str; 12] = [
     "message:send",
     "message:stream",
     "tasks",
     "extendedAgentCard",
+    "agent",
     "v1",
     ".well-known",
     "a2a",
@@ -103,15 +146,15 @@ const NOT_TENANTS: [&str; 11] = [
 ];
 
 impl Operation {
-    /// How the bindings name the operation.
+    /// How the bindings of 1.0 name the operation.
     pub const fn row(self) -> &'static Row {
         const ROWS: &[Row; 11] = &TABLE;
         &ROWS[self as usize]
     }
 
-    /// The operation of a JSON-RPC method.
-    pub fn of_method(method: &str) -> Option<Self> {
-        TABLE.iter().find(|row| row.method == method).map(|row| row.operation)
+    /// The operation of a JSON-RPC method in a version.
+    pub fn of_method(version: Version, method: &str) -> Option<Self> {
+        rows(version).iter().find(|row| row.method == method).map(|row| row.operation)
     }
 }
 
@@ -131,7 +174,7 @@ impl Verb {
 pub struct Route<'p> {
     /// The operation.
     pub operation: Operation,
-    /// The tenant before the operation's path.
+    /// The tenant before the operation's path, which 1.0 alone may have.
     pub tenant: Option<Cow<'p, str>>,
     /// The path's parameters by their name in the request.
     pub parameters: Vec<(&'static str, Cow<'p, str>)>,
@@ -148,14 +191,14 @@ pub enum Found<'p> {
     Nothing,
 }
 
-/// Finds the operation of a REST request by the path below the interface's URL.
+/// Finds the operation of a REST request in a version, by the path below the interface's URL.
 ///
 /// # Errors
 /// `InvalidParams` when a parameter in the path is not percent-encoded UTF-8, or holds `/` or a
 /// control character.
-pub fn find<'p>(verb: &str, path: &'p str) -> Result<Found<'p>, A2aError> {
-    let found = find_below(verb, path, None)?;
-    if found != Found::Nothing {
+pub fn find<'p>(version: Version, verb: &str, path: &'p str) -> Result<Found<'p>, A2aError> {
+    let found = find_below(version, verb, path, None)?;
+    if found != Found::Nothing || version != Version::V1_0 {
         return Ok(found);
     }
     let Some((first, rest)) = path.strip_prefix('/').and_then(|path| path.split_once('/')) else {
@@ -165,16 +208,17 @@ pub fn find<'p>(verb: &str, path: &'p str) -> Result<Found<'p>, A2aError> {
         return Ok(found);
     }
     // The rest keeps its leading slash.
-    find_below(verb, &path[path.len() - rest.len() - 1..], Some(first))
+    find_below(version, verb, &path[path.len() - rest.len() - 1..], Some(first))
 }
 
 fn find_below<'p>(
+    version: Version,
     verb: &str,
     path: &'p str,
     tenant: Option<&'p str>,
 ) -> Result<Found<'p>, A2aError> {
     let mut others = Vec::new();
-    for row in &TABLE {
+    for row in rows(version) {
         let Some(parameters) = parameters(row.path, path) else { continue };
         if !row.verbs.iter().any(|known| known.name() == verb) {
             others.extend_from_slice(row.verbs);
@@ -226,8 +270,8 @@ fn decode<'p>(name: &str, raw: &'p str) -> Result<Cow<'p, str>, A2aError> {
 mod tests {
     use super::*;
 
-    fn check(verb: &str, path: &str, expected: &str) {
-        let got = match find(verb, path) {
+    fn check(version: Version, verb: &str, path: &str, expected: &str) {
+        let got = match find(version, verb, path) {
             Ok(Found::Route(Route { operation, tenant, parameters })) => {
                 let tenant = tenant.map(|tenant| format!("[{tenant}] ")).unwrap_or_default();
                 let values: Vec<_> = parameters.iter().map(|(n, v)| format!(" {n}={v}")).collect();
@@ -282,17 +326,61 @@ mod tests {
             ("GET", "/%0a/tasks/7", "tenant: must not hold `/` or control characters"),
         ];
         for (verb, path, expected) in cases {
-            check(verb, path, expected);
+            check(Version::V1_0, verb, path, expected);
+        }
+    }
+
+    #[test]
+    fn paths_of_older_versions_lead_to_operations() {
+        use Version::{V0_1, V0_3};
+        let cases = [
+            (V0_3, "POST", "/v1/message:send", "SendMessage"),
+            (V0_3, "GET", "/v1/tasks/7:subscribe", "SubscribeToTask id=7"),
+            (V0_3, "POST", "/v1/tasks/7:cancel", "CancelTask id=7"),
+            (
+                V0_3,
+                "GET",
+                "/v1/tasks/7/pushNotificationConfigs/c",
+                "GetTaskPushNotificationConfig id=7 pushNotificationConfigId=c",
+            ),
+            (V0_3, "GET", "/v1/card", "GetExtendedAgentCard"),
+            (V0_3, "GET", "/agent/authenticatedExtendedCard", "GetExtendedAgentCard"),
+            (V0_3, "POST", "/message:send", "nothing"),
+            (V0_3, "POST", "/acme/v1/message:send", "nothing"),
+            (V0_1, "POST", "/tasks/send", "SendMessage"),
+            (V0_1, "GET", "/tasks/7", "GetTask id=7"),
+            (V0_1, "POST", "/tasks/7", "[Get]"),
+            (V0_1, "GET", "/tasks", "nothing"),
+            (V0_1, "POST", "", "nothing"),
+            (
+                V0_1,
+                "POST",
+                "/tasks/7/pushNotification/set",
+                "CreateTaskPushNotificationConfig id=7",
+            ),
+        ];
+        for (version, verb, path, expected) in cases {
+            check(version, verb, path, expected);
         }
     }
 
     #[test]
     fn methods_lead_to_operations() {
-        for row in &TABLE {
-            assert_eq!(Operation::of_method(row.method), Some(row.operation));
+        for version in Version::SERVED {
+            for row in rows(version) {
+                assert_eq!(Operation::of_method(version, row.method), Some(row.operation));
+            }
         }
         for unknown in ["", "sendMessage", "message/send", "SendMessage "] {
-            assert_eq!(Operation::of_method(unknown), None, "{unknown}");
+            assert_eq!(Operation::of_method(Version::V1_0, unknown), None, "{unknown}");
+        }
+    }
+
+    /// So that a request without a version is never a guess: 1.0 shares no name with the others.
+    #[test]
+    fn the_methods_of_1_0_are_its_own() {
+        for older in rows(Version::V0_3).iter().chain(rows(Version::V0_1)) {
+            assert_eq!(Operation::of_method(Version::V1_0, older.method), None);
         }
     }
 }

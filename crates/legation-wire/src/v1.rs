@@ -1,19 +1,10 @@
 //! The codec of A2A 1.0. The model's JSON is 1.0's, so answers are framed, never written anew.
 
-mod locate;
-mod mark;
-mod overlay;
+use legation_model::{A2aError, Request};
 
-use std::borrow::Cow;
-
-use legation_model::{A2aError, ErrorKind, Request};
-use serde::de::{DeserializeOwned, IgnoredAny};
-
+use crate::answer::Answer;
 use crate::operation::{Operation, Route};
-use crate::percent;
-use overlay::Overlay;
-
-pub use mark::mark;
+use crate::read::{self, Source};
 
 /// The text that makes a document an answer of 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +16,17 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The answer of a send that is a task (Spec 3.2.3).
-    pub const SENT_TASK: Self = Self { before: r#"{"task":"#, after: "}" };
-    /// The answer of a send that is a message (Spec 3.2.3).
-    pub const SENT_MESSAGE: Self = Self { before: r#"{"message":"#, after: "}" };
-    /// An answer or a stream's item that is the document as it is.
+    /// The document as it is.
     pub const BARE: Self = Self { before: "", after: "" };
+
+    /// What makes a document an answer (Spec 3.2.3).
+    pub const fn of(answer: Answer) -> Self {
+        match answer {
+            Answer::SentTask => Self { before: r#"{"task":"#, after: "}" },
+            Answer::SentMessage => Self { before: r#"{"message":"#, after: "}" },
+            Answer::Task | Answer::Tasks | Answer::Item => Self::BARE,
+        }
+    }
 }
 
 /// Reads the params of a JSON-RPC request, which are a JSON object or absent.
@@ -38,8 +34,7 @@ impl Frame {
 /// # Errors
 /// `InvalidParams` with a violation that names the member by its path within the params.
 pub fn read_params(operation: Operation, params: Option<&str>) -> Result<Request, A2aError> {
-    let source = Source { fields: &[], body: params.unwrap_or("{}") };
-    source.request(operation)
+    request(&Source::of_params(params), operation)
 }
 
 /// Reads a REST request. What its path says wins over its query and its body (Spec 11.5).
@@ -52,83 +47,37 @@ pub fn read_rest(
     query: Option<&str>,
     body: Option<&str>,
 ) -> Result<Request, A2aError> {
-    let fields = fields(route, query)?;
-    let body = body.map(str::trim_ascii).filter(|body| !body.is_empty()).unwrap_or("{}");
-    Source { fields: &fields, body }.request(route.operation)
+    let fields = read::fields(route, query)?;
+    request(&Source::of_rest(&fields, body), route.operation)
 }
 
-type Field<'f> = (Cow<'f, str>, Cow<'f, str>);
-
-/// The fields that a path and a query give, the path's first and only once.
-fn fields<'f>(route: &'f Route<'_>, query: Option<&'f str>) -> Result<Vec<Field<'f>>, A2aError> {
-    let tenant = route.tenant.as_deref().map(|tenant| ("tenant", tenant));
-    let parameters = route.parameters.iter().map(|(name, value)| (*name, &**value));
-    let path = tenant.into_iter().chain(parameters);
-    let mut fields: Vec<Field<'f>> = path.map(|(n, v)| (n.into(), v.into())).collect();
-    let in_path = fields.len();
-    for pair in percent::pairs(query.unwrap_or("")) {
-        let (name, value) =
-            pair.ok_or_else(|| A2aError::invalid("query", "not percent-encoded"))?;
-        // An empty value is how forms say that there is none.
-        if !value.is_empty() && !overlay::names(&fields[..in_path], &name) {
-            fields.push((name, value));
-        }
-    }
-    Ok(fields)
-}
-
-/// Where the members of a request come from: fields first, then the members of a JSON object.
-struct Source<'s> {
-    fields: &'s [Field<'s>],
-    body: &'s str,
-}
-
-impl Source<'_> {
-    fn request(&self, operation: Operation) -> Result<Request, A2aError> {
-        use Operation as O;
-        use Request as R;
-        let request = match operation {
-            O::SendMessage => R::SendMessage(self.read()?),
-            O::SendStreamingMessage => R::SendStreamingMessage(self.read()?),
-            O::GetTask => R::GetTask(self.read()?),
-            O::ListTasks => R::ListTasks(self.read()?),
-            O::CancelTask => R::CancelTask(self.read()?),
-            O::SubscribeToTask => R::SubscribeToTask(self.read()?),
-            O::CreateTaskPushNotificationConfig => {
-                R::CreateTaskPushNotificationConfig(self.read()?)
-            }
-            O::GetTaskPushNotificationConfig => R::GetTaskPushNotificationConfig(self.read()?),
-            O::ListTaskPushNotificationConfigs => R::ListTaskPushNotificationConfigs(self.read()?),
-            O::DeleteTaskPushNotificationConfig => {
-                R::DeleteTaskPushNotificationConfig(self.read()?)
-            }
-            O::GetExtendedAgentCard => R::GetExtendedAgentCard(self.read()?),
-        };
-        request.check()?;
-        Ok(request)
-    }
-
-    /// Reads fast first; a failure is worth a second, slower look that finds the place.
-    fn read<T: DeserializeOwned>(&self) -> Result<T, A2aError> {
-        let mut json = serde_json::Deserializer::from_str(self.body);
-        let read = T::deserialize(Overlay::new(self.fields, &mut json));
-        read.and_then(|request| json.end().map(|()| request)).or_else(|_| self.read_again())
-    }
-
-    fn read_again<T: DeserializeOwned>(&self) -> Result<T, A2aError> {
-        if let Err(error) = serde_json::from_str::<IgnoredAny>(self.body) {
-            return Err(A2aError::new(ErrorKind::Parse, format!("not JSON: {error}")));
-        }
-        let mut json = serde_json::Deserializer::from_str(self.body);
-        let overlay = Overlay::new(self.fields, &mut json);
-        serde_path_to_error::deserialize(overlay).map_err(|error| locate::violation(&error))
-    }
+fn request(source: &Source<'_>, operation: Operation) -> Result<Request, A2aError> {
+    use Operation as O;
+    use Request as R;
+    let request = match operation {
+        O::SendMessage => R::SendMessage(source.read()?),
+        O::SendStreamingMessage => R::SendStreamingMessage(source.read()?),
+        O::GetTask => R::GetTask(source.read()?),
+        O::ListTasks => R::ListTasks(source.read()?),
+        O::CancelTask => R::CancelTask(source.read()?),
+        O::SubscribeToTask => R::SubscribeToTask(source.read()?),
+        O::CreateTaskPushNotificationConfig => R::CreateTaskPushNotificationConfig(source.read()?),
+        O::GetTaskPushNotificationConfig => R::GetTaskPushNotificationConfig(source.read()?),
+        O::ListTaskPushNotificationConfigs => R::ListTaskPushNotificationConfigs(source.read()?),
+        O::DeleteTaskPushNotificationConfig => R::DeleteTaskPushNotificationConfig(source.read()?),
+        O::GetExtendedAgentCard => R::GetExtendedAgentCard(source.read()?),
+    };
+    request.check()?;
+    Ok(request)
 }
 
 #[cfg(test)]
 mod tests {
+    use legation_model::ErrorKind;
+
     use super::*;
     use crate::operation::{Found, TABLE, find};
+    use crate::version::Version;
 
     const SEND: &str = r#"{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x"}]}}"#;
 
@@ -143,7 +92,9 @@ mod tests {
     }
 
     fn rest(verb: &str, path: &str, query: &str, body: &str) -> String {
-        let Ok(Found::Route(route)) = find(verb, path) else { panic!("{verb} {path}") };
+        let Ok(Found::Route(route)) = find(Version::V1_0, verb, path) else {
+            panic!("{verb} {path}")
+        };
         outcome(read_rest(&route, Some(query), Some(body)))
     }
 

@@ -9,46 +9,50 @@ use crate::percent;
 /// The header, and the query parameter, that states a request's version.
 pub const VERSION: &str = "A2A-Version";
 
-/// A protocol version that is served. Each has a codec of its own.
+/// A protocol version that is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
     /// A2A 1.0.
     V1_0,
+    /// A2A 0.3.
+    V0_3,
+    /// A2A 0.2, whose wire shapes are those of 0.3.
+    V0_2,
+    /// The surface of 2025's first drafts, which had no number on the wire.
+    V0_1,
 }
 
-/// What a request without a version means.
+/// What a request without a version means where only 1.0 has its method or path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingVersion {
-    /// 0.3, as the protocol has it (Spec 3.6.2).
+    /// 0.3, as the protocol has it (Spec 3.6.2), where there is no such method.
     #[default]
     Strict,
-    /// The version whose method or path was called. A deviation from Spec 3.6.2 for callers that
-    /// do not send the header; the names of the versions do not overlap, so it is never a guess.
+    /// 1.0. A deviation from Spec 3.6.2 for callers that do not send the header.
     Infer,
 }
 
 impl Version {
     /// Every version that is served, newest first.
-    pub const SERVED: &'static [Self] = &[Self::V1_0];
+    pub const SERVED: [Self; 4] = [Self::V1_0, Self::V0_3, Self::V0_2, Self::V0_1];
 
     /// The version as `Major.Minor`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::V1_0 => "1.0",
+            Self::V0_3 => "0.3",
+            Self::V0_2 => "0.2",
+            Self::V0_1 => "0.1",
         }
     }
 
-    /// The version a request is in, from what its header or parameter states.
+    /// The version that a header or a parameter states; none when it is absent or empty.
     ///
     /// # Errors
     /// `VersionNotSupported` when that version is not served, with words on what to send.
-    pub fn of_request(stated: Option<&str>, missing: MissingVersion) -> Result<Self, A2aError> {
-        let stated = stated.map(str::trim).filter(|stated| !stated.is_empty());
-        match (stated, missing) {
-            (Some(stated), _) => Self::parse(stated).ok_or_else(|| not_served(stated)),
-            (None, MissingVersion::Infer) => Ok(Self::V1_0),
-            (None, MissingVersion::Strict) => Err(not_stated()),
-        }
+    pub fn stated(text: Option<&str>) -> Result<Option<Self>, A2aError> {
+        let text = text.map(str::trim).filter(|text| !text.is_empty());
+        text.map(|text| Self::parse(text).ok_or_else(|| not_served(text))).transpose()
     }
 
     /// Reads `Major.Minor`. A patch number must not be considered (Spec 3.6), so it is not.
@@ -71,20 +75,26 @@ pub fn stated_in(query: &str) -> Option<Cow<'_, str>> {
 fn not_served(stated: &str) -> A2aError {
     // The value is the caller's and may be of any length.
     let stated: String = stated.chars().take(40).collect();
-    refusal(format!("A2A version `{stated}` is not served here; send `{VERSION}: 1.0`"))
+    let served = names();
+    refusal(format!(
+        "A2A version `{stated}` is not served here; send `{VERSION}` with one of {served}"
+    ))
 }
 
-fn not_stated() -> A2aError {
+/// The refusal of a method or path that only 1.0 has, in a request that states no version.
+pub(crate) fn not_stated() -> A2aError {
     refusal(format!(
-        "a request without `{VERSION}` is an A2A 0.3 request, which is not served here; \
+        "a request without `{VERSION}` is an A2A 0.3 request, and 0.3 has no such method; \
          send the header `{VERSION}: 1.0`"
     ))
 }
 
 fn refusal(message: String) -> A2aError {
-    let served: Vec<_> = Version::SERVED.iter().map(|version| version.name()).collect();
-    A2aError::new(ErrorKind::VersionNotSupported, message)
-        .with("supportedVersions", served.join(","))
+    A2aError::new(ErrorKind::VersionNotSupported, message).with("supportedVersions", names())
+}
+
+fn names() -> String {
+    Version::SERVED.map(Version::name).join(",")
 }
 
 #[cfg(test)]
@@ -92,31 +102,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn major_and_minor_decide_and_a_missing_version_is_0_3() {
-        use MissingVersion::{Infer, Strict};
+    fn major_and_minor_decide() {
         let cases = [
-            (Some("1.0"), Strict, true),
-            (Some(" 1.0 "), Strict, true),
-            (Some("1.0.7"), Strict, true),
-            (Some("1.0.x"), Strict, false),
-            (Some("1.0.0.0"), Strict, false),
-            (Some("1"), Strict, false),
-            (Some("1.1"), Strict, false),
-            (Some("10.0"), Strict, false),
-            (Some("0.3"), Infer, false),
-            (Some("9.9"), Infer, false),
-            (Some("ключ"), Infer, false),
-            (Some(""), Strict, false),
-            (Some(""), Infer, true),
-            (None, Strict, false),
-            (None, Infer, true),
+            (Some("1.0"), Ok(Some(Version::V1_0))),
+            (Some(" 1.0 "), Ok(Some(Version::V1_0))),
+            (Some("1.0.7"), Ok(Some(Version::V1_0))),
+            (Some("0.3"), Ok(Some(Version::V0_3))),
+            (Some("0.3.0"), Ok(Some(Version::V0_3))),
+            (Some("0.2.6"), Ok(Some(Version::V0_2))),
+            (Some("0.1"), Ok(Some(Version::V0_1))),
+            (Some("1.0.x"), Err(())),
+            (Some("1.0.0.0"), Err(())),
+            (Some("1"), Err(())),
+            (Some("1.1"), Err(())),
+            (Some("10.0"), Err(())),
+            (Some("9.9"), Err(())),
+            (Some("ключ"), Err(())),
+            (Some(""), Ok(None)),
+            (None, Ok(None)),
         ];
-        for (stated, missing, served) in cases {
-            let got = Version::of_request(stated, missing);
-            assert_eq!(got.is_ok(), served, "{stated:?} {missing:?}");
-            let Err(error) = got else { continue };
-            assert_eq!(error.kind, ErrorKind::VersionNotSupported);
-            assert!(error.message.contains("`A2A-Version: 1.0`"), "{}", error.message);
+        for (stated, expected) in cases {
+            let got = Version::stated(stated).map_err(|error| {
+                assert_eq!(error.kind, ErrorKind::VersionNotSupported);
+                assert!(error.message.ends_with("1.0,0.3,0.2,0.1"), "{}", error.message);
+            });
+            assert_eq!(got, expected, "{stated:?}");
         }
     }
 }

@@ -31,8 +31,11 @@ mod signals;
 pub use async_trait::async_trait;
 pub use data_dir::DataDir;
 pub use housekeeping::Retention;
-pub use legation_core::{Agent, AgentError, IntoParts, Limits, OnRestart, Profile, Turn};
-pub use legation_http::Bounds;
+pub use legation_core::{
+    Agent, AgentError, AnswerIn, BadSlug, Call, Extension, IntoParts, Limits, OnRestart, Profile,
+    Tool, Turn, slug,
+};
+pub use legation_http::{Bounds, CardForm, Crew, ErrorProfile, MissingVersion, Network};
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;
 pub use server::{Running, Server, StartError};

@@ -6,8 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legation_auth::{Anonymous, Bearer, Token, WeakToken};
-use legation_core::{Agent, Authenticator, Caller, Exposed, Limits, Profile, Service};
-use legation_http::{Bounds, Http, Security, Settings};
+use legation_core::{
+    Agent, Authenticator, BuildError, Caller, Exposed, Extension, Limits, Profile, Service,
+};
+use legation_http::{
+    BadCard, Bounds, CardForm, Crew, ErrorProfile, Http, MissingVersion, Network, Security,
+    Settings,
+};
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +47,15 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// ```
 pub struct Server {
     agents: Vec<Exposed>,
+    extensions: Vec<Arc<dyn Extension>>,
+    missing_version: MissingVersion,
+    errors: ErrorProfile,
     data_dir: DataDir,
     access: Access,
     public_url: Option<String>,
+    trusted_proxies: Vec<Network>,
+    card: CardForm,
+    crew: Option<Crew>,
     limits: Limits,
     bounds: Bounds,
     retention: Retention,
@@ -68,6 +79,12 @@ pub enum StartError {
     /// There is nothing to serve.
     #[error("there is no agent to serve; add one with `agent`")]
     NoAgent,
+    /// The agents cannot be served together.
+    #[error(transparent)]
+    Agents(#[from] BuildError),
+    /// What a card shall say otherwise makes it no card.
+    #[error(transparent)]
+    Card(#[from] BadCard),
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -108,9 +125,15 @@ impl Server {
     pub fn builder() -> Self {
         Self {
             agents: Vec::new(),
+            extensions: Vec::new(),
+            missing_version: MissingVersion::default(),
+            errors: ErrorProfile::default(),
             data_dir: DataDir::of_user(),
             access: Access::OwnToken,
             public_url: None,
+            trusted_proxies: Vec::new(),
+            card: CardForm::default(),
+            crew: None,
             limits: Limits::default(),
             bounds: Bounds::default(),
             retention: Retention::default(),
@@ -123,6 +146,27 @@ impl Server {
     #[must_use]
     pub fn agent(mut self, profile: Profile, agent: impl Agent) -> Self {
         self.agents.push(Exposed { profile: Arc::new(profile), agent: Arc::new(agent) });
+        self
+    }
+
+    /// Adds an extension of the protocol, for calls to every agent.
+    #[must_use]
+    pub fn extension(mut self, extension: impl Extension) -> Self {
+        self.extensions.push(Arc::new(extension));
+        self
+    }
+
+    /// Says what a request without a version means where only A2A 1.0 has its method or path.
+    #[must_use]
+    pub fn missing_version(mut self, missing: MissingVersion) -> Self {
+        self.missing_version = missing;
+        self
+    }
+
+    /// Sets the edition of A2A 1.0's error table.
+    #[must_use]
+    pub fn errors(mut self, profile: ErrorProfile) -> Self {
+        self.errors = profile;
         self
     }
 
@@ -152,6 +196,28 @@ impl Server {
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into());
+        self
+    }
+
+    /// The proxies that are believed when they say in `Forwarded` or `X-Forwarded-*` what address
+    /// callers see. Each has to set or remove these headers. A public URL makes them unnecessary.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: Vec<Network>) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Sets the form of cards for readers that ask for none.
+    #[must_use]
+    pub fn card(mut self, form: CardForm) -> Self {
+        self.card = form;
+        self
+    }
+
+    /// Says how the agents present themselves together.
+    #[must_use]
+    pub fn crew(mut self, crew: Crew) -> Self {
+        self.crew = Some(crew);
         self
     }
 
@@ -214,11 +280,22 @@ impl Server {
         for exposed in self.agents {
             service = service.expose(exposed);
         }
-        let service = service.build();
+        for extension in self.extensions {
+            service = service.extension(extension);
+        }
+        let service = service.build()?;
+        let settings = Settings {
+            public_url: self.public_url,
+            trusted_proxies: self.trusted_proxies,
+            card: self.card,
+            crew: self.crew,
+            missing_version: self.missing_version,
+            errors: self.errors,
+            bounds: self.bounds,
+            ..Settings::new(security)
+        };
+        let http = Http::new(service.clone(), authenticator, settings)?;
         let recovered = service.recover().await.map_err(StartError::Recover)?;
-        let base = self.public_url.unwrap_or_else(|| format!("http://{address}"));
-        let settings = Settings { bounds: self.bounds, ..Settings::new(&base, security) };
-        let http = Http { service: service.clone(), authenticator, settings };
         let drain = CancellationToken::new();
         let serving = tokio::spawn(http.serve(listener, drain.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(service.clone(), self.retention));

@@ -60,6 +60,8 @@ pub(super) enum Load {
 #[derive(Clone, Copy)]
 pub(super) enum Payload {
     Text,
+    /// The same, said in A2A 0.3.
+    OlderText,
     /// A data part of about this many bytes.
     Data(usize),
 }
@@ -115,6 +117,15 @@ pub(super) const CASES: &[Case] = &[
             product(PRODUCT, send(64, Payload::Text)),
         ],
         gates: &[ratio(Rate, "F2", 0.33, 0.5), ratio(Cpu, "F2", 3.0, 2.0)],
+    },
+    Case {
+        name: "older-64",
+        about: "unary send in A2A 0.3, 64 connections, 256-byte text",
+        runs: &[
+            product("1.0", send(64, Payload::Text)),
+            product(PRODUCT, send(64, Payload::OlderText)),
+        ],
+        gates: &[ratio(Rate, "1.0", 0.9, 1.0)],
     },
     Case {
         name: "send-1",

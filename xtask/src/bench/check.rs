@@ -5,11 +5,15 @@ use anyhow::{Context, ensure};
 
 pub(super) const COMPLETED: &str = r#""state":"TASK_STATE_COMPLETED""#;
 
+/// The same before 1.0.
+const OLDER_COMPLETED: &str = r#""state":"completed""#;
+
 /// Checks that `reply` is a completed task whose one artifact holds `content`.
 pub(super) fn completed_echo(reply: &str, content: &str) -> anyhow::Result<()> {
     let check = || -> anyhow::Result<()> {
         ensure!(reply.starts_with('{') && reply.ends_with('}'), "not an object");
-        ensure!(reply.contains(COMPLETED), "the task is not completed");
+        let completed = reply.contains(COMPLETED) || reply.contains(OLDER_COMPLETED);
+        ensure!(completed, "the task is not completed");
         let artifacts = artifacts(reply).context("no artifacts")?;
         let count = artifacts.matches(r#""artifactId":"#).count();
         ensure!(count == 1, "{count} artifacts");

@@ -24,7 +24,8 @@ impl Message {
     /// A request of `method` with one part, written as JSON.
     pub(super) fn new(token: &str, method: &str, part: &str) -> Self {
         const BEFORE: &str = r#"{"message":{"messageId":"m-"#;
-        let params = format!(r#"{BEFORE}{:0DIGITS$}","role":"ROLE_USER","parts":[{part}]}}}}"#, 0);
+        let (_, role) = spoken(method);
+        let params = format!(r#"{BEFORE}{:0DIGITS$}","role":"{role}","parts":[{part}]}}}}"#, 0);
         let bytes = call(token, method, &params);
         // The parameters end one byte before the request does.
         let start = bytes.len() - 1 - params.len() + BEFORE.len();
@@ -48,14 +49,20 @@ impl Message {
     }
 }
 
+/// Returns the version whose method this is, and its name of the caller's role.
+fn spoken(method: &str) -> (&'static str, &'static str) {
+    if method.contains('/') { ("0.3", "user") } else { ("1.0", "ROLE_USER") }
+}
+
 /// Returns a JSON-RPC request as HTTP.
 pub(super) fn call(token: &str, method: &str, params: &str) -> Vec<u8> {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    let (version, _) = spoken(method);
     format!(
         "POST {RPC_PATH} HTTP/1.1\r\n\
          Host: 127.0.0.1\r\n\
          Content-Type: application/json\r\n\
-         A2A-Version: 1.0\r\n\
+         A2A-Version: {version}\r\n\
          Authorization: Bearer {token}\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
@@ -75,11 +82,20 @@ impl Payload {
         format!("{{{}}}", self.content())
     }
 
+    /// Returns the method that sends it.
+    pub(super) fn method(self) -> &'static str {
+        match self {
+            Self::Text | Self::Data(_) => "SendMessage",
+            Self::OlderText => "message/send",
+        }
+    }
+
     /// Returns what has to be in the reply's artifact: the part without its braces,
     /// because a server may add to it.
     pub(super) fn content(self) -> String {
         match self {
             Self::Text => format!(r#""text":"{}""#, text()),
+            Self::OlderText => format!(r#""kind":"text","text":"{}""#, text()),
             Self::Data(size) => format!(r#""data":{}"#, data(size)),
         }
     }

@@ -3,6 +3,7 @@
 //! A peer is a program in `peers/` that gets the server's URL and a token, checks what
 //! comes back, and prints `pass NAME` or `fail NAME: reason` for every check.
 
+mod node;
 pub(crate) mod python;
 pub(crate) mod server;
 
@@ -24,20 +25,45 @@ use crate::contract::TOKEN_VARIABLE;
 struct Peer {
     name: &'static str,
     program: Program,
+    access: Access,
+    /// What `serve-test` is told for it.
+    flags: &'static [&'static str],
 }
 
 /// What calls it.
 enum Program {
-    /// `peers/python/NAME.py`, with the packages of `NAME.txt`.
-    Python(&'static str),
+    /// `peers/python/NAME.py` with these arguments and the packages of `NAME.txt`.
+    Python(&'static str, &'static [&'static str]),
+    /// `peers/js/client.js` with a release of the SDK, in a version of the protocol.
+    Node(&'static str, &'static str),
     /// A package of the workspace `peers`.
     Rust(&'static str),
 }
 
+use Program::{Node, Python, Rust};
+
 const PEERS: &[Peer] = &[
-    Peer { name: "a2a-sdk (Python)", program: Program::Python("client_1_0") },
-    Peer { name: "a2a-client-lf (Rust)", program: Program::Rust("peer-a2a-client-lf") },
+    peer("a2a-sdk 1.3 (Python)", Python("client_1_0", &[])),
+    peer("a2a-sdk 0.3 (Python)", Python("client_0_3", &[])),
+    peer("@a2a-js/sdk 1.3 (JS)", Node("a2a-js-1.3.0", "1.0")),
+    peer("@a2a-js/sdk 1.3 as 0.3 (JS)", Node("a2a-js-1.3.0", "0.3")),
+    peer("@a2a-js/sdk 0.3.14 (JS)", Node("a2a-js-0.3.14", "0.3")),
+    peer("@a2a-js/sdk 0.3.7 (JS)", Node("a2a-js-0.3.7", "0.3")),
+    peer("a2a-client-lf (Rust)", Rust("peer-a2a-client-lf")),
+    Peer { access: Access::Everybody, ..analyst("seed 003 (Python)", Python("seed_003", &[])) },
+    analyst("seed 003 with a token (Python)", Python("seed_003", &["secure"])),
+    analyst("seed 004 (Python)", Python("seed_004", &[])),
 ];
+
+/// A peer of the scripted agents.
+const fn peer(name: &'static str, program: Program) -> Peer {
+    Peer { name, program, access: Access::Bearer(TOKEN), flags: &[] }
+}
+
+/// A peer of the Data Analyst.
+const fn analyst(name: &'static str, program: Program) -> Peer {
+    Peer { flags: &["--agent", "data-analyst"], ..peer(name, program) }
+}
 
 const TOKEN: &str = "the-token-of-the-interoperability-tests";
 
@@ -77,12 +103,18 @@ impl Program {
     fn prepare(&self, cache: &Path) -> anyhow::Result<Command> {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("peers");
         match self {
-            Self::Python(name) => {
+            Self::Python(name, arguments) => {
                 let script = peers.join("python").join(name);
                 let requirements = fs::read_to_string(script.with_extension("txt"))?;
                 let python = python::environment(&cache.join(name), &requirements)?;
                 let mut command = Command::new(python);
-                command.arg(script.with_extension("py"));
+                command.arg(script.with_extension("py")).args(*arguments);
+                Ok(command)
+            }
+            Self::Node(sdk, version) => {
+                let script = node::install(&peers.join("js"), &cache.join("js"))?;
+                let mut command = Command::new("node");
+                command.arg(script).args([sdk, version]);
                 Ok(command)
             }
             Self::Rust(package) => {
@@ -107,7 +139,7 @@ impl Program {
 impl Peer {
     /// Runs the peer against a fresh server and counts its checks.
     fn check(&self, mut command: Command, tally: &mut Tally) -> anyhow::Result<()> {
-        let server = Server::start(Access::Bearer(TOKEN))?;
+        let server = Server::start(self.access, self.flags)?;
         command.arg(server.url()).env(TOKEN_VARIABLE, TOKEN).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
         let output = child.stdout.take().expect("the output is piped");

@@ -16,9 +16,9 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// Who the server lets in.
 #[derive(Clone, Copy)]
-pub(crate) enum Access<'a> {
+pub(crate) enum Access {
     Everybody,
-    Bearer(&'a str),
+    Bearer(&'static str),
 }
 
 /// A running server with a data directory of its own; gone when dropped.
@@ -29,15 +29,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts this program as `serve-test` and waits until it listens.
+    /// Starts this program as `serve-test`, with more flags of that, and waits until it listens.
     ///
     /// # Errors
     /// When the server does not start, with the first line it said.
-    pub(crate) fn start(access: Access<'_>) -> anyhow::Result<Self> {
+    pub(crate) fn start(access: Access, flags: &[&str]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve-test").arg("--data-dir").arg(directory.path().join("data"));
-        command.arg("--port-file").arg(directory.path().join("port"));
+        command.arg("--port-file").arg(directory.path().join("port")).args(flags);
         match access {
             Access::Everybody => command.arg("--no-auth"),
             Access::Bearer(token) => command.env(TOKEN_VARIABLE, token),

@@ -1,8 +1,8 @@
-//! `xtask tck`: the official compatibility kit for A2A 1.0 against the test server.
+//! `xtask tck`: the official compatibility kits for A2A 1.0 and 0.3 against the test server.
 //!
-//! The kit is a checkout that somebody has; none of it is part of this project. It tests
-//! version 1.0.0 of the specification, whose errors have other numbers than ours.
-//! Failures we accept stand in `allowed.txt`, each with its reason.
+//! A kit is a checkout that somebody has; none of it is part of this project. The one for 1.0
+//! tests version 1.0.0 of the specification, so the server is told to be as that says.
+//! Failures we accept stand in `allowed_1_0.txt` and `allowed_0_3.txt`, each with its reason.
 
 mod allowed;
 mod report;
@@ -35,18 +35,30 @@ with open('pyproject.toml', 'rb') as file:
 /// Which kit to run, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TckArgs {
-    /// Checkout of a2aproject/a2a-tck, branch 1.0-dev
+    /// Checkout of a2aproject/a2a-tck, branch 1.0-dev or 0.3.x
     #[arg(long)]
     kit: PathBuf,
+    /// The version of the protocol that the kit tests
+    #[arg(long, value_enum, default_value = "1.0")]
+    protocol: Protocol,
     /// Bindings to test
     #[arg(long, value_enum, value_delimiter = ',', default_value = "jsonrpc,http_json")]
     transport: Vec<Transport>,
-    /// Folder of the kit's Python packages; `tck-venv` in the build directory without it
+    /// Folder of the kit's Python packages; beside the results in the build directory without it
     #[arg(long)]
     venv: Option<PathBuf>,
 }
 
-/// A binding, as the kit calls it.
+/// A version of the protocol that has a kit.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Protocol {
+    #[value(name = "1.0")]
+    V1_0,
+    #[value(name = "0.3")]
+    V0_3,
+}
+
+/// A binding, as the kit for 1.0 calls it.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Transport {
@@ -54,63 +66,115 @@ enum Transport {
     HttpJson,
 }
 
-impl Transport {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Jsonrpc => "jsonrpc",
-            Self::HttpJson => "http_json",
-        }
-    }
-}
-
 /// Runs the kit, prints the failures that are not allowed and counts the rest.
 ///
 /// # Errors
 /// When the kit or its packages cannot be run; a failed test is not an error.
 pub(crate) fn run(args: &TckArgs) -> anyhow::Result<ExitCode> {
-    let target = target_directory()?;
-    let venv = args.venv.clone().unwrap_or_else(|| target.join("tck-venv"));
-    let python = install(&args.kit, &venv)?;
-    let results = target.join("tck");
+    let results = target_directory()?.join("tck").join(args.protocol.name());
     fs::create_dir_all(&results)?;
-    let cases = test(&python, args, &results)?;
-    let tally = judge(&cases, &Allowed::read()?);
+    let results = std::path::absolute(results)?;
+    let venv = args.venv.clone().unwrap_or_else(|| results.join("venv"));
+    let kit = Kit { python: install(&args.kit, &venv)?, checkout: &args.kit, results: &results };
+    let cases = match args.protocol {
+        Protocol::V1_0 => kit.test_1_0(&args.transport)?,
+        Protocol::V0_3 => kit.test_0_3(&args.transport)?,
+    };
+    let tally = judge(&cases, &args.protocol.allowed()?);
     println!("the kit's own words are in `{}`", results.display());
     println!("{tally}");
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+impl Protocol {
+    fn name(self) -> &'static str {
+        match self {
+            Self::V1_0 => "1.0",
+            Self::V0_3 => "0.3",
+        }
+    }
+
+    fn allowed(self) -> anyhow::Result<Allowed> {
+        Allowed::parse(match self {
+            Self::V1_0 => include_str!("allowed_1_0.txt"),
+            Self::V0_3 => include_str!("allowed_0_3.txt"),
+        })
+    }
+}
+
 fn install(kit: &Path, venv: &Path) -> anyhow::Result<PathBuf> {
     let read = output_of(Command::new("python3").args(["-c", REQUIREMENTS]).current_dir(kit));
     let requirements = read.with_context(|| format!("cannot read the kit `{}`", kit.display()))?;
-    python::environment(venv, &requirements)
+    Ok(std::path::absolute(python::environment(venv, &requirements)?)?)
 }
 
-/// Runs the kit's tests and returns what its report says.
-fn test(python: &Path, args: &TckArgs, results: &Path) -> anyhow::Result<Vec<Case>> {
-    let server = Server::start(Access::Everybody)?;
-    let transports: Vec<_> = args.transport.iter().map(|transport| transport.name()).collect();
-    let report = std::path::absolute(results.join("report.xml"))?;
-    let log = File::create(results.join("log"))?;
-    let status = Command::new(std::path::absolute(python)?)
-        .args(["-m", "pytest", "tests/compatibility", "--tb=short", "-p", "no:cacheprovider"])
-        .arg(format!("--sut-host={}", server.url()))
-        .arg(format!("--transport={}", transports.join(",")))
-        .arg(format!("--junitxml={}", report.display()))
-        // The checkout is somebody else's: leave it as it was.
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .current_dir(&args.kit)
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .status()
-        .context("cannot start the kit")?;
-    // 0 is all passed and 1 some failed; with anything else the report is not whole.
-    if !matches!(status.code(), Some(0 | 1)) {
-        bail!("the kit broke down, {status}: see `{}`", results.join("log").display());
+/// A kit that is ready to run.
+struct Kit<'a> {
+    python: PathBuf,
+    checkout: &'a Path,
+    results: &'a Path,
+}
+
+impl Kit<'_> {
+    /// Runs all transports at once, as the kit for 1.0 does by itself.
+    fn test_1_0(&self, transports: &[Transport]) -> anyhow::Result<Vec<Case>> {
+        let names = transports.iter().map(|transport| match transport {
+            Transport::Jsonrpc => "jsonrpc",
+            Transport::HttpJson => "http_json",
+        });
+        let names = names.collect::<Vec<_>>().join(",");
+        let server = Server::start(Access::Everybody, &["--as-1-0-0"])?;
+        let (host, transport) = (server.url(), format!("--transport={names}"));
+        self.pytest("all", &["tests/compatibility", &format!("--sut-host={host}"), &transport])
     }
-    let cases = report::read(&fs::read_to_string(&report)?)?;
-    ensure!(!cases.is_empty(), "the kit ran no test");
-    Ok(cases)
+
+    /// Runs one transport after the other, each against a server of its own.
+    fn test_0_3(&self, transports: &[Transport]) -> anyhow::Result<Vec<Case>> {
+        let mut cases = Vec::new();
+        for transport in transports {
+            let (name, transport, mandatory): (_, _, &[&str]) = match transport {
+                Transport::Jsonrpc => ("jsonrpc", "--transports=jsonrpc", &["tests/mandatory"]),
+                // The rest of what is mandatory is about JSON-RPC's envelope.
+                Transport::HttpJson => (
+                    "rest",
+                    "--transports=rest",
+                    &["tests/mandatory", "--ignore=tests/mandatory/jsonrpc"],
+                ),
+            };
+            let server = Server::start(Access::Everybody, &["--agent", "tck-0.3"])?;
+            let url = format!("--sut-url={}", server.url());
+            let how = ["tests/optional", "--test-scope=all", &url, transport];
+            let mut tested = self.pytest(name, &[mandatory, &how].concat())?;
+            tested.iter_mut().for_each(|case| case.id.insert_str(0, &format!("{name} ")));
+            cases.append(&mut tested);
+        }
+        Ok(cases)
+    }
+
+    /// Runs tests of the kit and returns what its report says.
+    fn pytest(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Vec<Case>> {
+        let report = self.results.join(name).with_extension("xml");
+        let words = self.results.join(name).with_extension("log");
+        let log = File::create(&words)?;
+        let status = Command::new(&self.python)
+            .args(["-m", "pytest", "--tb=short", "-p", "no:cacheprovider"])
+            .args(arguments)
+            .arg(format!("--junitxml={}", report.display()))
+            // The checkout is somebody else's: leave it as it was.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .current_dir(self.checkout)
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .status()
+            .context("cannot start the kit")?;
+        // 0 is all passed and 1 some failed; with anything else the report is not whole.
+        if !matches!(status.code(), Some(0 | 1)) {
+            bail!("the kit broke down, {status}: see `{}`", words.display());
+        }
+        let cases = report::read(&fs::read_to_string(&report)?)?;
+        ensure!(!cases.is_empty(), "the kit ran no test");
+        Ok(cases)
+    }
 }
 
 fn judge(cases: &[Case], allowed: &Allowed) -> Tally {
@@ -133,4 +197,16 @@ fn judge(cases: &[Case], allowed: &Allowed) -> Tally {
     }
     println!("{accepted} more failed as allowed");
     tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_of_this_program_are_well_formed() {
+        for protocol in [Protocol::V1_0, Protocol::V0_3] {
+            protocol.allowed().unwrap();
+        }
+    }
 }

@@ -44,8 +44,9 @@ pub(super) fn read(xml: &str) -> anyhow::Result<Vec<Case>> {
 fn case(element: &str) -> anyhow::Result<Case> {
     let class = attribute(element, "classname").context("a test has no class")?;
     let name = attribute(element, "name").context("a test has no name")?;
-    // Every test sits in a module of this package, which says nothing.
-    let class = class.strip_prefix("tests.compatibility.").unwrap_or(&class);
+    // Every test sits in a module of one of these packages, which says nothing.
+    let packages = ["tests.compatibility.", "tests."];
+    let class = packages.iter().find_map(|package| class.strip_prefix(package)).unwrap_or(&class);
     let ended = OUTCOMES.iter().find_map(|(tag, outcome)| {
         let (_, inside) = element.split_once(tag)?;
         Some((*outcome, attribute(inside, "message").unwrap_or_default()))

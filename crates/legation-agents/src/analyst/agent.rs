@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use legation_core::{Agent, AgentError, OnRestart, Profile, Turn};
 use legation_model::{AgentSkill, Content, Json, Message, Part, Role, TaskState};
 
-use super::{Input, Outcome, Report, analyze};
+use super::{Input, Outcome, Report, analyze, wanted};
 
 /// The built-in Data Analyst: describes numbers, finds trends and outliers. It needs no model.
 pub struct DataAnalyst;
@@ -43,7 +43,7 @@ impl Agent for DataAnalyst {
         let outcome = tokio::task::spawn_blocking(move || consider(&said));
         let outcome = outcome.await.map_err(|_| AgentError::failed("the analysis crashed"))?;
         match outcome {
-            Ok(Outcome::Report(report)) => turn.answer(answer(&report)).await,
+            Ok(Outcome::Report(report)) => give(turn, &report).await,
             Ok(Outcome::Question(question)) => turn.ask(question).await,
             Ok(Outcome::BadData(fault)) => turn.settle(TaskState::Failed, fault.to_string()).await,
             Err(unreadable) => turn.ask(unreadable).await,
@@ -56,9 +56,26 @@ impl Agent for DataAnalyst {
     }
 }
 
-fn answer(report: &Report) -> Vec<Part> {
-    let data = Json::from_value(&report.to_data()).expect("a tree of JSON values is JSON");
-    vec![Part::text(report.to_text()), Part::data(data).with_media_type("application/json")]
+/// Answers with all figures, or with those that the caller's schema names.
+async fn give(turn: &mut Turn, report: &Report) -> Result<(), AgentError> {
+    let (text, data) = (report.to_text(), report.to_data());
+    let schema = turn.schema().and_then(|schema| schema.read().ok());
+    // First, because a schema that requires nothing is satisfied by anything.
+    let picked = schema.and_then(|schema| wanted::pick(&schema, &data, &text));
+    let Some(picked) = picked else { return turn.answer(answer(&text, &data)).await };
+    match turn.answer(answer(&text, &picked)).await {
+        // The reason speaks of what was picked, which is nearer to what was asked for.
+        Err(AgentError::Unfit(reason)) => match turn.answer(answer(&text, &data)).await {
+            Err(AgentError::Unfit(_)) => Err(AgentError::Unfit(reason)),
+            done => done,
+        },
+        done => done,
+    }
+}
+
+fn answer(text: &str, data: &serde_json::Value) -> Vec<Part> {
+    let data = Json::from_value(data).expect("a tree of JSON values is JSON");
+    vec![Part::text(text), Part::data(data).with_media_type("application/json")]
 }
 
 /// Analyzes everything said so far; an error says which part cannot be read and what to send.

@@ -20,6 +20,7 @@ mod report;
 mod request;
 mod series;
 mod trend_words;
+mod wanted;
 
 pub use agent::DataAnalyst;
 pub use bad_data::{BadData, Place};

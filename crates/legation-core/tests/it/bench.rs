@@ -1,6 +1,7 @@
 //! The workbench of these tests: a service on a store in a temporary directory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,12 +23,20 @@ pub(crate) struct Scripted {
     pub(crate) on_restart: OnRestart,
     /// What the word `wait` waits for.
     pub(crate) gate: Arc<Notify>,
+    /// How often it has answered directly.
+    pub(crate) replies: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl Agent for Scripted {
     async fn reply(&self, message: &Message) -> Option<Message> {
-        (message.text() == "hello").then(|| Message::new(Role::Agent, vec![Part::text("hi")]))
+        if message.text() != "hello" {
+            return None;
+        }
+        self.replies.fetch_add(1, Ordering::Relaxed);
+        // So that others get their turn meanwhile.
+        tokio::task::yield_now().await;
+        Some(Message::new(Role::Agent, vec![Part::text("hi")]))
     }
 
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
@@ -71,6 +80,7 @@ pub(crate) struct Bench {
     pub(crate) service: Arc<Service>,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) gate: Arc<Notify>,
+    pub(crate) replies: Arc<AtomicUsize>,
     pub(crate) dir: Arc<TempDir>,
 }
 
@@ -83,13 +93,30 @@ impl Bench {
         Self::in_dir(Arc::new(tempfile::tempdir().expect("a directory")), on_restart, limits)
     }
 
+    /// A bench whose agent presents itself otherwise.
+    pub(crate) fn serving(change: impl FnOnce(&mut Profile)) -> Self {
+        let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+        Self::open(dir, OnRestart::Fail, Limits::default(), change)
+    }
+
     pub(crate) fn in_dir(dir: Arc<TempDir>, on_restart: OnRestart, limits: Limits) -> Self {
-        let gate = Arc::new(Notify::new());
-        let agent = Scripted { on_restart, gate: gate.clone() };
+        Self::open(dir, on_restart, limits, |_| {})
+    }
+
+    fn open(
+        dir: Arc<TempDir>,
+        on_restart: OnRestart,
+        limits: Limits,
+        change: impl FnOnce(&mut Profile),
+    ) -> Self {
+        let (gate, replies) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let agent = Scripted { on_restart, gate: gate.clone(), replies: replies.clone() };
         let store = SqliteStore::open(dir.path(), Options::default()).expect("an empty directory");
-        let profile = Profile::new("scripted", "Scripted", "Does what it is told");
-        let service = Service::builder(store.clone()).agent(profile, agent).limits(limits).build();
-        Self { service, store, gate, dir }
+        let mut profile = Profile::new("scripted", "Scripted", "Does what it is told");
+        change(&mut profile);
+        let service = Service::builder(store.clone()).agent(profile, agent).limits(limits);
+        let service = service.build().expect("one agent with a good slug");
+        Self { service, store, gate, replies, dir }
     }
 
     /// Stops as a crash would: runs are halted at once, nothing more is written.

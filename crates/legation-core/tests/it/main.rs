@@ -4,8 +4,11 @@
 
 mod bench;
 mod cancel;
+mod extension;
 mod follow;
 mod idempotency;
+mod manners;
 mod read;
 mod restart;
+mod schema;
 mod send;

@@ -1,11 +1,12 @@
 //! Sending: blocking and not, over several turns, within bounds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use legation_core::{Limits, OnRestart, Reply};
-use legation_model::{ContextId, ErrorKind, Message, Request, TaskId, TaskState};
+use legation_core::{AnswerIn, Call, Limits, OnRestart, Profile, Reply, Scope, Service, TaskStore};
+use legation_model::{ContextId, ErrorKind, Message, Metadata, Request, Task, TaskId, TaskState};
 
-use crate::bench::{Bench, counted, further, kind, message, state};
+use crate::bench::{Bench, Scripted, by, counted, further, kind, message, state};
 
 #[tokio::test]
 async fn a_blocking_send_returns_the_settled_task() {
@@ -148,4 +149,66 @@ async fn a_run_that_stays_for_the_reply_gets_it() {
     assert_eq!(state(task.status.state), "AUTH_REQUIRED");
     let done = bench.send(further(&task, "the credential is there")).await;
     assert_eq!(counted(&done), ["the credential is there"]);
+}
+
+#[tokio::test]
+async fn the_answer_is_where_the_profile_says() {
+    let cases = [
+        (AnswerIn::Both, 1, Some("the answer")),
+        (AnswerIn::Artifact, 1, None),
+        (AnswerIn::Status, 0, Some("the answer")),
+    ];
+    for (answer_in, artifacts, said) in cases {
+        let bench = Bench::serving(|profile| profile.answer_in = answer_in);
+        let task = bench.say("answer").await;
+        assert_eq!(task.artifacts.len(), artifacts, "{answer_in:?}");
+        let message = task.status.message.as_ref().map(Message::text);
+        assert_eq!(message.as_deref(), said, "{answer_in:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_to_the_crew_names_its_agent() {
+    let bench = Bench::new();
+    let crew = |name: &str| {
+        let (gate, replies) = (bench.gate.clone(), bench.replies.clone());
+        let agent = Scripted { on_restart: OnRestart::Fail, gate, replies };
+        (Profile::new(name, name, "Does what it is told"), agent)
+    };
+    let ((first, one), (second, two)) = (crew("first"), crew("second"));
+    let service = Service::builder(bench.store.clone()).agent(first, one).agent(second, two);
+    let service = service.build().expect("two agents with good slugs");
+    let agent = |slug: &'static str| Some(Arc::<str>::from(slug));
+    let target = |name: &str| Metadata::single("target_agent", &name).ok();
+    let cases = [
+        (None, None, None, Ok("first")),
+        (None, target("second"), None, Ok("second")),
+        (None, None, target("second"), Ok("second")),
+        (None, target("first"), target("second"), Ok("first")),
+        (agent("first"), target("second"), None, Ok("first")),
+        (None, target("third"), None, Err("message.metadata.target_agent")),
+        (None, None, target("third"), Err("metadata.target_agent")),
+    ];
+    for (mount, message_metadata, metadata, expected) in cases {
+        let mut request = message("answer");
+        (request.message.metadata, request.metadata) = (message_metadata, metadata);
+        let call = Call { agent: mount, ..by("ann") };
+        let got = service.call(&call, Request::SendMessage(request)).await;
+        let got = match &got {
+            Ok(Reply::SentTask(task)) => {
+                let task: Task = task.read().expect("a task");
+                let scope = Scope {
+                    deployment: "default".into(),
+                    tenant: "t".into(),
+                    owner: None,
+                    agent: None,
+                };
+                let stored = bench.store.load(&scope, &task.id).await.expect("a readable store");
+                stored.and_then(|stored| stored.scope.agent).ok_or("no agent".to_owned())
+            }
+            Ok(other) => panic!("not a task: {other:?}"),
+            Err(error) => Err(error.violations[0].field.clone()),
+        };
+        assert_eq!(got.as_deref().map_err(String::as_str), expected);
+    }
 }

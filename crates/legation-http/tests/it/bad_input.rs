@@ -194,16 +194,25 @@ async fn rest_bodies_and_paths_that_are_none() {
 #[tokio::test]
 async fn versions_that_are_not_served() {
     let server = server::start().await;
-    for stated in [None, Some(""), Some("0.3"), Some("0.2"), Some("9.9"), Some("nonsense")] {
-        let with = |ask: Ask| match stated {
-            None => ask.without("a2a-version"),
-            Some(stated) => ask.with("a2a-version", stated),
-        };
-        let reply = with(ask("POST", "/a2a").body(rpc("ListTasks", "{}"))).to(server.address).await;
+    let with = |ask: Ask, stated: Option<&str>| match stated {
+        None => ask.without("a2a-version"),
+        Some(stated) => ask.with("a2a-version", stated),
+    };
+    for stated in [None, Some(""), Some("9.9"), Some("nonsense")] {
+        let ask_rpc = ask("POST", "/a2a").body(rpc("ListTasks", "{}"));
+        let reply = with(ask_rpc, stated).to(server.address).await;
         check("rpc", &reply, 200, r#""id":1,"error":{"code":-32009"#);
-        assert!(reply.body.contains("A2A-Version: 1.0"), "says what to send: {reply:?}");
-        let reply = with(ask("GET", "/tasks")).to(server.address).await;
+        assert!(reply.body.contains("1.0"), "says what to send: {reply:?}");
+        let reply = with(ask("GET", "/tasks"), stated).to(server.address).await;
         check("rest", &reply, 400, "VERSION_NOT_SUPPORTED");
+    }
+    // A version that is stated decides, whatever the method or the path suggest.
+    for stated in ["0.3", "0.2.6", "0.1"] {
+        let ask_rpc = ask("POST", "/a2a").body(rpc("ListTasks", "{}"));
+        let reply = with(ask_rpc, Some(stated)).to(server.address).await;
+        check("rpc", &reply, 200, r#""id":1,"error":{"code":-32601"#);
+        let reply = with(ask("GET", "/tasks"), Some(stated)).to(server.address).await;
+        check("rest", &reply, 404, r#"{"error":"MethodNotFoundError","code":-32601,"#);
     }
     let path = "/tasks?A2A-Version=1.0";
     assert_eq!(ask("GET", path).without("a2a-version").to(server.address).await.status, 200);
@@ -257,6 +266,131 @@ async fn bodies_that_are_too_large_or_lie_about_it() {
             let lying = post().body(good.clone()).with("content-length", length);
             assert_eq!(lying.to(server.address).await.status, 400, "{length}");
         }
+    }
+    server.stop().await;
+}
+
+/// Sends of older generations with one thing wrong, by the member that the answer has to name.
+fn wrong_older_params() -> Vec<(String, &'static str)> {
+    let send = r#"{"message":{"kind":"message","messageId":"m-1","role":"user","parts":[{"kind":"text","text":"x"}]}}"#;
+    let part = |part: &str| send.replace(r#"{"kind":"text","text":"x"}"#, part);
+    let deep = format!("{}{}", "[".repeat(110), "]".repeat(110));
+    vec![
+        ("{}".into(), "message"),
+        (send.replace(r#""m-1""#, "5"), "message.messageId"),
+        (send.replace(r#""m-1""#, r#""a\u0000b""#), "message.messageId"),
+        (send.replace(r#""m-1""#, &format!("{:?}", "x".repeat(300))), "message.messageId"),
+        (send.replace(r#""user""#, r#""king""#), "message.role"),
+        (send.replace(r#""role":"user","#, ""), "message.role"),
+        (send.replace(r#"[{"kind":"text","text":"x"}]"#, "[]"), "message.parts"),
+        (send.replace(r#"[{"kind":"text","text":"x"}]"#, "7"), "message.parts"),
+        (part("{}"), "message.parts[0]"),
+        (part(r#"{"kind":"video","text":"x"}"#), "message.parts[0].kind"),
+        (part(r#"{"kind":"text"}"#), "message.parts[0].text"),
+        (part(r#"{"kind":"text","text":7}"#), "message.parts[0].text"),
+        (part(r#"{"kind":"text","text":"\ud800"}"#), "message.parts[0].text"),
+        (part(r#"{"kind":"file","file":{}}"#), "message.parts[0].file"),
+        (part(r#"{"kind":"file","file":{"bytes":"!"}}"#), "message.parts[0].file.bytes"),
+        (part(&format!(r#"{{"kind":"data","data":{deep}}}"#)), "message.parts[0].data"),
+        (
+            send.replace("}}", r#"},"configuration":{"historyLength":-1}}"#),
+            "configuration.historyLength",
+        ),
+        (send.replace("}}", r#"},"configuration":{"blocking":"no"}}"#), "configuration.blocking"),
+        (send.replace("}}", r#"},"configuration":7}"#), "configuration"),
+    ]
+}
+
+#[tokio::test]
+async fn wrong_members_of_older_versions_are_named_as_well() {
+    let server = server::start().await;
+    let unstated = |path: &str| ask("POST", path).without("a2a-version");
+    for (params, field) in wrong_older_params() {
+        let names = format!(r#""field":"{field}"#);
+        for method in ["message/send", "message/stream"] {
+            let reply = unstated("/a2a").body(rpc(method, &params)).to(server.address).await;
+            check(&params, &reply, 200, &names);
+            check(&params, &reply, 200, r#""id":1,"error":{"code":-32602,"#);
+        }
+        for path in ["/v1/message:send", "/v1/message:stream"] {
+            let reply = unstated(path).body(params.clone()).to(server.address).await;
+            check(&params, &reply, 422, &names);
+            check(&params, &reply, 422, r#"{"error":"InvalidParamsError","code":-32602,"#);
+        }
+        if field.starts_with("configuration") {
+            continue; // 0.1 has none.
+        }
+        let params = params.replace(r#""kind""#, r#""type""#);
+        let names = names.replace(".kind", ".type");
+        for method in ["tasks/send", "tasks/sendSubscribe"] {
+            let reply = unstated("/a2a").body(rpc(method, &params)).to(server.address).await;
+            check(&params, &reply, 200, &names);
+            check(&params, &reply, 200, r#""id":1,"error":{"code":-32602,"#);
+        }
+        for path in ["/tasks/send", "/tasks/sendSubscribe"] {
+            let reply = unstated(path).body(params.clone()).to(server.address).await;
+            check(&params, &reply, 422, &names);
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_params_of_other_older_operations_are_named() {
+    let server = server::start().await;
+    let cases = [
+        ("tasks/get", "{}", r#""field":"id""#),
+        ("tasks/get", r#"{"id":5}"#, r#""field":"id""#),
+        ("tasks/get", r#"{"id":"x","historyLength":-1}"#, r#""field":"historyLength""#),
+        ("tasks/cancel", r#"{"id":"a\nb"}"#, r#""field":"id""#),
+        ("tasks/resubscribe", "{}", r#""field":"id""#),
+        (
+            "tasks/pushNotificationConfig/set",
+            r#"{"taskId":"t"}"#,
+            r#""field":"pushNotificationConfig"#,
+        ),
+        ("tasks/pushNotificationConfig/get", "{}", r#""field":"id""#),
+        (
+            "tasks/pushNotificationConfig/delete",
+            r#"{"id":"t"}"#,
+            r#""field":"pushNotificationConfigId""#,
+        ),
+        ("tasks/send", r#"{"id":7,"message":{}}"#, r#""field":"id""#),
+    ];
+    for (method, params, says) in cases {
+        let reply = ask("POST", "/a2a").without("a2a-version").body(rpc(method, params));
+        let reply = reply.to(server.address).await;
+        check(params, &reply, 200, says);
+        check(params, &reply, 200, r#""code":-32602"#);
+    }
+    let cases = [
+        ("POST", "/v1/message:send", "{", 400, "JSONParseError"),
+        ("POST", "/v1/message:send", "[]", 422, "InvalidParamsError"),
+        ("GET", "/v1/tasks/x?historyLength=-1", "", 422, "InvalidParamsError"),
+        ("GET", "/v1/tasks/%00", "", 422, "InvalidParamsError"),
+        ("GET", "/v1/tasks/unknown", "", 404, "TaskNotFoundError"),
+        ("POST", "/v1/tasks/unknown:cancel", "", 404, "TaskNotFoundError"),
+        ("DELETE", "/v1/tasks/x", "", 405, "MethodNotFoundError"),
+        ("GET", "/v1/card", "", 501, "UnsupportedOperationError"),
+        ("GET", "/agent/authenticatedExtendedCard", "", 501, "UnsupportedOperationError"),
+        ("POST", "/tasks/send", "{", 400, "JSONParseError"),
+        ("GET", "/tasks/unknown", "", 404, "TaskNotFoundError"),
+        ("GET", "/tasks/send", "", 404, "TaskNotFoundError"),
+        ("PUT", "/tasks/send", "", 405, "MethodNotFoundError"),
+        (
+            "POST",
+            "/tasks/x/pushNotification/set",
+            r#"{"url":"http://x"}"#,
+            501,
+            "PushNotificationNotSupportedError",
+        ),
+    ];
+    for (method, path, body, status, class) in cases {
+        let request = ask(method, path).without("a2a-version");
+        let request = if body.is_empty() { request } else { request.body(body) };
+        let reply = request.to(server.address).await;
+        check(path, &reply, status, &format!(r#"{{"error":"{class}","code":-32"#));
+        assert_eq!(reply.header("content-type"), Some("application/json"), "{path}");
     }
     server.stop().await;
 }

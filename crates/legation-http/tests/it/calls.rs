@@ -107,6 +107,29 @@ async fn a_send_with_a_key_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_further_message_with_a_key_is_received_once_on_both_bindings() {
+    let server = server::start().await;
+    let wait = say("wait").replace("]}}", r#"]},"configuration":{"returnImmediately":true}}"#);
+    let sent = call(&server, "SendMessage", &wait).await;
+    let id = sent.text_after(r#""task":{"id":""#);
+    let further = format!(r#""taskId":"{id}","messageId":"m-2""#);
+    let further = wait.replace(r#""messageId":"m-1""#, &further);
+    let other = further.replace("wait", "other");
+    let rpc_send = ask("POST", "/a2a").and("idempotency-key", "k-2");
+    let rest_send = ask("POST", "/message:send").and("idempotency-key", "k-2");
+    let replies = [
+        rpc_send.body(rpc("SendMessage", &further)).to(server.address).await,
+        rest_send.clone().body(further).to(server.address).await,
+    ];
+    for reply in replies {
+        assert_eq!(reply.body.matches("m-2").count(), 1, "{reply:?}");
+    }
+    let other = rest_send.body(other).to(server.address).await;
+    assert!(other.status == 400 && other.body.contains("Idempotency-Key"), "{other:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn large_files_go_through_whole() {
     let server = server::start().await;
     let data = "A".repeat(4 << 20);

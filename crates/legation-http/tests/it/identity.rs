@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use legation_auth::{Bearer, Token};
 use legation_core::Caller;
-use legation_http::Security;
+use legation_http::{Security, Version};
+use legation_wire::operation;
 
-use crate::client::{ask, exchange, rpc, say};
+use crate::client::{Ask, ask, exchange, rpc, say};
 use crate::server::{self, Server};
 
 const ANN: &str = "lgn_ann-has-a-token-of-enough-bytes-0001";
@@ -21,17 +22,33 @@ async fn start() -> Server {
     server::start_with(Arc::new(bearer), |settings| settings.security = Security::Bearer).await
 }
 
-/// A request for each operation on each binding and mount.
-fn operations() -> Vec<(&'static str, String, String)> {
+/// A request for each operation of each version on each binding and mount, with the version stated
+/// and, where the method or the path say it as well, without.
+fn operations() -> Vec<(String, Ask)> {
     let mut all = Vec::new();
-    for row in &legation_wire::operation::TABLE {
-        for path in ["/", "/a2a", "/a2a/", "/a2a/agents/echo"] {
-            all.push(("POST", path.to_owned(), rpc(row.method, "{}")));
+    let mut add = |version: Version, method: &str, path: &str, body: String| {
+        let name = format!("{} {method} {path} {body}", version.name());
+        let stated = ask(method, path).with("a2a-version", version.name()).body(body);
+        if version != Version::V1_0 {
+            all.push((name.clone(), stated.clone().without("a2a-version")));
         }
-        for mount in ["", "/acme", "/a2a/agents/echo"] {
-            for verb in row.verbs {
-                let path = row.path.replace("{id}", "1").replace("{taskId}", "2");
-                all.push((verb.name(), format!("{mount}{path}"), "{}".into()));
+        all.push((name, stated));
+    };
+    for version in Version::SERVED {
+        for row in operation::rows(version) {
+            for path in ["/", "/a2a", "/a2a/", "/a2a/agents/echo", "/a2a/echo"] {
+                add(version, "POST", path, rpc(row.method, "{}"));
+            }
+            for mount in ["", "/acme", "/a2a/agents/echo", "/a2a/echo"] {
+                if mount == "/acme" && version != Version::V1_0 {
+                    continue;
+                }
+                for verb in row.verbs {
+                    let path = ["{id}", "{taskId}", "{pushNotificationConfigId}"]
+                        .iter()
+                        .fold(row.path.to_owned(), |path, name| path.replace(name, "1"));
+                    add(version, verb.name(), &format!("{mount}{path}"), "{}".into());
+                }
             }
         }
     }
@@ -42,8 +59,7 @@ fn operations() -> Vec<(&'static str, String, String)> {
 async fn no_operation_is_anonymous() {
     let server = start().await;
     let wrong = format!("Bearer {ANN}x");
-    for (method, path, body) in operations() {
-        let request = ask(method, &path).body(body);
+    for (name, request) in operations() {
         let two = request.clone().and("authorization", &format!("Bearer {ANN}"));
         let cases = [
             request.clone(),
@@ -54,13 +70,13 @@ async fn no_operation_is_anonymous() {
         ];
         for case in cases {
             let reply = case.to(server.address).await;
-            assert_eq!(reply.status, 401, "{method} {path} {reply:?}");
+            assert_eq!(reply.status, 401, "{name} {reply:?}");
             let challenge = reply.header("www-authenticate").expect("a challenge");
             assert!(challenge.starts_with(r#"Bearer realm="legation""#), "{challenge}");
             assert!(reply.body.contains("UNAUTHENTICATED"), "{reply:?}");
         }
         let known = request.and("authorization", &format!("Bearer {ANN}"));
-        assert_ne!(known.to(server.address).await.status, 401, "{method} {path}");
+        assert_ne!(known.to(server.address).await.status, 401, "{name}");
     }
     server.stop().await;
 }

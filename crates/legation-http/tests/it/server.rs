@@ -38,13 +38,24 @@ pub(crate) async fn start_with(
     let service = Service::builder(store)
         .agent(Profile::new("echo", "Echo", "Says it again"), Echo)
         .agent(Profile::new("counter", "Counter", "Counts"), Counter { on_restart })
-        .build();
+        .build()
+        .expect("agents with slugs of their own");
+    serve(service, directory, authenticator, change).await
+}
+
+/// Serves a service whose store is in this directory.
+pub(crate) async fn serve(
+    service: Arc<Service>,
+    directory: tempfile::TempDir,
+    authenticator: Arc<dyn Authenticator>,
+    change: impl FnOnce(&mut Settings),
+) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
-    let mut settings = Settings::new(&format!("http://{address}"), Security::Open);
+    let mut settings = Settings::new(Security::Open);
     change(&mut settings);
-    let (drain, http) =
-        (CancellationToken::new(), Http { service: service.clone(), authenticator, settings });
+    let http = Http::new(service.clone(), authenticator, settings).expect("sound cards");
+    let drain = CancellationToken::new();
     let serving = http.serve(listener, drain.clone());
     let task = tokio::spawn(async move { serving.await.expect("a listener with an address") });
     Server { address, service, drain, task, _directory: directory }

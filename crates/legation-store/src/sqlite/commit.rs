@@ -3,38 +3,22 @@
 use std::collections::HashMap;
 
 use legation_core::Scope;
-use legation_core::store::{Birth, StoreError, TaskKey};
+use legation_core::store::{Append, Birth, Outcome, Remembered, StoreError, TaskKey};
 use legation_model::TaskState;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::batch::{Batch, Change, Head, Origin, Row};
+use super::batch::{Answer, Batch, Change, Head, Origin, Row};
 use super::contexts::{self, Contexts};
 use super::failure::Failure;
 use super::log::{FORMAT, join, row_id};
-use super::read;
 use super::scopes::{Numbers, Scopes, intern};
+use super::{keys, read};
 
 /// How many tasks a state of a scope gained or lost, by the scope's and the state's number.
 pub(super) type Counts = HashMap<(i64, i32), i64>;
 
 /// Scopes that were looked up or made and are not in memory yet.
 pub(super) type Learned = Vec<(Scope, Numbers)>;
-
-/// Writes all that a batch does. The scopes it returns hold once the transaction is committed.
-pub(super) fn write(
-    connection: &Connection,
-    batch: &mut Batch,
-    scopes: &Scopes,
-) -> Result<Learned, Failure> {
-    let mut writing = Writing::new(connection, scopes)?;
-    for change in &mut batch.changes {
-        if writing.task(change)? {
-            writing.rows(change)?;
-        }
-    }
-    add_counts(connection, &writing.counts)?;
-    Ok(writing.learned)
-}
 
 /// Adds to the counters.
 pub(super) fn add_counts(connection: &Connection, counts: &Counts) -> Result<(), Failure> {
@@ -48,19 +32,8 @@ pub(super) fn add_counts(connection: &Connection, counts: &Counts) -> Result<(),
     Ok(())
 }
 
-/// What the database says about a task.
-pub(super) fn head(connection: &Connection, key: TaskKey) -> Result<Option<Head>, Failure> {
-    let mut select = connection.prepare_cached(
-        "SELECT scope, epoch, state, status_at, snapshot,
-                (SELECT max(id) FROM task_events WHERE id BETWEEN ?1 << 24 AND (?1 + 1 << 24) - 1)
-         FROM tasks WHERE key = ?1",
-    )?;
-    let mut rows = select.query([key.0])?;
-    rows.next()?.map(read::head).transpose()
-}
-
 /// The statements of a transaction, prepared once for all its tasks.
-struct Writing<'a> {
+pub(super) struct Writing<'a> {
     connection: &'a Connection,
     scopes: &'a Scopes,
     insert_task: CachedStatement<'a>,
@@ -74,7 +47,7 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn new(connection: &'a Connection, scopes: &'a Scopes) -> Result<Self, Failure> {
+    pub(super) fn new(connection: &'a Connection, scopes: &'a Scopes) -> Result<Self, Failure> {
         let insert_task = connection.prepare_cached(
             "INSERT INTO tasks
                  (key, id, scope, context, state, status_at, created_at, epoch, snapshot)
@@ -102,6 +75,57 @@ impl<'a> Writing<'a> {
         })
     }
 
+    /// What the database says about a task.
+    pub(super) fn head(&self, key: TaskKey) -> Result<Option<Head>, Failure> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT scope, epoch, state, status_at, snapshot,
+                    (SELECT max(id) FROM task_events
+                     WHERE id BETWEEN ?1 << 24 AND (?1 + 1 << 24) - 1)
+             FROM tasks WHERE key = ?1",
+        )?;
+        let mut rows = select.query([key.0])?;
+        rows.next()?.map(read::head).transpose()
+    }
+
+    /// Lets the keys of an append stand for its task; else gives what one of them stands for.
+    ///
+    /// This is written before the batch, so that of two writes with a key the second is refused
+    /// before it is merged with anything.
+    pub(super) fn keys(
+        &mut self,
+        change: &Change,
+        append: &Append,
+    ) -> Result<Option<Remembered>, Failure> {
+        if append.keys.is_empty() {
+            return Ok(None);
+        }
+        let (scope, id) = match &change.origin {
+            Origin::Born(birth) => (self.numbers(&birth.scope)?.scope, birth.id.clone()),
+            Origin::Stored(head) => (head.scope, read::id(self.connection, change.key)?),
+        };
+        let outcome = Outcome::Task(id);
+        keys::remember(self.connection, scope, &append.keys, &outcome, append.status_at)
+    }
+
+    /// Writes a direct answer; else gives what its key stands for.
+    pub(super) fn answer(&mut self, answer: &Answer) -> Result<Option<Remembered>, Failure> {
+        let scope = self.numbers(&answer.scope)?.scope;
+        let outcome = Outcome::Message(answer.message.clone());
+        let keys = std::slice::from_ref(&answer.idempotency);
+        keys::remember(self.connection, scope, keys, &outcome, answer.at)
+    }
+
+    /// Writes all that a batch does. The scopes it returns hold once the transaction is committed.
+    pub(super) fn write(mut self, batch: &mut Batch) -> Result<Learned, Failure> {
+        for change in &mut batch.changes {
+            if self.task(change)? {
+                self.rows(change)?;
+            }
+        }
+        add_counts(self.connection, &self.counts)?;
+        Ok(self.learned)
+    }
+
     /// Writes the row of a task; false when its birth is refused.
     fn task(&mut self, change: &mut Change) -> Result<bool, Failure> {
         let refusal = match &change.origin {
@@ -117,11 +141,6 @@ impl<'a> Writing<'a> {
 
     fn born(&mut self, change: &Change, birth: &Birth) -> Result<Option<StoreError>, Failure> {
         let Numbers { scope, owner } = self.numbers(&birth.scope)?;
-        if let Some(idempotency) = &birth.idempotency
-            && let Some(earlier) = read::remembered(self.connection, scope, &idempotency.key)?
-        {
-            return Ok(Some(StoreError::Taken(Box::new(earlier))));
-        }
         let context =
             self.contexts.join(owner, &birth.context_id, birth.created_at, change.status_at)?;
         let inserted = self.insert_task.execute(params![
@@ -137,9 +156,9 @@ impl<'a> Writing<'a> {
         ])?;
         if inserted == 0 {
             contexts::leave(self.connection, context)?;
+            keys::forget(self.connection, scope, &change.keys)?;
             return Ok(Some(StoreError::Fenced));
         }
-        remember(self.connection, scope, birth)?;
         self.count(scope, change.state, 1);
         Ok(None)
     }
@@ -204,15 +223,4 @@ impl<'a> Writing<'a> {
 fn is_activity(head: &Head, change: &Change) -> bool {
     let begins = (head.state, change.state) == (TaskState::Submitted, TaskState::Working);
     (head.state, head.status_at) != (change.state, change.status_at) && !begins
-}
-
-fn remember(connection: &Connection, scope: i64, birth: &Birth) -> Result<(), Failure> {
-    let Some(idempotency) = &birth.idempotency else { return Ok(()) };
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO idempotency (scope, key, task, digest, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    let (task, created_at) = (birth.id.as_str(), birth.created_at.as_millis());
-    insert.execute((scope, &idempotency.key, task, idempotency.digest, created_at))?;
-    Ok(())
 }

@@ -11,6 +11,7 @@ mod contexts;
 mod directory;
 mod failure;
 mod health;
+mod keys;
 mod list;
 mod log;
 mod open;

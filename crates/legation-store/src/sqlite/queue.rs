@@ -3,21 +3,23 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use legation_core::store::{Append, Done, StoreError, Swept, TaskKey};
+use legation_core::store::{Done, StoreError, Swept, TaskKey};
 use legation_model::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-/// Appends in one transaction at most. Streams queue many appends of the same task, which merge
-/// into few rows, so a wide batch is far cheaper for them than two narrow ones.
-const MOST_APPENDS: usize = 1024;
+use super::batch::Write;
 
-/// Bytes of appends in one transaction after which no more are added.
+/// Writes in one transaction at most. Streams queue many appends of the same task, which merge
+/// into few rows, so a wide batch is far cheaper for them than two narrow ones.
+const MOST_WRITES: usize = 1024;
+
+/// Bytes of writes in one transaction after which no more are added.
 const MOST_BYTES: usize = 8 << 20;
 
 /// Something for the writer to do.
 pub(super) enum Op {
-    Append(Append, Done),
+    Write(Write, Done),
     Sweep(SweepStep),
 }
 
@@ -30,17 +32,17 @@ pub(super) struct SweepStep {
     pub(super) reply: oneshot::Sender<Result<Swept, StoreError>>,
 }
 
-/// Appends for one transaction, with whom to tell, in the same order.
+/// Writes for one transaction, with whom to tell, in the same order.
 #[derive(Default)]
 pub(super) struct Taken {
-    pub(super) appends: Vec<Append>,
+    pub(super) writes: Vec<Write>,
     pub(super) dones: VecDeque<Done>,
     pub(super) bytes: usize,
 }
 
 /// What the writer does next.
 pub(super) enum Work {
-    Appends,
+    Writes,
     Sweep(SweepStep),
     /// The queue is closed and empty.
     End,
@@ -63,18 +65,18 @@ struct State {
 
 impl Queue {
     /// Adds something to do; gives it back when the queue is closed.
-    pub(super) fn push(&self, op: Op) -> Result<(), Op> {
+    pub(super) fn push(&self, op: Op) -> Option<Op> {
         let mut state = self.state.lock();
         if state.closed {
-            return Err(op);
+            return Some(op);
         }
-        if let Op::Append(append, _) = &op {
-            self.backlog.fetch_add(append.bytes(), Ordering::Relaxed);
+        if let Op::Write(write, _) = &op {
+            self.backlog.fetch_add(write.bytes(), Ordering::Relaxed);
         }
         state.ops.push_back(op);
         drop(state);
         self.filled.notify_one();
-        Ok(())
+        None
     }
 
     /// Takes nothing more; what is queued is still done.
@@ -83,7 +85,7 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Waits for something to do. Appends are put into `taken`.
+    /// Waits for something to do. Writes are put into `taken`.
     pub(super) fn take(&self, taken: &mut Taken) -> Work {
         let mut state = self.state.lock();
         while state.ops.is_empty() {
@@ -94,7 +96,7 @@ impl Queue {
         }
         while let Some(op) = state.ops.pop_front() {
             match op {
-                Op::Append(append, done) => taken.add(append, done),
+                Op::Write(write, done) => taken.add(write, done),
                 Op::Sweep(step) if taken.dones.is_empty() => return Work::Sweep(step),
                 Op::Sweep(_) => {
                     state.ops.push_front(op);
@@ -105,28 +107,28 @@ impl Queue {
                 break;
             }
         }
-        Work::Appends
+        Work::Writes
     }
 
-    /// Bytes of appends that were pushed and not settled.
+    /// Bytes of writes that were pushed and not settled.
     pub(super) fn backlog(&self) -> usize {
         self.backlog.load(Ordering::Relaxed)
     }
 
-    /// Takes bytes of appends whose outcome is certain off the backlog.
+    /// Takes bytes of writes whose outcome is certain off the backlog.
     pub(super) fn settle(&self, bytes: usize) {
         self.backlog.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
 impl Taken {
-    fn add(&mut self, append: Append, done: Done) {
-        self.bytes += append.bytes();
-        self.appends.push(append);
+    fn add(&mut self, write: Write, done: Done) {
+        self.bytes += write.bytes();
+        self.writes.push(write);
         self.dones.push_back(done);
     }
 
     fn is_full(&self) -> bool {
-        self.dones.len() >= MOST_APPENDS || self.bytes >= MOST_BYTES
+        self.dones.len() >= MOST_WRITES || self.bytes >= MOST_BYTES
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use legation_core::Scope;
-use legation_core::store::{Remembered, Seq, Stored, TaskKey};
+use legation_core::store::{Seq, Stored, TaskKey};
 use legation_model::{TaskId, TaskState, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row, params};
@@ -12,15 +12,17 @@ use rusqlite::{Connection, Params, Row, params};
 use super::batch::Head;
 use super::failure::Failure;
 use super::log::{last_of_row, row_ids, split};
-use super::scopes::{Scopes, covers, within};
+use super::scopes::Scopes;
 
 /// A task joined with its rows from the newest snapshot on. One statement, so that the two agree.
 macro_rules! select_task {
-    ($condition:literal) => {
+    ($joined:literal, $condition:literal) => {
         concat!(
             "SELECT t.scope, t.epoch, t.state, t.status_at, t.snapshot, e.id, t.key, t.id,
                     e.snapshot, CASE WHEN e.snapshot IS NULL THEN e.entries END
-             FROM tasks t JOIN task_events e
+             FROM tasks t ",
+            $joined,
+            " JOIN task_events e
                ON e.id BETWEEN (t.key << 24) + coalesce(t.snapshot, 0) AND (t.key + 1 << 24) - 1
              WHERE ",
             $condition,
@@ -29,15 +31,21 @@ macro_rules! select_task {
     };
 }
 
-/// The task with a public name, within a scope.
+/// The task with a public name, within a scope. Where several agents have one of that name, it is
+/// the oldest.
 pub(super) fn load(
     connection: &Connection,
     scopes: &Scopes,
     scope: &Scope,
     id: &TaskId,
 ) -> Result<Option<Stored>, Failure> {
-    let task = stored(connection, scopes, select_task!("t.id = ?1"), [id.as_str()])?;
-    Ok(task.filter(|task| covers(scope, &task.scope)))
+    let sql = select_task!(
+        "JOIN scopes s ON s.key = t.scope",
+        "t.id = ?1 AND s.deployment = ?2 AND s.tenant = ?3
+           AND (?4 IS NULL OR s.owner = ?4) AND (?5 IS NULL OR s.agent = ?5)"
+    );
+    let Scope { deployment, tenant, owner, agent } = scope;
+    stored(connection, scopes, sql, params![id.as_str(), deployment, tenant, owner, agent])
 }
 
 /// The task with a key, whosever it is.
@@ -46,7 +54,7 @@ pub(super) fn load_by_key(
     scopes: &Scopes,
     key: i64,
 ) -> Result<Stored, Failure> {
-    let task = stored(connection, scopes, select_task!("t.key = ?1"), [key])?;
+    let task = stored(connection, scopes, select_task!("", "t.key = ?1"), [key])?;
     task.ok_or_else(|| Failure::unreadable("a task without a log"))
 }
 
@@ -61,10 +69,14 @@ fn stored(
     let mut task = None::<Stored>;
     while let Some(row) = rows.next()? {
         let Head { scope, epoch, last, state, status_at, .. } = head(row)?;
+        let key = TaskKey(row.get(6)?);
+        if task.as_ref().is_some_and(|task| task.key != key) {
+            break;
+        }
         let task = match &mut task {
             Some(task) => task,
             none => none.insert(Stored {
-                key: TaskKey(row.get(6)?),
+                key,
                 scope: scopes.get(connection, scope)?,
                 id: task_id(row, 7)?,
                 epoch,
@@ -124,31 +136,12 @@ pub(super) fn entries(
     Ok(found)
 }
 
-/// What an idempotency key of the scope stands for.
-pub(super) fn remembered_in(
-    connection: &Connection,
-    scope: &Scope,
-    key: &str,
-) -> Result<Option<Remembered>, Failure> {
-    for number in within(connection, scope)? {
-        if let Some(found) = remembered(connection, number, key)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
-
-/// What an idempotency key of the scope with this number stands for.
-pub(super) fn remembered(
-    connection: &Connection,
-    scope: i64,
-    key: &str,
-) -> Result<Option<Remembered>, Failure> {
-    let mut select = connection
-        .prepare_cached("SELECT task, digest FROM idempotency WHERE scope = ?1 AND key = ?2")?;
-    let mut rows = select.query((scope, key))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(Remembered { task: task_id(row, 0)?, digest: row.get(1)? }))
+/// The public name of a task that is stored.
+pub(super) fn id(connection: &Connection, key: TaskKey) -> Result<TaskId, Failure> {
+    let mut select = connection.prepare_cached("SELECT id FROM tasks WHERE key = ?1")?;
+    let mut rows = select.query([key.0])?;
+    let row = rows.next()?.ok_or_else(|| Failure::unreadable("a log without a task"))?;
+    task_id(row, 0)
 }
 
 /// Submitted and working tasks of a deployment after a key, by key.
@@ -184,12 +177,12 @@ pub(super) fn head(row: &Row<'_>) -> Result<Head, Failure> {
     })
 }
 
-fn task_id(row: &Row<'_>, column: usize) -> Result<TaskId, Failure> {
+pub(super) fn task_id(row: &Row<'_>, column: usize) -> Result<TaskId, Failure> {
     let text: Arc<str> = row.get(column)?;
     TaskId::parse(&text).map_err(|bad| Failure::unreadable(format!("a task id: {bad}")))
 }
 
-fn blob(row: &Row<'_>, column: usize) -> Result<Option<Bytes>, Failure> {
+pub(super) fn blob(row: &Row<'_>, column: usize) -> Result<Option<Bytes>, Failure> {
     match row.get_ref(column)? {
         ValueRef::Blob(bytes) => Ok(Some(Bytes::copy_from_slice(bytes))),
         ValueRef::Null => Ok(None),

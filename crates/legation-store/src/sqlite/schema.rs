@@ -7,7 +7,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{OpenError, Options};
 
 /// Forward-only: a step that was released is never changed, only followed by another.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/1_tasks.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/1_tasks.sql"),
+    include_str!("../../migrations/2_answers.sql"),
+    include_str!("../../migrations/3_names.sql"),
+];
 
 /// Marks the file as ours: "Lega".
 const APPLICATION_ID: i64 = 0x4c65_6761;

@@ -122,12 +122,3 @@ pub(super) fn within(connection: &Connection, scope: &Scope) -> Result<Vec<i64>,
     let numbers = select.query_map(place, |row| row.get(0))?;
     Ok(numbers.collect::<Result<_, _>>()?)
 }
-
-/// Whether a row of the one scope may be seen by a call with the other.
-pub(super) fn covers(asked: &Scope, row: &Scope) -> bool {
-    let fits = |asked: &Option<Arc<str>>, row: &Option<Arc<str>>| asked.is_none() || asked == row;
-    asked.deployment == row.deployment
-        && asked.tenant == row.tenant
-        && fits(&asked.owner, &row.owner)
-        && fits(&asked.agent, &row.agent)
-}

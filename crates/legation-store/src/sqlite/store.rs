@@ -8,19 +8,20 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use bytes::Bytes;
 use legation_core::store::{
-    Append, Done, Page, Query, Remembered, Seq, StoreError, Stored, Swept, TaskKey,
+    Append, Done, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored, Swept, TaskKey,
 };
 use legation_core::{Scope, TaskStore};
 use legation_model::{TaskId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::batch::{Answer, Write};
 use super::directory::Directory;
 use super::open::{self, OpenError};
 use super::queue::{Op, SweepStep};
 use super::readers::Readers;
 use super::writer::{self, Shared};
-use super::{Options, list, read, sweep};
+use super::{Options, keys, list, read, sweep};
 
 /// Tasks that one step of a sweep removes at most: appends wait for a step.
 const SWEEP_STEP: usize = 64;
@@ -85,12 +86,7 @@ impl TaskStore for SqliteStore {
     }
 
     fn append(&self, append: Append, done: Done) {
-        if let Err(Op::Append(_, done)) = self.shared.queue.push(Op::Append(append, done)) {
-            // Not on this thread, which may hold a lock that the callback takes. Without a thread
-            // the callback is dropped, which tells a caller that listens the same.
-            let refuse = move || done(Err(closed()));
-            let _ = thread::Builder::new().spawn(refuse);
-        }
+        self.write(Write::Append(append), done);
     }
 
     fn backlog(&self) -> usize {
@@ -121,7 +117,23 @@ impl TaskStore for SqliteStore {
     }
 
     async fn remembered(&self, scope: &Scope, key: &str) -> Result<Option<Remembered>, StoreError> {
-        self.readers.read(|connection| read::remembered_in(connection, scope, key))
+        self.readers.read(|connection| keys::remembered_in(connection, scope, key))
+    }
+
+    async fn remember(
+        &self,
+        scope: &Scope,
+        idempotency: Idempotency,
+        answer: Bytes,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if scope.owner.is_none() || scope.agent.is_none() {
+            return Err(StoreError::damaged("an answer is kept for an owner and of an agent"));
+        }
+        let (reply, outcome) = oneshot::channel();
+        let answer = Answer { scope: scope.clone(), idempotency, message: answer, at };
+        self.write(Write::Answer(Box::new(answer)), Box::new(|result| drop(reply.send(result))));
+        outcome.await.unwrap_or_else(|_| Err(closed()))
     }
 
     async fn unfinished(
@@ -163,6 +175,15 @@ impl TaskStore for SqliteStore {
 }
 
 impl SqliteStore {
+    fn write(&self, write: Write, done: Done) {
+        if let Some(Op::Write(_, done)) = self.shared.queue.push(Op::Write(write, done)) {
+            // Not on this thread, which may hold a lock that the callback takes. Without a thread
+            // the callback is dropped, which tells a caller that listens the same.
+            let refuse = move || done(Err(closed()));
+            let _ = thread::Builder::new().spawn(refuse);
+        }
+    }
+
     async fn sweep_step(
         &self,
         deployment: &str,

@@ -7,7 +7,7 @@ use legation_core::store::{StoreError, Swept};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::batch::Batch;
-use super::commit::{self, Learned};
+use super::commit::Writing;
 use super::failure::{Consequence, Failure};
 use super::health::Health;
 use super::queue::{Queue, SweepStep, Taken, Work};
@@ -84,7 +84,7 @@ impl Writer {
         }
         loop {
             match self.shared.queue.take(&mut self.taken) {
-                Work::Appends => self.append(),
+                Work::Writes => self.write(),
                 Work::Sweep(step) => self.sweep(step),
                 Work::End => return,
             }
@@ -92,7 +92,7 @@ impl Writer {
         }
     }
 
-    fn append(&mut self) {
+    fn write(&mut self) {
         let written = match self.shared.health.ended() {
             Some(error) => Err(error),
             None => self.write_batch().map_err(|failure| self.shared.failed(failure)),
@@ -107,7 +107,7 @@ impl Writer {
         self.shared.health.recover();
         self.shared.queue.settle(std::mem::take(&mut self.taken.bytes));
         for outcome in self.batch.outcomes() {
-            let done = self.taken.dones.pop_front().expect("every append has an outcome");
+            let done = self.taken.dones.pop_front().expect("every write has an outcome");
             done(outcome);
         }
         self.batch.clear();
@@ -115,7 +115,7 @@ impl Writer {
 
     fn refuse(&mut self, error: &StoreError) {
         self.shared.queue.settle(std::mem::take(&mut self.taken.bytes));
-        self.taken.appends.clear();
+        self.taken.writes.clear();
         self.batch.clear();
         while let Some(done) = self.taken.dones.pop_front() {
             done(Err(error.clone()));
@@ -125,10 +125,11 @@ impl Writer {
     fn write_batch(&mut self) -> Result<(), Failure> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for append in self.taken.appends.drain(..) {
-            self.batch.add(append, |key| commit::head(&transaction, key))?;
+        let mut writing = Writing::new(&transaction, &self.shared.scopes)?;
+        for write in self.taken.writes.drain(..) {
+            self.batch.add(write, &mut writing)?;
         }
-        let learned: Learned = commit::write(&transaction, &mut self.batch, &self.shared.scopes)?;
+        let learned = writing.write(&mut self.batch)?;
         transaction.commit()?;
         learned.into_iter().for_each(|(scope, numbers)| self.shared.scopes.learn(scope, numbers));
         Ok(())

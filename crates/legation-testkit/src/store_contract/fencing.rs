@@ -1,23 +1,12 @@
 //! Which appends a store refuses, and that this harms no other.
 
-use legation_core::store::{Append, Remembered, StoreError};
+use legation_core::store::Append;
 use legation_model::TaskState;
 
 use super::Open;
-use super::fixture::{Draft, append_all, home, scope, write};
+use super::fixture::{Draft, append_all, home, words, write};
 
 const WORKING: TaskState = TaskState::Working;
-
-/// The outcomes of appends in words that can be compared.
-fn words(outcomes: &[Result<(), StoreError>]) -> Vec<&'static str> {
-    let word = |outcome: &Result<(), StoreError>| match outcome {
-        Ok(()) => "ok",
-        Err(StoreError::Fenced) => "fenced",
-        Err(StoreError::Taken(_)) => "taken",
-        Err(StoreError::Full | StoreError::Unavailable(_) | StoreError::Damaged(_)) => "failed",
-    };
-    outcomes.iter().map(word).collect()
-}
 
 /// A run that was replaced cannot write any more, whether or not it knows.
 pub async fn a_lower_epoch_is_refused_and_a_higher_one_takes_over(open: Open<'_>) {
@@ -66,34 +55,4 @@ pub async fn a_refused_append_fails_alone(open: Open<'_>) {
     assert_eq!(words(&outcomes), ["ok", "fenced", "fenced", "ok", "ok"]);
     assert_eq!((one.load(&*store).await.seq, two.load(&*store).await.seq), (2, 3));
     assert!(store.load(&home(), &never.id).await.expect("a readable store").is_none());
-}
-
-/// The second birth with a key is refused and told of the first, within a batch and later.
-pub async fn an_idempotency_key_belongs_to_one_task(open: Open<'_>) {
-    let store = open();
-    let other = scope("deployment", "tenant", Some("owner"), Some("other agent"));
-    let mut first = Draft::new(&*store).keyed("key", 1);
-    let mut second = Draft::new(&*store).keyed("key", 2);
-    let mut third = Draft::new(&*store).keyed("key", 3);
-    let mut elsewhere = Draft::new(&*store).within(&other, "context").keyed("key", 4);
-    let appends = [
-        first.add(1, WORKING, 1),
-        second.add(1, WORKING, 1),
-        second.add(1, WORKING, 1),
-        elsewhere.add(1, WORKING, 1),
-    ];
-    let outcomes = append_all(&*store, appends).await;
-    assert_eq!(words(&outcomes), ["ok", "taken", "fenced", "ok"]);
-    let later = append_all(&*store, [third.add(1, WORKING, 2), third.add(1, WORKING, 2)]).await;
-    assert_eq!(words(&later), ["taken", "fenced"]);
-
-    let expected = Remembered { task: first.id.clone(), digest: [1; 32] };
-    for outcome in [&outcomes[1], &later[0]] {
-        let Err(StoreError::Taken(remembered)) = outcome else { unreachable!("checked above") };
-        assert_eq!(**remembered, expected);
-    }
-    let remembered = store.remembered(&home(), "key").await.expect("a readable store");
-    assert_eq!(remembered, Some(expected));
-    assert_eq!(store.remembered(&home(), "no key").await.expect("a readable store"), None);
-    assert!(store.load(&home(), &second.id).await.expect("a readable store").is_none());
 }

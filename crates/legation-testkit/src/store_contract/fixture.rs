@@ -32,6 +32,10 @@ pub(super) fn context(name: &str) -> ContextId {
     ContextId::parse(name).expect("a valid id")
 }
 
+pub(super) fn idempotency(key: &str, digest: u8) -> Idempotency {
+    Idempotency { key: key.to_owned(), digest: [digest; 32] }
+}
+
 /// Writes one task: knows what the next append of it looks like.
 pub(super) struct Draft {
     pub(super) key: TaskKey,
@@ -40,7 +44,8 @@ pub(super) struct Draft {
     pub(super) context_id: ContextId,
     pub(super) epoch: u32,
     pub(super) last: Seq,
-    pub(super) idempotency: Option<Idempotency>,
+    /// Those of the next append.
+    pub(super) keys: Vec<Idempotency>,
 }
 
 impl Draft {
@@ -52,7 +57,7 @@ impl Draft {
             context_id: context("context"),
             epoch: 1,
             last: 0,
-            idempotency: None,
+            keys: Vec::new(),
         }
     }
 
@@ -63,7 +68,7 @@ impl Draft {
     }
 
     pub(super) fn keyed(mut self, key: &str, digest: u8) -> Self {
-        self.idempotency = Some(Idempotency { key: key.to_owned(), digest: [digest; 32] });
+        self.keys.push(idempotency(key, digest));
         self
     }
 
@@ -76,7 +81,6 @@ impl Draft {
                 id: self.id.clone(),
                 context_id: self.context_id.clone(),
                 created_at: at(status_at),
-                idempotency: self.idempotency.clone(),
             })
         });
         let first = self.last + 1;
@@ -90,6 +94,7 @@ impl Draft {
             state,
             status_at: at(status_at),
             snapshot: None,
+            keys: std::mem::take(&mut self.keys),
         }
     }
 
@@ -136,6 +141,17 @@ pub(super) async fn append_all(
         results.push(outcome.await.expect("the store calls back"));
     }
     results
+}
+
+/// The outcomes of appends in words that can be compared.
+pub(super) fn words(outcomes: &[Result<(), StoreError>]) -> Vec<&'static str> {
+    let word = |outcome: &Result<(), StoreError>| match outcome {
+        Ok(()) => "ok",
+        Err(StoreError::Fenced) => "fenced",
+        Err(StoreError::Taken(_)) => "taken",
+        Err(StoreError::Full | StoreError::Unavailable(_) | StoreError::Damaged(_)) => "failed",
+    };
+    outcomes.iter().map(word).collect()
 }
 
 /// Appends what must be taken.

@@ -26,7 +26,7 @@ pub(in crate::bench) struct Sends {
 impl Sends {
     pub(in crate::bench) fn new(token: &str, payload: Payload) -> Self {
         Self {
-            message: Message::new(token, "SendMessage", &payload.part()),
+            message: Message::new(token, payload.method(), &payload.part()),
             content: payload.content().into(),
         }
     }

@@ -7,13 +7,6 @@ use legation_model::{A2aError, ErrorKind, FieldViolation};
 /// The longest description, in characters; it may repeat a value of the caller's.
 const MAX_DESCRIPTION: usize = 300;
 
-/// How serde's and the model's errors name a member of the object they are about.
-const NAMING: [(&str, &str, &str); 3] = [
-    ("missing field `", "`", "is missing"),
-    ("duplicate field `", "`", "is there twice"),
-    ("`", "` is not base64", "is not base64"),
-];
-
 /// Makes a violation of a deserializer's error.
 pub(super) fn violation(error: &serde_path_to_error::Error<impl Display>) -> A2aError {
     let text = error.inner().to_string();
@@ -29,10 +22,16 @@ pub(super) fn violation(error: &serde_path_to_error::Error<impl Display>) -> A2a
     }
 }
 
-fn member(text: &str) -> Option<(&str, &'static str)> {
-    NAMING.iter().find_map(|(before, after, what)| {
-        Some((text.strip_prefix(before)?.strip_suffix(after)?, *what))
-    })
+/// The member of the object that an error is about, and what is wrong with it.
+fn member(text: &str) -> Option<(&str, &str)> {
+    if let Some(member) = text.strip_prefix("missing field `") {
+        return Some((member.strip_suffix('`')?, "is missing"));
+    }
+    if let Some(member) = text.strip_prefix("duplicate field `") {
+        return Some((member.strip_suffix('`')?, "is there twice"));
+    }
+    // How the model and the codecs name a member, such as "`raw` is not base64".
+    text.strip_prefix('`')?.split_once("` ")
 }
 
 /// A fault of the request as a whole.

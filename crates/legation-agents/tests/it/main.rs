@@ -1,0 +1,3 @@
+//! The agents behind the service, on a real SQLite store.
+
+mod structured;
