@@ -322,9 +322,7 @@ async def refusals(peer):
     task = await peer.send('tck-input-required')
     elsewhere = peer.answers('tck-complete-task', task, str(uuid.uuid4()))
     await peer.refuses(INVALID_PARAMS, elsewhere)
-    # Over JSON-RPC the SDK looks at no answer that is not a stream, and says 400.
-    not_found = (None, 400 if peer.binding == 'JSONRPC' else 404)
-    await peer.refuses(not_found, peer.stream('tck-complete-task', unknown_task()))
+    await peer.refuses(TASK_NOT_FOUND, peer.stream('tck-complete-task', unknown_task()))
 
 
 async def parts_come_back(peer):

@@ -14,6 +14,7 @@ mod limits;
 mod live;
 mod page;
 mod profile;
+mod queue;
 mod recover;
 mod registry;
 mod run;

@@ -21,6 +21,9 @@ pub struct Limits {
     pub task_bytes: usize,
     /// Runs at work at once; a message that would begin one more is refused for a while.
     pub runs: usize,
+    /// Runs that wait for an agent which works on a bounded number at once; a message that would
+    /// have to wait behind so many is refused for a while.
+    pub queued: usize,
     /// Bytes of events on their way to the store, over all tasks, before new work is refused.
     pub backlog_bytes: usize,
     /// How long one run may take.
@@ -52,6 +55,7 @@ impl Default for Limits {
             events: 1_000_000,
             task_bytes: 256 << 20,
             runs: 10_000,
+            queued: 1_000,
             backlog_bytes: 256 << 20,
             run_time: Duration::from_secs(3_600),
             blocking_wait: Duration::from_secs(600),

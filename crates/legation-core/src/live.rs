@@ -317,6 +317,11 @@ impl Live {
         Some(stop)
     }
 
+    /// Whether a run is at work.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.state.lock().run.is_some()
+    }
+
     /// Marks that the run has ended, or gives the message it must go on with.
     pub(crate) fn end_run(&self) -> Option<Message> {
         let mut state = self.state.lock();

@@ -25,6 +25,9 @@ pub struct Profile {
     pub input_modes: Vec<String>,
     /// Media types it gives.
     pub output_modes: Vec<String>,
+    /// How many messages it works on at once, at least one; others wait, first come, first served.
+    /// As many as the service allows in all when absent.
+    pub concurrency: Option<usize>,
     /// Where the answer of a task is to be found.
     pub answer_in: AnswerIn,
     /// Whether calls pass that do not ask for a required extension: some clients cannot.
@@ -69,6 +72,7 @@ impl Profile {
             skills: Vec::new(),
             input_modes: vec!["text/plain".into(), "application/json".into()],
             output_modes: vec!["text/plain".into(), "application/json".into()],
+            concurrency: None,
             answer_in: AnswerIn::Both,
             lenient_extensions: false,
             card: serde_json::Map::new(),

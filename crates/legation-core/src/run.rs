@@ -11,6 +11,7 @@ use legation_model::{Message, Part, Role, TaskState};
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{Live, Refusal};
+use crate::queue::Place;
 use crate::schema::Schema;
 use crate::service::{Core, RunGuard};
 use crate::turn::{Ask, Asked};
@@ -54,6 +55,10 @@ pub(crate) fn start(core: &Arc<Core>, job: Job, place: RunGuard) {
 }
 
 async fn run(core: Arc<Core>, mut job: Job) {
+    let (_place, mut stopped_early) = match enter(&core, &job).await {
+        Ok(place) => (place, None),
+        Err(outcome) => (None, Some(outcome)),
+    };
     loop {
         let mut turn = Turn {
             live: job.live.clone(),
@@ -65,9 +70,12 @@ async fn run(core: Arc<Core>, mut job: Job) {
             refusal: None,
             answer_in: job.exposed.profile.answer_in,
         };
-        let outcome = match find_schema(&core, &mut turn).await {
-            Ok(()) => work(&core, &job.exposed, &mut turn).await,
-            Err(reason) => Outcome::Returned(Err(AgentError::Failed(reason))),
+        let outcome = match stopped_early.take() {
+            Some(outcome) => outcome,
+            None => match find_schema(&core, &mut turn).await {
+                Ok(()) => work(&core, &job.exposed, &mut turn).await,
+                Err(reason) => Outcome::Returned(Err(AgentError::Failed(reason))),
+            },
         };
         if let Some((state, text)) = ending(&core, &turn, outcome) {
             let message = text.map(|text| Message::new(Role::Agent, vec![Part::text(text)]));
@@ -79,6 +87,24 @@ async fn run(core: Arc<Core>, mut job: Job) {
         job.message = message;
         job.attempt = 1;
     }
+}
+
+/// Waits for the run's turn where its agent works on a bounded number of messages at once.
+async fn enter(core: &Core, job: &Job) -> Result<Place, Outcome> {
+    let Some(queue) = core.queues.of(&job.exposed.profile) else { return Ok(None) };
+    if let Some(place) = queue.try_enter() {
+        return Ok(Some(place));
+    }
+    // The task is accepted, so it has to become durable while it waits.
+    job.live.flush();
+    tokio::select! {
+        place = queue.enter() => Ok(Some(place)),
+        () = job.stop.cancelled() => Err(stopped(core)),
+    }
+}
+
+fn stopped(core: &Core) -> Outcome {
+    if core.halt.is_cancelled() { Outcome::Halted } else { Outcome::Cancelled }
 }
 
 /// Looks for the schema that the task's messages ask for, when the run's own did not tell.
@@ -98,7 +124,7 @@ async fn work(core: &Core, exposed: &Exposed, turn: &mut Turn) -> Outcome {
     let agent = std::pin::pin!(execute(exposed, turn));
     let agent = AssertUnwindSafe(agent).catch_unwind();
     let agent = Flushing { live, agent };
-    let stopped = async {
+    let stop_and_grace = async {
         stop.cancelled().await;
         tokio::time::sleep(grace).await;
     };
@@ -106,7 +132,7 @@ async fn work(core: &Core, exposed: &Exposed, turn: &mut Turn) -> Outcome {
         // The agent first: one that never waits costs no timer.
         biased;
         returned = agent => returned.map_or_else(panicked, Outcome::Returned),
-        () = stopped => if core.halt.is_cancelled() { Outcome::Halted } else { Outcome::Cancelled },
+        () = stop_and_grace => stopped(core),
         () = tokio::time::sleep(core.limits.run_time) => Outcome::OutOfTime,
     }
 }

@@ -166,7 +166,7 @@ async fn begin(
 ) -> Result<Begun, A2aError> {
     core.admit()?;
     if request.configuration.task_push_notification_config.is_some() {
-        let text = "this agent sends no push notifications; leave taskPushNotificationConfig out";
+        let text = "push notifications are not supported here; leave their configuration out";
         return Err(A2aError::new(ErrorKind::PushNotificationNotSupported, text));
     }
     let parts = request.message.parts.len();
@@ -215,6 +215,10 @@ async fn go_on(
     let SendMessageRequest { mut message, configuration, metadata, .. } = request;
     message.context_id = Some(live.context_id.clone());
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
+    // A message that a run at work waits for needs no turn of its own.
+    if !live.is_at_work() {
+        core.queues.admit(&exposed.profile, &core.limits)?;
+    }
     let place = core.count_run();
     let (seq, task, waiting) = match live.receive(message, idempotency, &core.halt) {
         Ok(received) => received,
@@ -254,6 +258,7 @@ async fn create(
         Turnout::First(claim) => claim,
         Turnout::Repeat(before) => return Ok(before.into()),
     };
+    core.queues.admit(&exposed.profile, &core.limits)?;
     let SendMessageRequest { mut message, configuration, metadata, .. } = request;
     let context_id = message.context_id.clone().or(referenced).unwrap_or_else(ContextId::generate);
     message.context_id = Some(context_id.clone());

@@ -12,6 +12,7 @@ use crate::call::{Call, Reply};
 use crate::extension::{Cursor, Extension, Extensions};
 use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
+use crate::queue::Queues;
 use crate::registry::Registry;
 use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Swept};
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     /// Ends the streams.
     pub(crate) closing: CancellationToken,
     pub(crate) in_flight: InFlight,
+    pub(crate) queues: Queues,
     draining: AtomicBool,
     running: Arc<AtomicUsize>,
     streams: Arc<AtomicUsize>,
@@ -105,6 +107,7 @@ impl Builder {
             halt: CancellationToken::new(),
             closing: CancellationToken::new(),
             in_flight: InFlight::default(),
+            queues: Queues::default(),
             draining: AtomicBool::new(false),
             running: Arc::default(),
             streams: Arc::default(),
@@ -291,7 +294,7 @@ impl Service {
 }
 
 fn no_push() -> A2aError {
-    let text = "this agent sends no push notifications; follow the task by stream or get it";
+    let text = "push notifications are not supported here; follow the task by stream or get it";
     A2aError::new(ErrorKind::PushNotificationNotSupported, text)
 }
 
@@ -368,8 +371,7 @@ impl Core {
 
     /// Counts a run while the guard lives.
     pub(crate) fn count_run(&self) -> RunGuard {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        Count(self.running.clone())
+        Count::up(&self.running)
     }
 
     /// Counts a stream while the guard lives.
@@ -388,6 +390,14 @@ pub(crate) type StreamGuard = Count;
 
 /// Counts one thing less when it is dropped.
 pub(crate) struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    /// Counts one thing more.
+    pub(crate) fn up(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
 
 impl Drop for Count {
     fn drop(&mut self) {

@@ -58,7 +58,7 @@ impl Drop for Share {
 /// `TooLarge`, `Unavailable` when too much is being gathered already, and `InvalidRequest` when
 /// the body breaks off or takes too long.
 pub(crate) async fn take(
-    mut body: Incoming,
+    body: &mut Incoming,
     bounds: &Bounds,
     gathered: &Gathered,
     timed: bool,

@@ -1,15 +1,17 @@
 //! The JSON-RPC binding (Spec 9).
 
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use legation_model::{A2aError, ErrorKind, Json, Request};
 use legation_wire::codec::{self, Codec, Spoken, Written};
-use legation_wire::jsonrpc::{self, BadEnvelope, Envelope, NO_ID};
+use legation_wire::error::row_of;
+use legation_wire::fault;
+use legation_wire::jsonrpc::{self, BadEnvelope, Envelope, Id, NO_ID};
 use legation_wire::version::Version;
 
-use crate::answer::{Answer, JSON, Refusal, answer, document, rpc_error};
+use crate::answer::{Answer, EVENTS, JSON, Refusal, answer, document, rpc_error};
 use crate::body::Body;
 use crate::call::{Arrival, authenticate};
 use crate::media::Media;
@@ -23,7 +25,7 @@ pub(crate) async fn serve(
     shared: &Shared,
     mount: Mount,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     phases: &Phases,
 ) -> Answer {
     let newest = Codec::NEWEST.version();
@@ -37,17 +39,39 @@ pub(crate) async fn serve(
         Ok(asked) => {
             let (id, version) = (asked.id.clone(), asked.codec.version());
             let answered = perform(shared, asked).await;
-            (version, answered.unwrap_or_else(|error| rpc_error(&id, error.into(), version)))
+            (version, answered.unwrap_or_else(|error| refuse(head, &id, error.into(), version)))
         }
         Err(Refused { id, version, refusal }) => {
             let version = version.or(stated).unwrap_or(newest);
-            (version, rpc_error(&id, refusal, version))
+            (version, refuse(head, &id, refusal, version))
         }
     };
     if let Ok(arrival) = &arrival {
         arrival.echo(version, &mut response);
     }
     response
+}
+
+/// Says what a request is refused for. Before 1.0 callers that ask for a stream look at nothing
+/// else and lose an error that comes otherwise, so they get it as the only event.
+fn refuse(head: &Parts, id: Id<'_>, refusal: Refusal, version: Version) -> Answer {
+    let ordinary = row_of(refusal.error.kind).http_of_rpc() != StatusCode::OK;
+    if version == Version::V1_0 || ordinary || !wants_events(&head.headers) {
+        return rpc_error(id, refusal, version);
+    }
+    let error = fault::write_rpc(&refusal.error, version);
+    let event = format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}\n\n");
+    answer(StatusCode::OK, EVENTS, Body::full(event))
+}
+
+/// Whether a caller names events among what it accepts, and not plain JSON. The Python SDK names
+/// anything as well.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let names = |name: &str| {
+        let mut lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+        lines.any(|line| line.contains(name))
+    };
+    names("text/event-stream") && !names("json")
 }
 
 /// A request that is ready for the service. It holds nothing of the body: a call may take minutes.
@@ -84,7 +108,7 @@ async fn take<'a>(
     shared: &Shared,
     arrival: &'a mut Result<Arrival, A2aError>,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     phases: &Phases,
 ) -> Result<Asked<'a>, Refused> {
     check_content_type(head).map_err(Refused::early)?;

@@ -2,6 +2,7 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
+use legation_wire::error::ErrorProfile;
 use legation_wire::version::Version;
 
 use crate::answer::{A2A_JSON, JSON};
@@ -30,12 +31,15 @@ impl Media {
     }
 
     /// The media type of a REST response: the one that the caller accepts when it names one of
-    /// the two, else that of its request, else the protocol's own.
-    pub(crate) fn of_response(headers: &HeaderMap) -> Self {
+    /// the two, else that of its request, else the protocol's own, which 1.0.0 did not have.
+    pub(crate) fn of_response(headers: &HeaderMap, profile: ErrorProfile) -> Self {
         let accepted = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
         let mut accepted = accepted.flat_map(|line| line.split(',')).filter_map(Self::named);
         let only = accepted.next().filter(|first| accepted.all(|next| next == *first));
-        only.or_else(|| Self::of(headers.get(CONTENT_TYPE))).unwrap_or(Self::A2aJson)
+        only.or_else(|| Self::of(headers.get(CONTENT_TYPE))).unwrap_or(match profile {
+            ErrorProfile::V1_0_0 => Self::Json,
+            ErrorProfile::V1_0_1 => Self::A2aJson,
+        })
     }
 
     /// The media type in a version: those before 1.0 have only the plain one.
@@ -78,7 +82,8 @@ mod tests {
                     headers.insert(name, HeaderValue::from_static(value));
                 }
             }
-            assert_eq!(Media::of_response(&headers), expected, "{accept:?} {content_type:?}");
+            let got = Media::of_response(&headers, ErrorProfile::V1_0_1);
+            assert_eq!(got, expected, "{accept:?} {content_type:?}");
         }
     }
 }

@@ -24,10 +24,10 @@ pub(crate) async fn serve(
     mount: Mount,
     path: &str,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     phases: &Phases,
 ) -> Answer {
-    let media = Media::of_response(&head.headers);
+    let media = Media::of_response(&head.headers, shared.settings.errors);
     let fail = |refusal, version| {
         rest_error(refusal, version, shared.settings.errors, media.in_version(version).value())
     };
@@ -77,13 +77,13 @@ async fn take(
     route: &Route<'_>,
     codec: Codec,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
     phases: &Phases,
 ) -> Result<(Request, Codec), A2aError> {
     if head.method != Method::POST {
         return codec.read_rest(route, head.uri.query(), None);
     }
-    check_content_type(head, &body)?;
+    check_content_type(head, body)?;
     let body = shared.take_body(head, body, phases).await?;
     let text = shared.settings.bounds.json.admit(&body.bytes)?;
     codec.read_rest(route, None, Some(text))

@@ -4,8 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONNECTION;
 use http::request::Parts;
-use http::{Method, Request, StatusCode, Version};
+use http::{HeaderValue, Method, Request, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use legation_core::{Authenticator, Caller, Service};
 use legation_model::A2aError;
@@ -104,28 +106,45 @@ impl Shared {
         phases: &Phases,
     ) -> Answer {
         phases.enter(Phase::Response);
-        let (head, body) = request.into_parts();
-        if let Err(error) = self.hosts.check(&head) {
-            return self.refuse(&head, error.into());
+        let (head, mut body) = request.into_parts();
+        let mut response = self.serve(peer, &head, &mut body, phases).await;
+        // A body that nobody wants ends its connection, which the caller is better told than left
+        // to find out by its next request.
+        let refused = response.status().is_client_error() || response.status().is_server_error();
+        if refused && head.version < Version::HTTP_2 && !body.is_end_stream() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn serve(
+        &self,
+        peer: IpAddr,
+        head: &Parts,
+        body: &mut Incoming,
+        phases: &Phases,
+    ) -> Answer {
+        if let Err(error) = self.hosts.check(head) {
+            return self.refuse(head, error.into());
         }
         let place = router::find(self.service.agents(), head.uri.path());
         if let Some(methods) = place.methods()
             && !router::allows(methods, &head.method)
         {
-            return self.refuse(&head, rest::wrong_method(methods));
+            return self.refuse(head, rest::wrong_method(methods));
         }
         match place {
-            Place::Card(mount) => self.card(mount, peer, &head),
-            Place::OldCard(mount) => self.card_unless_asked(CardForm::V0_2, mount, peer, &head),
+            Place::Card(mount) => self.card(mount, peer, head),
+            Place::OldCard(mount) => self.card_unless_asked(CardForm::V0_2, mount, peer, head),
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
-            Place::Ready => self.ready(&head),
-            Place::Rpc => jsonrpc::serve(self, None, &head, body, phases).await,
+            Place::Ready => self.ready(head),
+            Place::Rpc => jsonrpc::serve(self, None, head, body, phases).await,
             Place::RpcOrCard(mount) if head.method == Method::POST => {
-                jsonrpc::serve(self, mount, &head, body, phases).await
+                jsonrpc::serve(self, mount, head, body, phases).await
             }
-            Place::RpcOrCard(mount) => self.card(mount, peer, &head),
-            Place::Rest(mount, path) => rest::serve(self, mount, path, &head, body, phases).await,
-            Place::Nothing => self.refuse(&head, rest::no_such_path().into()),
+            Place::RpcOrCard(mount) => self.card(mount, peer, head),
+            Place::Rest(mount, path) => rest::serve(self, mount, path, head, body, phases).await,
+            Place::Nothing => self.refuse(head, rest::no_such_path().into()),
         }
     }
 
@@ -151,7 +170,7 @@ impl Shared {
     pub(crate) async fn take_body(
         &self,
         head: &Parts,
-        body: Incoming,
+        body: &mut Incoming,
         phases: &Phases,
     ) -> Result<Taken, A2aError> {
         // The streams of an HTTP/2 connection share its transport, so each watches the time itself.
@@ -198,7 +217,7 @@ impl Shared {
     }
 
     fn refuse(&self, head: &Parts, refusal: Refusal) -> Answer {
-        let media = Media::of_response(&head.headers).value();
+        let media = Media::of_response(&head.headers, self.settings.errors).value();
         rest_error(refusal, Codec::NEWEST.version(), self.settings.errors, media)
     }
 }

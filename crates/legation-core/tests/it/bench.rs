@@ -94,9 +94,9 @@ impl Bench {
     }
 
     /// A bench whose agent presents itself otherwise.
-    pub(crate) fn serving(change: impl FnOnce(&mut Profile)) -> Self {
+    pub(crate) fn serving(limits: Limits, change: impl FnOnce(&mut Profile)) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a directory"));
-        Self::open(dir, OnRestart::Fail, Limits::default(), change)
+        Self::open(dir, OnRestart::Fail, limits, change)
     }
 
     pub(crate) fn in_dir(dir: Arc<TempDir>, on_restart: OnRestart, limits: Limits) -> Self {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legation_core::{AnswerIn, Call, Limits, OnRestart, Profile, Reply, Scope, Service, TaskStore};
-use legation_model::{ContextId, ErrorKind, Message, Metadata, Request, Task, TaskId, TaskState};
+use legation_model::{
+    CancelTaskRequest, ContextId, ErrorKind, Message, Metadata, Request, Task, TaskId, TaskState,
+};
 
 use crate::bench::{Bench, Scripted, by, counted, further, kind, message, state};
 
@@ -159,7 +161,7 @@ async fn the_answer_is_where_the_profile_says() {
         (AnswerIn::Status, 0, Some("the answer")),
     ];
     for (answer_in, artifacts, said) in cases {
-        let bench = Bench::serving(|profile| profile.answer_in = answer_in);
+        let bench = Bench::serving(Limits::default(), |profile| profile.answer_in = answer_in);
         let task = bench.say("answer").await;
         assert_eq!(task.artifacts.len(), artifacts, "{answer_in:?}");
         let message = task.status.message.as_ref().map(Message::text);
@@ -210,5 +212,29 @@ async fn a_message_to_the_crew_names_its_agent() {
             Err(error) => Err(error.violations[0].field.clone()),
         };
         assert_eq!(got.as_deref().map_err(String::as_str), expected);
+    }
+}
+
+#[tokio::test]
+async fn messages_wait_their_turn_and_too_many_are_refused() {
+    let limits = Limits { queued: 2, ..Limits::default() };
+    let bench = Bench::serving(limits, |profile| profile.concurrency = Some(1));
+    let at_work = bench.begin("wait answer").await;
+    let first = bench.begin("1 answer").await;
+    let second = bench.begin("2 answer").await;
+    assert_eq!(state(bench.get(&second.id).await.status.state), "SUBMITTED");
+    let refused = bench.call(Request::SendMessage(message("answer"))).await.expect_err("a refusal");
+    assert_eq!(refused.kind, ErrorKind::Unavailable);
+    assert!(refused.retry_after.is_some(), "{refused:?}");
+    // Whoever waits may be cancelled, and makes room.
+    let request = CancelTaskRequest { tenant: None, id: second.id.clone(), metadata: None };
+    let cancelled = bench.call(Request::CancelTask(request)).await;
+    let Ok(Reply::Task(cancelled)) = cancelled else { panic!("not a task: {cancelled:?}") };
+    let cancelled: Task = cancelled.read().expect("a task");
+    assert_eq!(state(cancelled.status.state), "CANCELED");
+    let third = bench.begin("3 answer").await;
+    bench.gate.notify_one();
+    for task in [at_work, first, third] {
+        assert_eq!(bench.ended(&task.id).await.status.state, TaskState::Completed);
     }
 }

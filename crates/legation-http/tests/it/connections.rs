@@ -202,3 +202,28 @@ async fn a_reader_that_takes_nothing_is_cut_behind_flow_control_as_well() {
     drop(unread);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_refusal_without_the_body_says_that_the_connection_ends() {
+    let server = server::start().await;
+    let cases = [
+        (ask("POST", "/nowhere"), Some("close")),
+        (ask("POST", "/a2a").with("content-type", "text/plain"), Some("close")),
+        (ask("PUT", "/a2a"), Some("close")),
+        // Here the body was read.
+        (ask("POST", "/message:send"), None),
+    ];
+    for (request, expected) in cases {
+        let mut stream = TcpStream::connect(server.address).await.expect("a server");
+        let request = request.without("connection");
+        let head = request.clone().with("content-length", "2").bytes();
+        stream.write_all(&head).await.expect("an open connection");
+        // Later than the head, as it is with most clients.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let _ = stream.write_all(b"{}").await;
+        let head = read_until(&mut stream, "\r\n\r\n").await.to_lowercase();
+        let got = head.lines().find_map(|line| line.strip_prefix("connection: "));
+        assert_eq!(got, expected, "{head}");
+    }
+    server.stop().await;
+}
