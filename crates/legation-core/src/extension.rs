@@ -35,7 +35,8 @@ pub trait Extension: Send + Sync + 'static {
     }
 
     /// Sees a task, a message or an update before the caller does, with its number within the
-    /// task's log where it has one. What it returns joins the metadata there, under the URI.
+    /// task's log where it has one. What it returns joins the metadata there, under the URI. The
+    /// tasks of a listing it does not see.
     fn on_response(
         &self,
         _call: &Call,

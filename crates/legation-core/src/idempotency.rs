@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use legation_model::{A2aError, SendMessageRequest, Timestamp};
+use legation_model::{A2aError, MessageId, SendMessageRequest, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -124,8 +124,12 @@ pub(crate) async fn claim(
     }
 }
 
+/// The digest of all that a request says but the message's id: many callers make a new one for each
+/// attempt, and some have none at all.
 fn digest_of(request: &SendMessageRequest) -> [u8; 32] {
-    let request = serde_json::to_vec(request).expect("model values have text keys only");
+    let mut request = request.clone();
+    request.message.message_id = MessageId::parse("any").expect("a valid identifier");
+    let request = serde_json::to_vec(&request).expect("model values have text keys only");
     let digest = digest::digest(&digest::SHA256, &request);
     digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }

@@ -212,7 +212,7 @@ mod tests {
     fn a_slug_is_checked_wherever_it_comes_from() {
         let slug = |slug, role| Profile::of_role(slug, role, "", "", &[]).err();
         assert_eq!(slug(Some("No Slug"), "Analyst"), Some(BadSlug::Form));
-        assert_eq!(slug(None, "Tasks"), Some(BadSlug::Reserved));
+        assert_eq!(slug(None, "Agents"), Some(BadSlug::Reserved));
         assert_eq!(slug(None, "Analyst"), None);
     }
 }

@@ -71,6 +71,18 @@ impl Schema {
         Self::prepare(last, limits).await
     }
 
+    /// Puts a schema that stands beside a message into it, because only what is in a message is
+    /// kept: another run may have to find it again.
+    pub(crate) fn keep_in_message(request: &mut SendMessageRequest) {
+        if asked_by(&request.message).is_some() {
+            return;
+        }
+        let Some((_, json)) = asked_at("metadata", request.metadata.as_ref()) else { return };
+        // What nests too deeply there is no schema that is taken.
+        let metadata = Metadata::with(request.message.metadata.as_ref(), MEMBER, json);
+        request.message.metadata = metadata.ok().or(request.message.metadata.take());
+    }
+
     async fn prepare(
         asked: Option<(String, Json)>,
         limits: &Limits,
@@ -455,6 +467,10 @@ mod tests {
             (json!({"allOf": alike}), numbers(20_000)),
             (json!({"items": {"enum": numbers(5_000)}}), strings),
             (json!({"pattern": "^(a|b|ab){200}c$"}), json!("ab".repeat(500_000))),
+            (json!({"pattern": "a[ab]{400}c"}), json!("ab".repeat(12_500))),
+            (json!({"pattern": "a([ab]{20}){20}c"}), json!("ab".repeat(150_000))),
+            (json!({"pattern": "a((([ab]{7}){7}){7}){2}c"}), json!("ab".repeat(200_000))),
+            (json!({"pattern": "a(((([ab]{5}){5}){5}){5}){3}c"}), json!("ab".repeat(200_000))),
         ];
         for (schema, answer) in cases {
             let got = outcome(&schema, data(&answer)).await;

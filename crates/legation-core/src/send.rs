@@ -17,7 +17,7 @@ use crate::live::{Live, Refusal};
 use crate::run::{self, Job};
 use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
-use crate::store::{Birth, Idempotency, Seq};
+use crate::store::{Birth, Idempotency, Seq, StoreError};
 use crate::turn::{Ask, Asked};
 use crate::{Document, Exposed, Scope, idempotency, page};
 
@@ -56,7 +56,6 @@ pub(crate) async fn send(
 ) -> Result<Reply, A2aError> {
     let history = request.configuration.history_length;
     let at_once = request.configuration.return_immediately;
-    let scope = core.scope(call);
     // A repetition does not know after which event its task has settled on the message.
     let (live, seq, first) = match begin(core, call, request).await? {
         Begun::Message(message) => return Ok(Reply::SentMessage(message)),
@@ -84,7 +83,7 @@ pub(crate) async fn send(
         Some(document) => page::trim(document, history).map(Reply::SentTask),
         None => {
             live.durable_to(seq).await?;
-            page::read(core, &scope, &live.id, history).await.map(Reply::SentTask)
+            page::read(core, &live.scope, &live.id, history).await.map(Reply::SentTask)
         }
     }
 }
@@ -122,8 +121,7 @@ pub(crate) async fn cancel(
     call: &Call,
     request: &CancelTaskRequest,
 ) -> Result<Reply, A2aError> {
-    let scope = core.scope(call);
-    let live = core.live(&scope, &request.id).await?;
+    let live = core.live(&core.scope(call), &request.id).await?;
     let state = live.current_state();
     if state.is_terminal() {
         live.all_durable().await?;
@@ -151,7 +149,7 @@ pub(crate) async fn cancel(
     if state.is_terminal() && state != TaskState::Canceled {
         return Err(not_cancelable(&live, state));
     }
-    page::read(core, &scope, &live.id, None).await.map(Reply::Task)
+    page::read(core, &live.scope, &live.id, None).await.map(Reply::Task)
 }
 
 fn not_cancelable(live: &Live, state: TaskState) -> A2aError {
@@ -162,7 +160,7 @@ fn not_cancelable(live: &Live, state: TaskState) -> A2aError {
 async fn begin(
     core: &Arc<Core>,
     call: &Call,
-    request: SendMessageRequest,
+    mut request: SendMessageRequest,
 ) -> Result<Begun, A2aError> {
     core.admit()?;
     if request.configuration.task_push_notification_config.is_some() {
@@ -180,15 +178,43 @@ async fn begin(
         return Err(A2aError::invalid("message.referenceTaskIds", text));
     }
     let schema = Schema::read(&request, &core.limits).await?;
-    let Some(id) = &request.message.task_id else {
-        return create(core, call, request, schema).await;
+    Schema::keep_in_message(&mut request);
+    let Some(id) = request.message.task_id.clone() else {
+        return create(core, call, request, schema).await.map_err(Uncreated::into);
     };
-    match core.live(&core.scope(call), id).await {
-        Ok(live) => go_on(core, call, live, request, schema).await,
-        Err(error) if call.manners.names_tasks && error.kind == ErrorKind::TaskNotFound => {
-            create(core, call, request, schema).await
+    loop {
+        match core.live(&core.scope(call), &id).await {
+            Ok(live) => return go_on(core, call, live, request, schema).await,
+            Err(error) if call.manners.names_tasks && error.kind == ErrorKind::TaskNotFound => {}
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
+        match create(core, call, request.clone(), schema.clone()).await {
+            // Another message was faster, so now there is a task of that name.
+            Err(Uncreated::Named) => {}
+            created => return created.map_err(Uncreated::into),
+        }
+    }
+}
+
+/// Why a message has begun no task.
+enum Uncreated {
+    /// Another one has begun a task of that name.
+    Named,
+    Refused(A2aError),
+}
+
+impl From<A2aError> for Uncreated {
+    fn from(error: A2aError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Uncreated> for A2aError {
+    fn from(uncreated: Uncreated) -> Self {
+        match uncreated {
+            Uncreated::Refused(error) => error,
+            Uncreated::Named => Self::unavailable("the name is being given; try again", TRY_AGAIN),
+        }
     }
 }
 
@@ -249,7 +275,11 @@ async fn create(
     call: &Call,
     request: SendMessageRequest,
     schema: Option<Schema>,
-) -> Result<Begun, A2aError> {
+) -> Result<Begun, Uncreated> {
+    if request.message.task_id.as_ref().is_some_and(|id| id.as_str().contains('/')) {
+        let text = "must not hold `/`, because it is part of addresses";
+        return Err(A2aError::invalid("message.taskId", text).into());
+    }
     let exposed = target(core, call, &request)?;
     check_modes(exposed, &request.message)?;
     let referenced = references(core, call, &request.message, None).await?;
@@ -277,7 +307,7 @@ async fn create(
             let answer = Document::write(&answer);
             return match claim {
                 None => Ok(Begun::Message(answer)),
-                Some(claim) => claim.keep(answer).await.map(Begun::from),
+                Some(claim) => Ok(claim.keep(answer).await.map(Begun::from)?),
             };
         }
         answer => answer,
@@ -288,8 +318,15 @@ async fn create(
     let stop = new.begin_run(&core.halt).expect("nobody else knows the task yet");
     let live = core.registry.insert(new.clone());
     if !Arc::ptr_eq(&live, &new) {
-        let text = format!("another message is just beginning task `{}`; try again", live.id);
-        return Err(A2aError::unavailable(text, TRY_AGAIN));
+        return Err(Uncreated::Named);
+    }
+    if call.manners.names_tasks {
+        // Only the store knows whether the name was free, and nobody may be at work before that.
+        live.flush();
+        match live.durable_to(1).await {
+            Err(StoreError::Fenced) => return Err(Uncreated::Named),
+            durable => durable.map_err(A2aError::from)?,
+        }
     }
     if let Some(claim) = claim {
         claim.settle(&live, 1);

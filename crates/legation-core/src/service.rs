@@ -361,12 +361,22 @@ impl Core {
 
     /// The live task of an id in a scope, loaded when nobody has it.
     pub(crate) async fn live(&self, scope: &Scope, id: &TaskId) -> Result<Arc<Live>, A2aError> {
-        let not_found = || A2aError::task_not_found(id.as_str());
-        if let Some(live) = self.registry.get(scope, id) {
+        // A caller's agents may each have a task of that name, so without one the store has to say
+        // which is meant: always the oldest. Those that it does not have yet are younger.
+        let live = self.registry.get(scope, id);
+        if scope.agent.is_some()
+            && let Some(live) = live
+        {
             return Ok(live);
         }
-        let stored = self.store.load(scope, id).await?.ok_or_else(not_found)?;
-        Ok(self.registry.insert(Arc::new(Live::load(self.home(), stored)?)))
+        match (self.store.load(scope, id).await?, live) {
+            (Some(stored), Some(live)) if stored.key == live.key => Ok(live),
+            (Some(stored), _) => {
+                Ok(self.registry.insert(Arc::new(Live::load(self.home(), stored)?)))
+            }
+            (None, Some(live)) => Ok(live),
+            (None, None) => Err(A2aError::task_not_found(id.as_str())),
+        }
     }
 
     /// Counts a run while the guard lives.

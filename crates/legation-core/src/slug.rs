@@ -3,10 +3,8 @@
 /// The most letters that a slug has, as of a label in a host name.
 const MAX: usize = 63;
 
-/// First segments of paths of the server that lead elsewhere, now or in another version.
-const RESERVED: [&str; 10] = [
-    "agents", "callback", "agent", "tasks", "v1", "a2a", "console", "healthz", "readyz", "metrics",
-];
+/// What leads elsewhere beside the agents, below `/a2a/`.
+const RESERVED: [&str; 2] = ["agents", "callback"];
 
 /// Why a text is not the slug of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +94,8 @@ mod tests {
             ("a/b", Err(BadSlug::Form)),
             (".well-known", Err(BadSlug::Form)),
             ("callback", Err(BadSlug::Reserved)),
-            ("v1", Err(BadSlug::Reserved)),
+            ("agents", Err(BadSlug::Reserved)),
+            ("tasks", Ok(())),
         ];
         for (slug, expected) in cases {
             assert_eq!(check(slug), expected, "{slug}");

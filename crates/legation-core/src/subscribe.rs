@@ -12,7 +12,7 @@ use crate::follow::{Follow, Item, READ_BYTES, Until};
 use crate::live::Live;
 use crate::service::Core;
 use crate::store::{Seq, StoreError};
-use crate::{Document, Scope, page};
+use crate::{Document, page};
 
 /// Follows a task, from now on or from an event the caller has seen (Spec 3.1.6).
 pub(crate) async fn subscribe(
@@ -20,8 +20,7 @@ pub(crate) async fn subscribe(
     call: &Call,
     request: &SubscribeToTaskRequest,
 ) -> Result<Reply, A2aError> {
-    let scope = core.scope(call);
-    let live = core.live(&scope, &request.id).await?;
+    let live = core.live(&core.scope(call), &request.id).await?;
     let until = if call.manners.streams_end_at_rest { Until::Settled } else { Until::Ended };
     if let Some(after) = call.last_event {
         return from_event(core, live, after, until).await.map(Reply::Stream);
@@ -32,29 +31,18 @@ pub(crate) async fn subscribe(
         let error = A2aError::new(ErrorKind::UnsupportedOperation, text);
         return Err(error.with("taskId", live.id.as_str()));
     }
-    from_now(core, &scope, live, until).await.map(Reply::Stream)
+    from_now(core, live, until).await.map(Reply::Stream)
 }
 
 /// Follows a task from its present state on, which is the opening item. Where the reader has seen
 /// enough with that, the status comes once more, because readers wait for a status to end on.
-async fn from_now(
-    core: &Arc<Core>,
-    scope: &Scope,
-    live: Arc<Live>,
-    until: Until,
-) -> Result<Follow, A2aError> {
-    let stored = core.store.load(scope, &live.id).await?;
+async fn from_now(core: &Arc<Core>, live: Arc<Live>, until: Until) -> Result<Follow, A2aError> {
+    let stored = core.store.load(&live.scope, &live.id).await?;
     let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
     let json = page::as_stream_response("task", &page::document(&stored)?);
     let opening = Item { seq: Some(stored.seq), json };
     if until == Until::Settled && until.closes(stored.state) {
-        let status = StreamResponse::StatusUpdate(TaskStatusUpdateEvent {
-            task_id: live.id.clone(),
-            context_id: live.context_id.clone(),
-            status: stored.task()?.status,
-            metadata: None,
-        });
-        return Ok(Follow::only([opening, Item { seq: None, json: Document::write(&status) }]));
+        return Ok(Follow::only([opening, status_once_more(&live, stored.task()?.status)]));
     }
     Follow::new(core, live, Some(opening), stored.seq, until)
 }
@@ -68,13 +56,28 @@ async fn from_event(
     after: Seq,
     until: Until,
 ) -> Result<Follow, A2aError> {
-    let (last, _) = live.committed();
+    let (last, state) = live.committed();
     if after > last {
         let text = format!("event {after} is not yet: the task's last is {last}");
         return Err(A2aError::invalid("Last-Event-ID", text));
     }
     let opening = Item { seq: None, json: header(core, &live, after).await? };
+    if until == Until::Settled && after == last && until.closes(state) {
+        let status = live.task().status;
+        return Ok(Follow::only([opening, status_once_more(&live, status)]));
+    }
     Follow::new(core, live, Some(opening), after, until)
+}
+
+/// The status that a task is in, as the last item of a stream that has nothing else to tell.
+fn status_once_more(live: &Live, status: TaskStatus) -> Item {
+    let status = StreamResponse::StatusUpdate(TaskStatusUpdateEvent {
+        task_id: live.id.clone(),
+        context_id: live.context_id.clone(),
+        status,
+        metadata: None,
+    });
+    Item { seq: None, json: Document::write(&status) }
 }
 
 /// The task as of an event, without artifacts and history. Before the first event there is no task,

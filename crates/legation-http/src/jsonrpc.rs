@@ -13,7 +13,7 @@ use legation_wire::version::Version;
 
 use crate::answer::{Answer, EVENTS, JSON, Refusal, answer, document, rpc_error};
 use crate::body::Body;
-use crate::call::{Arrival, authenticate};
+use crate::call::{Arrival, authenticate, read_version};
 use crate::media::Media;
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -28,13 +28,12 @@ pub(crate) async fn serve(
     body: &mut Incoming,
     phases: &Phases,
 ) -> Answer {
-    let newest = Codec::NEWEST.version();
+    let stated = read_version(head).ok().flatten().unwrap_or(Codec::NEWEST.version());
     let caller = match authenticate(&*shared.authenticator, &head.headers) {
         Ok(caller) => caller,
-        Err(refused) => return rpc_error(NO_ID, refused.into(), newest),
+        Err(refused) => return rpc_error(NO_ID, refused.into(), stated),
     };
     let mut arrival = shared.arrival(head, caller, mount);
-    let stated = arrival.as_ref().ok().and_then(|arrival| arrival.stated);
     let (version, mut response) = match take(shared, &mut arrival, head, body, phases).await {
         Ok(asked) => {
             let (id, version) = (asked.id.clone(), asked.codec.version());
@@ -42,7 +41,7 @@ pub(crate) async fn serve(
             (version, answered.unwrap_or_else(|error| refuse(head, &id, error.into(), version)))
         }
         Err(Refused { id, version, refusal }) => {
-            let version = version.or(stated).unwrap_or(newest);
+            let version = version.unwrap_or(stated);
             (version, refuse(head, &id, refusal, version))
         }
     };
@@ -128,7 +127,8 @@ async fn take<'a>(
             Ok(spoken) => spoken,
             Err(error) => {
                 let what = extension(arrival, &envelope, error).map_err(refused(None))?;
-                return Ok(Asked { id: id.into(), codec: Codec::NEWEST, arrival, what });
+                let codec = Codec::of_extension(arrival.stated);
+                return Ok(Asked { id: id.into(), codec, arrival, what });
             }
         };
     let refused = refused(Some(codec.version()));

@@ -58,6 +58,9 @@ fn admit<'p>(
     let newest = Codec::NEWEST.version();
     let stated = read_version(head);
     let known = stated.as_ref().ok().copied().flatten();
+    if let Err(error) = stated {
+        return Err((newest, error.into()));
+    }
     let place = codec::of_path(known, shared.settings.missing_version, head.method.as_str(), path);
     let spoken = match place.map_err(|(version, error)| (version, error.into()))? {
         Place::Route(spoken) => spoken,

@@ -107,7 +107,8 @@ macro_rules! id {
 }
 
 id!(
-    /// Names a task; made by the server, unique (Spec 3.4.2).
+    /// Names a task. Made by the server, and unique, but for those that callers of A2A 0.1 name
+    /// themselves, each within what is its own (Spec 3.4.2).
     TaskId
 );
 id!(

@@ -139,6 +139,11 @@ impl Codec {
     /// The newest version's.
     pub const NEWEST: Self = Self { version: Version::V1_0, older: None };
 
+    /// That of a method which is not the protocol's: its answer has no shape of a version.
+    pub fn of_extension(stated: Option<Version>) -> Self {
+        Self { version: stated.unwrap_or(Self::NEWEST.version), older: None }
+    }
+
     /// The version that is spoken.
     pub const fn version(self) -> Version {
         self.version

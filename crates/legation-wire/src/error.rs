@@ -97,7 +97,14 @@ impl Row {
             (Version::V0_1, E::PermissionDenied) => -32008,
             (Version::V0_1, E::RateLimited) => -32010,
             (Version::V0_1, E::Unavailable | E::StorageFull) => -32011,
-            (Version::V0_1, E::ExtensionSupportRequired | E::VersionNotSupported) => -32004,
+            (
+                Version::V0_1,
+                E::ExtensionSupportRequired
+                | E::VersionNotSupported
+                | E::ExtendedAgentCardNotConfigured,
+            ) => -32004,
+            // The code that it has later says there that streams are not supported.
+            (Version::V0_1, E::InvalidAgentResponse) => -32603,
             _ => self.code,
         }
     }

@@ -39,7 +39,7 @@ pub enum Verb {
 pub struct Row {
     /// The operation.
     pub operation: Operation,
-    /// The JSON-RPC method, which in 1.0 is the gRPC method as well.
+    /// The JSON-RPC method, which in 1.0 is the gRPC method as well; empty where there is none.
     pub method: &'static str,
     /// The HTTP methods of the REST binding.
     pub verbs: &'static [Verb],
@@ -79,13 +79,15 @@ pub const TABLE: [Row; 11] = [
     row(GetExtendedAgentCard,             "GetExtendedAgentCard",             &[Get],       "/extendedAgentCard"),
 ];
 
-/// The operations in 0.3 and 0.2. Two names of the extended card: the text of 0.3 has one, its
+/// The operations in 0.3 and 0.2. A list of tasks has a path in its text, and nothing else says what
+/// it is. Two names of the extended card: the text of 0.3 has one, its
 /// schema the other; and 0.2 asked for it by a path beside the card's own.
 #[rustfmt::skip]
-const V0_3: [Row; 11] = [
+const V0_3: [Row; 12] = [
     row(SendMessage,                      "message/send",                        &[Post],      "/v1/message:send"),
     row(SendStreamingMessage,             "message/stream",                      &[Post],      "/v1/message:stream"),
     row(GetTask,                          "tasks/get",                           &[Get],       "/v1/tasks/{id}"),
+    row(ListTasks,                        "",                                    &[Get],       "/v1/tasks"),
     row(CancelTask,                       "tasks/cancel",                        &[Post],      "/v1/tasks/{id}:cancel"),
     row(SubscribeToTask,                  "tasks/resubscribe",                   &[Post, Get], "/v1/tasks/{id}:subscribe"),
     row(CreateTaskPushNotificationConfig, "tasks/pushNotificationConfig/set",    &[Post],      "/v1/tasks/{id}/pushNotificationConfigs"),
@@ -154,7 +156,8 @@ impl Operation {
 
     /// The operation of a JSON-RPC method in a version.
     pub fn of_method(version: Version, method: &str) -> Option<Self> {
-        rows(version).iter().find(|row| row.method == method).map(|row| row.operation)
+        let mut named = rows(version).iter().filter(|row| !row.method.is_empty());
+        named.find(|row| row.method == method).map(|row| row.operation)
     }
 }
 
@@ -368,7 +371,8 @@ mod tests {
     fn methods_lead_to_operations() {
         for version in Version::SERVED {
             for row in rows(version) {
-                assert_eq!(Operation::of_method(version, row.method), Some(row.operation));
+                let expected = Some(row.operation).filter(|_| !row.method.is_empty());
+                assert_eq!(Operation::of_method(version, row.method), expected);
             }
         }
         for unknown in ["", "sendMessage", "message/send", "SendMessage "] {

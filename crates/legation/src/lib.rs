@@ -35,7 +35,10 @@ pub use legation_core::{
     Agent, AgentError, AnswerIn, BadSlug, Call, Extension, IntoParts, Limits, OnRestart, Profile,
     Tool, Turn, slug,
 };
-pub use legation_http::{Bounds, CardForm, Crew, ErrorProfile, MissingVersion, Network};
+pub use legation_http::{
+    Binding, Bounds, CardForm, Crew, ErrorProfile, Hosts, Interface, MissingVersion, Network,
+    Version,
+};
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;
 pub use server::{Running, Server, StartError};

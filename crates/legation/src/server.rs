@@ -10,8 +10,8 @@ use legation_core::{
     Agent, Authenticator, BuildError, Caller, Exposed, Extension, Limits, Profile, Service,
 };
 use legation_http::{
-    BadCard, Bounds, CardForm, Crew, ErrorProfile, Http, MissingVersion, Network, Security,
-    Settings,
+    BadCard, Bounds, CardForm, Crew, ErrorProfile, Hosts, Http, Interface, MissingVersion, Network,
+    Security, Settings,
 };
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
 use tokio::net::TcpListener;
@@ -54,6 +54,8 @@ pub struct Server {
     access: Access,
     public_url: Option<String>,
     trusted_proxies: Vec<Network>,
+    hosts: Hosts,
+    interfaces: Option<Vec<Interface>>,
     card: CardForm,
     crew: Option<Crew>,
     limits: Limits,
@@ -132,6 +134,8 @@ impl Server {
             access: Access::OwnToken,
             public_url: None,
             trusted_proxies: Vec::new(),
+            hosts: Hosts::default(),
+            interfaces: None,
             card: CardForm::default(),
             crew: None,
             limits: Limits::default(),
@@ -201,9 +205,25 @@ impl Server {
 
     /// The proxies that are believed when they say in `Forwarded` or `X-Forwarded-*` what address
     /// callers see. Each has to set or remove these headers. A public URL makes them unnecessary.
+    /// A server on loopback answers by the names of loopback and of its public URL only, so with a
+    /// proxy that passes the callers' `Host` on, name it with [`Server::hosts`].
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: Vec<Network>) -> Self {
         self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Says by which host names the server may be called, and whose pages may call it.
+    #[must_use]
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// Sets which bindings and versions the cards list, the preferred one first.
+    #[must_use]
+    pub fn interfaces(mut self, interfaces: Vec<Interface>) -> Self {
+        self.interfaces = Some(interfaces);
         self
     }
 
@@ -284,15 +304,18 @@ impl Server {
             service = service.extension(extension);
         }
         let service = service.build()?;
+        let defaults = Settings::new(security);
         let settings = Settings {
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
+            hosts: self.hosts,
+            interfaces: self.interfaces.unwrap_or_else(|| defaults.interfaces.clone()),
             card: self.card,
             crew: self.crew,
             missing_version: self.missing_version,
             errors: self.errors,
             bounds: self.bounds,
-            ..Settings::new(security)
+            ..defaults
         };
         let http = Http::new(service.clone(), authenticator, settings)?;
         let recovered = service.recover().await.map_err(StartError::Recover)?;

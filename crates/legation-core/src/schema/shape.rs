@@ -24,7 +24,7 @@ const MOST_PATTERNS: usize = 50;
 /// Steps of one check, each about as long as looking at one value.
 const MOST_STEPS: u64 = 2_000_000;
 /// States of a pattern per step: each byte of text may have to visit all of them.
-const STATES_PER_STEP: u64 = 64;
+const STATES_PER_STEP: u64 = 8;
 /// Bytes of text per step, for keywords that read all of it.
 const BYTES_PER_STEP: u64 = 64;
 
@@ -360,15 +360,57 @@ fn bound(verb: &str, count: usize, most: usize, what: &str) -> Result<(), String
     if count > most { Err(format!("{verb} more than {most} {what}")) } else { Ok(()) }
 }
 
-/// Steps of matching a byte with a pattern, which has about a state per character, as often as the
-/// largest of its repetitions says.
+/// Steps of matching a byte with a pattern: it may have to visit every state.
 fn steps_per_byte(pattern: &str) -> u64 {
-    let counts = pattern.split('{').skip(1).flat_map(|rest| {
-        let inside = rest.split('}').next().unwrap_or_default();
-        inside.split(',').filter_map(|count| count.parse::<u64>().ok())
-    });
-    let states = counts.max().unwrap_or(1).max(1).saturating_mul(pattern.len() as u64);
-    1 + states / STATES_PER_STEP
+    1 + states(pattern) / STATES_PER_STEP
+}
+
+/// About how many states a pattern has: one for each of its letters, as often as the repetitions
+/// around them say, one within the other.
+fn states(pattern: &str) -> u64 {
+    // What the open groups hold so far, and what the last atom within the innermost holds.
+    let (mut groups, mut last) = (vec![0_u64], 0_u64);
+    let mut rest = pattern;
+    while let Some(letter) = rest.chars().next() {
+        let mut length = letter.len_utf8();
+        match letter {
+            '(' => {
+                groups.push(0);
+                last = 0;
+            }
+            ')' => last = if groups.len() > 1 { groups.pop().unwrap_or(0) } else { 0 },
+            '{' => {
+                length = rest.find('}').map_or(length, |end| end + 1);
+                let counts = rest[1..length].trim_end_matches('}').split(',');
+                let most = counts.filter_map(|count| count.parse::<u64>().ok()).max().unwrap_or(1);
+                // The last atom is counted once already.
+                let more = last.saturating_mul(most.saturating_sub(1));
+                last = last.saturating_add(more);
+                add(&mut groups, more);
+            }
+            '[' => {
+                length = rest.find(']').map_or(length, |end| end + 1);
+                last = length as u64;
+            }
+            _ => {
+                // An escape is one letter, which may stand for a class of many.
+                let escaped = rest.chars().nth(1).filter(|_| letter == '\\');
+                length += escaped.map_or(0, char::len_utf8);
+                last = length as u64;
+            }
+        }
+        if !matches!(letter, '(' | '{') {
+            add(&mut groups, last);
+        }
+        rest = &rest[length..];
+    }
+    groups.into_iter().fold(0, u64::saturating_add)
+}
+
+fn add(groups: &mut [u64], states: u64) {
+    if let Some(innermost) = groups.last_mut() {
+        *innermost = innermost.saturating_add(states);
+    }
 }
 
 /// How many values a value holds, itself included.

@@ -204,7 +204,9 @@ async fn a_direct_answer_outlives_the_process_and_belongs_to_its_request() {
     assert_eq!(ask(&bench, "key", request.clone()).await, first);
     assert_eq!(bench.replies.load(Ordering::Relaxed), 0);
     let asked = bench.say("ask").await;
-    for other in [message("hello"), message("answer"), further(&asked, "answer")] {
+    // With another id of the message it is the same request.
+    assert_eq!(ask(&bench, "key", message("hello")).await, first);
+    for other in [message("hello you"), message("answer"), further(&asked, "answer")] {
         assert_eq!(kind(try_send(&bench, "key", other).await), ErrorKind::InvalidParams);
     }
     // Another key, or none, is another send.

@@ -1,9 +1,14 @@
 //! What callers of older generations expect: names of their own, streams that end at rest.
 
-use legation_core::{Call, Manners, Reply};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use legation_core::{Agent, AgentError, Call, Manners, Profile, Reply, Service, Turn};
 use legation_model::{
-    A2aError, ErrorKind, GetTaskRequest, Request, SendMessageRequest, SubscribeToTaskRequest, Task,
-    TaskId, TaskState,
+    A2aError, ErrorKind, GetTaskRequest, Message, Request, SendMessageRequest, StreamResponse,
+    SubscribeToTaskRequest, Task, TaskId, TaskState,
 };
 
 use crate::bench::{Bench, by, counted, items, message, short};
@@ -27,8 +32,13 @@ async fn send(bench: &Bench, call: &Call, request: SendMessageRequest) -> Result
 }
 
 async fn follow(bench: &Bench, id: &TaskId) -> Vec<String> {
+    follow_after(bench, id, None).await
+}
+
+async fn follow_after(bench: &Bench, id: &TaskId, last_event: Option<u64>) -> Vec<String> {
     let request = SubscribeToTaskRequest { tenant: None, id: id.clone(), metadata: None };
-    match bench.service.call(&older("ann"), Request::SubscribeToTask(request)).await {
+    let call = Call { last_event, ..older("ann") };
+    match bench.service.call(&call, Request::SubscribeToTask(request)).await {
         Ok(Reply::Stream(follow)) => short(&items(follow).await),
         other => panic!("not a stream: {other:?}"),
     }
@@ -67,28 +77,91 @@ async fn names_are_a_callers_own() {
     }
 }
 
+/// Thinks for a while whether to answer at once, and counts how often it is put to work.
+struct Counting(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Agent for Counting {
+    async fn reply(&self, message: &Message) -> Option<Message> {
+        let pause: u64 = message.text().parse().unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        None
+    }
+
+    async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        turn.answer("done").await
+    }
+}
+
+fn serving(bench: &Bench, slugs: &[&str]) -> (Arc<Service>, Arc<AtomicUsize>) {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let mut service = Service::builder(bench.store.clone());
+    for slug in slugs {
+        service = service.agent(Profile::new(slug, slug, "Counts"), Counting(runs.clone()));
+    }
+    (service.build().expect("agents with slugs of their own"), runs)
+}
+
 #[tokio::test]
-async fn copies_of_a_new_name_make_one_task() {
+async fn copies_of_a_new_name_begin_one_task() {
     let bench = Bench::new();
-    for round in 0..20 {
+    let (service, runs) = serving(&bench, &["counting"]);
+    for round in 1..=10 {
         let id = format!("task-{round}");
-        let call = older("ann");
-        let copies = (0..4).map(|_| send(&bench, &call, named(&id, "next")));
-        let sends = futures::future::join_all(copies);
-        for result in tokio::time::timeout(std::time::Duration::from_secs(30), sends)
-            .await
-            .expect("the second message is the first one's answer")
-        {
+        // Some are still asking the agent when the task of others has ended.
+        let copies = (0..6).map(|copy| {
+            let request = Request::SendMessage(named(&id, &(copy * 10).to_string()));
+            let service = service.clone();
+            async move { service.call(&older("ann"), request).await }
+        });
+        let mut begun = 0;
+        for result in futures::future::join_all(copies).await {
             match result {
-                Ok(task) => assert_eq!(task.id.as_str(), id),
-                // Its turn was over, or it came while the first was just beginning.
-                Err(error) => assert!(
-                    matches!(error.kind, ErrorKind::UnsupportedOperation | ErrorKind::Unavailable),
-                    "{error:?}"
-                ),
+                Ok(_) => begun += 1,
+                Err(error) => assert_eq!(error.kind, ErrorKind::UnsupportedOperation, "{error:?}"),
             }
         }
+        assert_eq!((begun, runs.load(Ordering::Relaxed)), (1, round));
     }
+}
+
+#[tokio::test]
+async fn one_name_with_two_agents_is_the_oldest_task_to_the_crew() {
+    let bench = Bench::new();
+    let (service, _) = serving(&bench, &["one", "two"]);
+    let mount = |slug: &str| Call { agent: Some(slug.into()), ..older("ann") };
+    let mut first = None;
+    for slug in ["one", "two"] {
+        let request = Request::SendMessage(named("x", "0"));
+        let Ok(Reply::SentTask(task)) = service.call(&mount(slug), request).await else {
+            panic!("each agent takes the name")
+        };
+        first.get_or_insert(task.read::<Task>().expect("a task"));
+    }
+    let first = first.expect("two tasks");
+    let id = first.id.clone();
+    // The younger one is live now, the older one is not.
+    let two = SubscribeToTaskRequest { tenant: None, id: id.clone(), metadata: None };
+    let _live = service.call(&mount("two"), Request::SubscribeToTask(two.clone())).await;
+    let crew = service.call(&older("ann"), Request::SubscribeToTask(two)).await;
+    let Ok(Reply::Stream(follow)) = crew else { panic!("not a stream: {crew:?}") };
+    let items = items(follow).await;
+    assert!(
+        matches!(&items[0].1, StreamResponse::Task(task) if task.context_id == first.context_id)
+    );
+    let get = GetTaskRequest { tenant: None, id, history_length: None };
+    let Ok(Reply::Task(task)) = service.call(&by("ann"), Request::GetTask(get)).await else {
+        panic!("the crew has a task of that name")
+    };
+    assert_eq!(task.read::<Task>().expect("a task").context_id, first.context_id);
+}
+
+#[tokio::test]
+async fn a_name_is_part_of_addresses() {
+    let bench = Bench::new();
+    let error = send(&bench, &older("ann"), named("a/b", "answer")).await.expect_err("a refusal");
+    assert_eq!(error.violations[0].field, "message.taskId");
 }
 
 #[tokio::test]
@@ -113,4 +186,6 @@ async fn a_subscription_ends_when_the_task_comes_to_rest() {
     assert_eq!(follow(&bench, &task.id).await, ["4 task INPUT_REQUIRED", "- INPUT_REQUIRED"]);
     let done = bench.say("answer").await;
     assert_eq!(follow(&bench, &done.id).await, ["4 task COMPLETED", "- COMPLETED"]);
+    assert_eq!(follow_after(&bench, &done.id, Some(4)).await, ["- task COMPLETED", "- COMPLETED"]);
+    assert_eq!(follow_after(&bench, &done.id, Some(3)).await, ["- task WORKING", "4 COMPLETED"]);
 }

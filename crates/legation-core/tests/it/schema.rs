@@ -153,6 +153,13 @@ async fn a_schema_holds_until_another_is_asked_for() {
     let done = bench.send(further(&asked, "five {\"mean\":5}")).await;
     assert_eq!(ended(&done), "COMPLETED {\"mean\":5}");
 
+    // Also one that stood beside the message.
+    let mut beside = message("ask");
+    beside.metadata = serde_json::from_str(&format!(r#"{{"schema":{MEAN}}}"#)).expect("an object");
+    let asked = bench.send(beside).await;
+    let done = bench.send(further(&asked, "five {\"mean\":5}")).await;
+    assert_eq!(ended(&done), "COMPLETED {\"mean\":5}");
+
     let asked = bench.send(asking("ask", MEAN)).await;
     let mut again = asking("5 {\"mean\":5}", r#"{"type":"integer"}"#);
     again.message.task_id = Some(asked.id);

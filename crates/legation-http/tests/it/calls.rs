@@ -107,6 +107,22 @@ async fn a_send_with_a_key_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_send_without_ids_of_its_own_is_done_once_as_well() {
+    let server = server::start().await;
+    let body = r#"{"message":{"role":"user","parts":[{"type":"text","text":"hi"}]}}"#;
+    for (path, body) in [("/tasks/send", body.to_owned()), ("/a2a", rpc("tasks/send", body))] {
+        let send = ask("POST", path).without("a2a-version").and("idempotency-key", path);
+        let ids = [send.clone(), send.clone()].map(|send| send.body(body.clone()));
+        let [first, again] = [ids[0].to(server.address).await, ids[1].to(server.address).await];
+        let id = |reply: &Reply| reply.text_after(r#""kind":"task","id":""#).to_owned();
+        assert_eq!(id(&first), id(&again), "{path}");
+        let other = send.body(body.replace("hi", "ho")).to(server.address).await;
+        assert!(other.body.contains("Idempotency-Key"), "{other:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_further_message_with_a_key_is_received_once_on_both_bindings() {
     let server = server::start().await;
     let wait = say("wait").replace("]}}", r#"]},"configuration":{"returnImmediately":true}}"#);
