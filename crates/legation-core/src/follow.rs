@@ -151,10 +151,15 @@ impl Stream for Follow {
                 None => None,
             },
         };
-        Poll::Ready(match &self.seen {
+        let item = match &self.seen {
             Some(seen) => item.map(|item| item.and_then(|item| seen.item(item))),
             None => item,
-        })
+        };
+        if let Some(Err(_)) = item {
+            // Nothing comes after an error.
+            self.log = None;
+        }
+        Poll::Ready(item)
     }
 }
 

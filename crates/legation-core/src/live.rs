@@ -80,6 +80,8 @@ struct State {
     readers: usize,
     broken: Option<StoreError>,
     run: Option<CancellationToken>,
+    /// Whether the store was told that a run waits in an interrupted state.
+    at_work_stored: bool,
     /// Messages that came while the run was at work.
     inbox: VecDeque<Message>,
     /// The message that the next run shall work on.
@@ -134,7 +136,8 @@ impl Live {
         let context_id = task.context_id.clone();
         let context_id = context_id.ok_or_else(|| StoreError::damaged("a task without context"))?;
         let snapshot = stored.snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let state = State::new(task, stored.seq, stored.epoch + 1, snapshot);
+        let mut state = State::new(task, stored.seq, stored.epoch + 1, snapshot);
+        state.at_work_stored = stored.at_work;
         let Stored { key, id, scope, .. } = stored;
         Ok(Self { key, id, context_id, scope, home, state: Mutex::new(state) })
     }
@@ -201,7 +204,9 @@ impl Live {
     /// without waiting become durable together, and a short task costs one commit.
     pub(crate) fn flush(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if state.pending.is_empty() || state.broken.is_some() {
+        // A run that has ended in a question is not to be taken up after a crash.
+        let rests = state.at_work_stored && state.run.is_none();
+        if state.pending.is_empty() && !rests || state.broken.is_some() {
             return;
         }
         let (append, frames) = self.next_append(&mut state);
@@ -216,6 +221,7 @@ impl Live {
         let pending = std::mem::take(&mut state.pending);
         let (entries, frames): (Vec<_>, Vec<_>) =
             pending.into_iter().map(|entry| (entry.stored, entry.frame)).unzip();
+        state.at_work_stored = state.run.is_some() && state.task.status.state.is_interrupted();
         let status = &state.task.status;
         let append = Append {
             key: self.key,
@@ -225,6 +231,7 @@ impl Live {
             entries,
             state: status.state,
             status_at: status.timestamp.unwrap_or_else(Timestamp::now),
+            at_work: state.at_work_stored,
             snapshot: state.snapshot_for_store(),
             keys: std::mem::take(&mut state.keys),
         };
@@ -539,6 +546,7 @@ impl State {
             readers: 0,
             broken: None,
             run: None,
+            at_work_stored: false,
             inbox: VecDeque::new(),
             next: None,
             wakers: Vec::new(),
@@ -564,7 +572,7 @@ impl State {
     /// The snapshot to store with the pending events: at the end of a turn, unless the log is so
     /// short and the task so large that a second copy would cost more than the fold.
     fn snapshot_for_store(&mut self) -> Option<Bytes> {
-        let (seq, document) = self.settled.as_ref()?;
+        let (seq, document) = self.settled.as_ref().filter(|(seq, _)| *seq > self.last_snapshot)?;
         let many = seq - self.last_snapshot >= MANY_EVENTS;
         if document.bytes().len() > LARGE_SNAPSHOT && !many {
             return None;

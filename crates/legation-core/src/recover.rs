@@ -44,7 +44,9 @@ pub(crate) async fn mend(core: &Arc<Core>) {
     }
     for (scope, id) in abandoned {
         match core.store.load(&scope, &id).await {
-            Ok(Some(stored)) if !stored.state.is_settled() => take_up(core, stored).await,
+            Ok(Some(stored)) if !stored.state.is_settled() || stored.at_work => {
+                take_up(core, stored).await
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(task = %id, error = &error as &dyn std::error::Error, "cannot mend");

@@ -77,13 +77,21 @@ async fn run(core: Arc<Core>, mut job: Job) {
                 Err(reason) => Outcome::Returned(Err(AgentError::Failed(reason))),
             },
         };
+        let halted = matches!(outcome, Outcome::Halted) || core.halt.is_cancelled();
         if let Some((state, text)) = ending(&core, &turn, outcome) {
             let message = text.map(|text| Message::new(Role::Agent, vec![Part::text(text)]));
             // Refused only when the task ended meanwhile or the store gave it up: both are known.
             let _ = job.live.emit(&job.live.status(state, message));
         }
-        job.live.flush();
-        let Some(message) = job.live.end_run() else { return };
+        if halted {
+            // Before the end of the run, so that the store goes on taking it for lost.
+            job.live.flush();
+        }
+        let next = job.live.end_run();
+        if !halted {
+            job.live.flush();
+        }
+        let Some(message) = next else { return };
         job.message = message;
         job.attempt = 1;
     }

@@ -184,6 +184,11 @@ async fn begin(
     };
     loop {
         match core.live(&core.scope(call), &id).await {
+            Ok(live) if call.manners.names_tasks => match live.durable_to(1).await {
+                // It was just being begun, and somebody else had the name first.
+                Err(StoreError::Fenced) => {}
+                _ => return go_on(core, call, live, request, schema).await,
+            },
             Ok(live) => return go_on(core, call, live, request, schema).await,
             Err(error) if call.manners.names_tasks && error.kind == ErrorKind::TaskNotFound => {}
             Err(error) => return Err(error),

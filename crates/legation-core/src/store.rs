@@ -33,12 +33,16 @@ pub struct Append {
     pub birth: Option<Box<Birth>>,
     /// The number of the first entry.
     pub first: Seq,
-    /// The events as JSON without raw line breaks, see [`Event`].
+    /// The events as JSON without raw line breaks, see [`Event`]. None where nothing is to be told
+    /// but whether a run is at work.
     pub entries: Vec<Bytes>,
     /// The state of the task after these events.
     pub state: TaskState,
     /// Since when the task is in its status.
     pub status_at: Timestamp,
+    /// Whether a run waits within an interrupted state, so that it is lost with its process. In the
+    /// other states the state says it.
+    pub at_work: bool,
     /// The task after these events as JSON, where reading it shall be cheap.
     pub snapshot: Option<Bytes>,
     /// The keys of the sends that brought these events: from now on each stands for the task. When
@@ -116,6 +120,8 @@ pub struct Stored {
     pub state: TaskState,
     /// Since when the task is in its status.
     pub status_at: Timestamp,
+    /// Whether a run waits within an interrupted state.
+    pub at_work: bool,
     /// The number of the event the snapshot includes, and the snapshot.
     pub snapshot: Option<(Seq, Bytes)>,
     /// The entries after the snapshot, all of them when there is none.
@@ -327,8 +333,8 @@ pub trait TaskStore: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Tasks of the deployment that are submitted or working, by key, after one: what a process
-    /// that died left behind.
+    /// Tasks of the deployment that are submitted or working or whose run waits in an interrupted
+    /// state, by key, after one: what a process that died left behind.
     async fn unfinished(
         &self,
         deployment: &str,

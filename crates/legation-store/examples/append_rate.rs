@@ -77,6 +77,7 @@ fn short_task(store: &SqliteStore) -> Append {
         entries: [620, 230, 640, 240].map(|bytes| Bytes::from(vec![b'x'; bytes])).into(),
         state: TaskState::Completed,
         status_at: now,
+        at_work: false,
         snapshot: Some(Bytes::from(vec![b'y'; 1000])),
         keys: Vec::new(),
     }

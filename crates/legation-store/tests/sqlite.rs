@@ -54,6 +54,7 @@ fn ended_task(key: TaskKey, bytes: usize) -> Append {
         entries: vec![Bytes::from(vec![b'x'; bytes])],
         state: TaskState::Completed,
         status_at: now,
+        at_work: false,
         snapshot: None,
         keys: Vec::new(),
     }
@@ -199,6 +200,7 @@ async fn a_context_knows_when_it_was_last_active() {
             entries: vec![Bytes::from_static(b"x")],
             state,
             status_at: at(status_at),
+            at_work: false,
             snapshot: None,
             keys: Vec::new(),
         };

@@ -79,3 +79,23 @@ async fn a_message_that_came_during_the_work_belongs_to_the_lost_turn() {
     let ended = bench.ended(&task.id).await;
     assert_eq!(counted(&ended), ["1", "2", "3", "4", "5", "the answer"]);
 }
+
+#[tokio::test]
+async fn a_run_that_waits_for_a_credential_is_lost_with_its_process_as_well() {
+    let (bench, task) = interrupted("2 authorize wait answer").await;
+    assert_eq!(state(bench.get(&task.id).await.status.state), "AUTH_REQUIRED");
+    let bench = bench.restart(OnRestart::Resume).await;
+    bench.gate.notify_one();
+    let ended = bench.ended(&task.id).await;
+    assert_eq!(counted(&ended), ["1", "2", "the answer"]);
+
+    let (bench, task) = interrupted("2 authorize wait answer").await;
+    let ended = bench.restart(OnRestart::Fail).await.ended(&task.id).await;
+    assert_eq!(state(ended.status.state), "FAILED");
+
+    // One that has said so and ended waits for nobody.
+    let bench = Bench::new();
+    let task = bench.say("authorize ask").await;
+    let bench = bench.restart(OnRestart::Fail).await;
+    assert_eq!(state(bench.get(&task.id).await.status.state), "INPUT_REQUIRED");
+}

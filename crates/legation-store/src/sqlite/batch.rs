@@ -47,6 +47,7 @@ pub(super) struct Head {
     pub(super) state: TaskState,
     pub(super) status_at: Timestamp,
     pub(super) snapshot: Option<Seq>,
+    pub(super) at_work: bool,
 }
 
 /// Where a task comes from.
@@ -64,6 +65,7 @@ pub(super) struct Change {
     pub(super) state: TaskState,
     pub(super) status_at: Timestamp,
     pub(super) snapshot: Option<Seq>,
+    pub(super) at_work: bool,
     pub(super) rows: Vec<Row>,
     /// Keys that stand for the task from this batch on.
     pub(super) keys: Vec<Idempotency>,
@@ -177,6 +179,7 @@ impl Change {
             state: head.state,
             status_at: head.status_at,
             snapshot: head.snapshot,
+            at_work: head.at_work,
             origin: Origin::Stored(head),
             rows: Vec::new(),
             keys: Vec::new(),
@@ -192,6 +195,7 @@ impl Change {
             last: 0,
             state: append.state,
             status_at: append.status_at,
+            at_work: append.at_work,
             snapshot: None,
             rows: Vec::with_capacity(1),
             keys: Vec::new(),
@@ -219,6 +223,7 @@ impl Change {
         self.last = append.last();
         self.state = append.state;
         self.status_at = append.status_at;
+        self.at_work = append.at_work;
         self.keys.extend(append.keys);
         self.add_to_rows(append.entries, append.snapshot);
         Ok(None)

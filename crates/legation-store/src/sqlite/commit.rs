@@ -50,11 +50,12 @@ impl<'a> Writing<'a> {
     pub(super) fn new(connection: &'a Connection, scopes: &'a Scopes) -> Result<Self, Failure> {
         let insert_task = connection.prepare_cached(
             "INSERT INTO tasks
-                 (key, id, scope, context, state, status_at, created_at, epoch, snapshot)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+                 (key, id, scope, context, state, status_at, created_at, epoch, snapshot, at_work)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
         )?;
         let update_task = connection.prepare_cached(
-            "UPDATE tasks SET state = ?2, status_at = ?3, epoch = ?4, snapshot = ?5 WHERE key = ?1",
+            "UPDATE tasks SET state = ?2, status_at = ?3, epoch = ?4, snapshot = ?5, at_work = ?6
+             WHERE key = ?1",
         )?;
         let insert_row = connection.prepare_cached(
             "INSERT INTO task_events (id, format, snapshot, entries) VALUES (?1, ?2, ?3, ?4)",
@@ -80,7 +81,8 @@ impl<'a> Writing<'a> {
         let mut select = self.connection.prepare_cached(
             "SELECT scope, epoch, state, status_at, snapshot,
                     (SELECT max(id) FROM task_events
-                     WHERE id BETWEEN ?1 << 24 AND (?1 + 1 << 24) - 1)
+                     WHERE id BETWEEN ?1 << 24 AND (?1 + 1 << 24) - 1),
+                    at_work
              FROM tasks WHERE key = ?1",
         )?;
         let mut rows = select.query([key.0])?;
@@ -153,6 +155,7 @@ impl<'a> Writing<'a> {
             birth.created_at.as_millis(),
             change.epoch,
             change.snapshot.map(|seq| seq as i64),
+            change.at_work,
         ])?;
         if inserted == 0 {
             contexts::leave(self.connection, context)?;
@@ -164,8 +167,8 @@ impl<'a> Writing<'a> {
     }
 
     fn changed(&mut self, change: &Change, head: &Head) -> Result<(), Failure> {
-        let after = (change.state, change.status_at, change.epoch, change.snapshot);
-        if after == (head.state, head.status_at, head.epoch, head.snapshot) {
+        let after = (change.state, change.status_at, change.epoch, change.snapshot, change.at_work);
+        if after == (head.state, head.status_at, head.epoch, head.snapshot, head.at_work) {
             return Ok(());
         }
         self.update_task.execute((
@@ -174,6 +177,7 @@ impl<'a> Writing<'a> {
             change.status_at.as_millis(),
             change.epoch,
             change.snapshot.map(|seq| seq as i64),
+            change.at_work,
         ))?;
         if let Some(outdated) = head.snapshot.filter(|_| head.snapshot != change.snapshot) {
             self.drop_snapshot.execute([row_id(change.key, outdated)])?;

@@ -18,7 +18,7 @@ use super::scopes::Scopes;
 macro_rules! select_task {
     ($joined:literal, $condition:literal) => {
         concat!(
-            "SELECT t.scope, t.epoch, t.state, t.status_at, t.snapshot, e.id, t.key, t.id,
+            "SELECT t.scope, t.epoch, t.state, t.status_at, t.snapshot, e.id, t.at_work, t.key, t.id,
                     e.snapshot, CASE WHEN e.snapshot IS NULL THEN e.entries END
              FROM tasks t ",
             $joined,
@@ -78,8 +78,8 @@ fn stored(
     let mut rows = select.query(place)?;
     let mut task = None::<Stored>;
     while let Some(row) = rows.next()? {
-        let Head { scope, epoch, last, state, status_at, .. } = head(row)?;
-        let key = TaskKey(row.get(6)?);
+        let Head { scope, epoch, last, state, status_at, at_work, .. } = head(row)?;
+        let key = TaskKey(row.get(7)?);
         if task.as_ref().is_some_and(|task| task.key != key) {
             break;
         }
@@ -88,20 +88,21 @@ fn stored(
             none => none.insert(Stored {
                 key,
                 scope: scopes.get(connection, scope)?,
-                id: task_id(row, 7)?,
+                id: task_id(row, 8)?,
                 epoch,
                 seq: 0,
                 state,
                 status_at,
+                at_work,
                 snapshot: None,
                 tail: Vec::new(),
             }),
         };
         task.seq = last;
-        match blob(row, 8)? {
+        match blob(row, 9)? {
             Some(snapshot) => task.snapshot = Some((last, snapshot)),
             None => {
-                let body = blob(row, 9)?.unwrap_or_default();
+                let body = blob(row, 10)?.unwrap_or_default();
                 task.tail.extend(split(last, &body).1);
             }
         }
@@ -154,7 +155,7 @@ pub(super) fn id(connection: &Connection, key: TaskKey) -> Result<TaskId, Failur
     task_id(row, 0)
 }
 
-/// Submitted and working tasks of a deployment after a key, by key.
+/// Tasks of a deployment that are submitted or working or whose run waits, after a key, by key.
 pub(super) fn unfinished(
     connection: &Connection,
     scopes: &Scopes,
@@ -164,7 +165,7 @@ pub(super) fn unfinished(
 ) -> Result<Vec<Stored>, Failure> {
     let mut select = connection.prepare_cached(
         "SELECT t.key FROM tasks t INDEXED BY tasks_unfinished JOIN scopes s ON s.key = t.scope
-         WHERE t.state IN (1, 2) AND t.key > ?1 AND s.deployment = ?2
+         WHERE (t.state IN (1, 2) OR t.at_work) AND t.key > ?1 AND s.deployment = ?2
          ORDER BY t.key LIMIT ?3",
     )?;
     let place = params![after.0, deployment, i64::try_from(limit).unwrap_or(i64::MAX)];
@@ -184,6 +185,7 @@ pub(super) fn head(row: &Row<'_>) -> Result<Head, Failure> {
         status_at: status_at.ok_or_else(|| Failure::unreadable("a time out of range"))?,
         snapshot: snapshot.map(|seq| seq as Seq),
         last: row.get::<_, Option<i64>>(5)?.map_or(0, last_of_row),
+        at_work: row.get(6)?,
     })
 }
 

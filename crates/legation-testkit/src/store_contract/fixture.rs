@@ -93,6 +93,7 @@ impl Draft {
             entries: (first..=self.last).map(|seq| self.entry(seq)).collect(),
             state,
             status_at: at(status_at),
+            at_work: false,
             snapshot: None,
             keys: std::mem::take(&mut self.keys),
         }

@@ -1,7 +1,7 @@
 //! What a start and a sweep find.
 
 use legation_core::TaskStore;
-use legation_core::store::{Query, Swept, TaskKey};
+use legation_core::store::{Append, Query, Swept, TaskKey};
 use legation_model::TaskState;
 
 use super::Open;
@@ -117,6 +117,19 @@ pub async fn unfinished_tasks_are_found_by_key(open: Open<'_>) {
         write(&*store, [draft.add(1, *state, 2)]).await;
         if matches!(state, TaskState::Submitted | TaskState::Working) {
             expected.push(draft.key);
+        }
+    }
+    // A question whose run waits for the answer, and one whose run has then ended without a word.
+    for waits in [true, false] {
+        let mut draft = Draft::new(&*store);
+        let asked = draft.add(2, TaskState::InputRequired, 1);
+        write(&*store, [Append { at_work: true, ..asked }]).await;
+        assert!(draft.load(&*store).await.at_work);
+        if waits {
+            expected.push(draft.key);
+        } else {
+            write(&*store, [draft.add(0, TaskState::InputRequired, 1)]).await;
+            assert!(!draft.load(&*store).await.at_work);
         }
     }
     let store = {
