@@ -1,0 +1,87 @@
+//! What was said in a task, as the messages of a chat.
+
+use legation_core::Turn;
+use legation_model::{Content, Message, Part, Role};
+use serde_json::{Value, json};
+
+/// The prompt, what was said before, and the message to answer.
+///
+/// # Errors
+/// Names a part that no model can be told, in words for the caller.
+pub(super) fn messages(system: Option<&str>, turn: &Turn) -> Result<Vec<Value>, String> {
+    let system = system.map(|text| Ok(json!({"role": "system", "content": text})));
+    let task = turn.task();
+    let mut said: Vec<&Message> = task.history.iter().collect();
+    // The history holds the message already; a run that is told of one of its own does as well.
+    if !said.iter().any(|earlier| earlier.message_id == turn.message().message_id) {
+        said.push(turn.message());
+    }
+    system.into_iter().chain(said.into_iter().map(message)).collect()
+}
+
+fn message(message: &Message) -> Result<Value, String> {
+    let role = if message.role == Role::Agent { "assistant" } else { "user" };
+    let contents = message.parts.iter().map(content).collect::<Result<Vec<_>, _>>()?;
+    // Text as a plain string: servers that know nothing of parts are many.
+    if contents.iter().all(|content| content["type"] == "text") {
+        let texts: Vec<_> =
+            contents.iter().filter_map(|content| content["text"].as_str()).collect();
+        return Ok(json!({"role": role, "content": texts.join("\n\n")}));
+    }
+    Ok(json!({"role": role, "content": contents}))
+}
+
+fn content(part: &Part) -> Result<Value, String> {
+    let name = part.filename.as_deref().unwrap_or("the file");
+    let kind = part.media_type.as_deref().unwrap_or_default();
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+    let cannot = || format!("the model cannot be given {name}: send text or an image");
+    match &part.content {
+        Content::Text(said) => Ok(text(said)),
+        Content::Data(data) => Ok(text(data.as_str())),
+        Content::Url(url) if kind.starts_with("image/") && url.starts_with("https://") => {
+            Ok(image(url))
+        }
+        Content::Url(_) => Err(format!("{}; an address alone is not fetched", cannot())),
+        Content::Raw(raw) if kind.starts_with("image/") => {
+            Ok(image(&format!("data:{kind};base64,{}", raw.as_str())))
+        }
+        Content::Raw(raw) => {
+            let said = String::from_utf8(raw.decode()).map_err(|_| cannot())?;
+            Ok(text(&format!("{name}:\n{said}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use legation_model::{Base64, Json};
+
+    use super::*;
+
+    #[test]
+    fn parts_become_what_a_model_can_be_told() {
+        let raw = |bytes: &[u8]| Part::from(Content::Raw(Base64::encode(bytes)));
+        let url = |url: &str| Part::from(Content::Url(url.into()));
+        let cases = [
+            (vec![Part::text("a"), Part::data(Json::parse("[1]").expect("JSON"))], r#""a\n\n[1]""#),
+            (vec![raw(b"x\n1").with_filename("a.csv")], r#""a.csv:\nx\n1""#),
+            (
+                vec![raw(b"\x89").with_media_type("image/png")],
+                r#""url":"data:image/png;base64,iQ==""#,
+            ),
+            (
+                vec![url("https://a/b.png").with_media_type("image/png")],
+                r#""url":"https://a/b.png""#,
+            ),
+            (vec![raw(b"\xff\x00").with_filename("a.bin")], "cannot be given a.bin"),
+            (vec![url("http://127.0.0.1/").with_media_type("text/csv")], "is not fetched"),
+        ];
+        for (parts, expected) in cases {
+            let said = message(&Message::new(Role::User, parts));
+            let said = said.map_or_else(|reason| reason, |value| value.to_string());
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+}
