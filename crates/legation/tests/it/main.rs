@@ -2,4 +2,5 @@
 
 mod calling;
 mod serving;
+mod talking;
 mod user;
