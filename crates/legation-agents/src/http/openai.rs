@@ -14,6 +14,7 @@ use legation_model::{Json, Part};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::earlier::earlier;
 use super::endpoint::Endpoint;
 use super::fault::Fault;
 use super::frames::Answered;
@@ -122,8 +123,9 @@ impl OpenAi {
     }
 
     async fn work(&self, turn: &mut Turn) -> Result<(), Fault> {
-        let messages =
-            talk::messages(self.settings.system.as_deref(), turn).map_err(Fault::Told)?;
+        let system = self.settings.system.as_deref();
+        let earlier = earlier(turn).await?;
+        let messages = talk::messages(system, &earlier, turn.message()).map_err(Fault::Told)?;
         match turn.schema().map(Json::read::<Value>) {
             // The door has let the schema in, so it can be read.
             Some(Ok(schema)) => self.structured(turn, messages, &schema).await,

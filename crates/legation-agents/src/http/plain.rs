@@ -9,6 +9,7 @@ use legation_model::{Artifact, ArtifactId, Json, Part, TaskState};
 use legation_net::Response;
 use url::Url;
 
+use super::earlier::earlier;
 use super::endpoint::Endpoint;
 use super::fault::Fault;
 use super::frames::{Answered, Frames};
@@ -73,7 +74,8 @@ impl Http {
 
     async fn work(&self, turn: &mut Turn) -> Result<(), Fault> {
         let accept = if self.stream { ANY_ANSWER } else { ONE_ANSWER };
-        let response = self.endpoint.post(wire::said(turn).into(), accept).await?;
+        let said = wire::said(turn, &earlier(turn).await?);
+        let response = self.endpoint.post(said.into(), accept).await?;
         match Answered::of(response) {
             Answered::Stream(frames) => Answer::of(turn).follow(frames).await,
             Answered::Whole(response) if response.media_type().starts_with("text/") => {

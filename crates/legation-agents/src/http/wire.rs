@@ -16,8 +16,8 @@ pub(super) struct Said<'t> {
     /// The text of the message, for those who need no more.
     text: String,
     message: &'t Message,
-    /// What was said before in this task, oldest first.
-    history: Vec<&'t Message>,
+    /// What was said before, oldest first.
+    history: &'t [Message],
     #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<&'t Json>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -26,17 +26,16 @@ pub(super) struct Said<'t> {
     metadata: Option<&'t Metadata>,
 }
 
-/// The message of a turn as JSON.
-pub(super) fn said(turn: &Turn) -> Vec<u8> {
+/// The message of a turn as JSON, with what was said before it.
+pub(super) fn said(turn: &Turn, history: &[Message]) -> Vec<u8> {
     let (task, message) = (turn.task(), turn.message());
-    let earlier = |said: &&Message| said.message_id != message.message_id;
     let said = Said {
         task_id: task.id.as_str(),
         context_id: task.context_id.as_ref().map(|id| id.as_str()),
         attempt: turn.attempt(),
         text: message.text(),
         message,
-        history: task.history.iter().filter(earlier).collect(),
+        history,
         schema: turn.schema(),
         accepted_output_modes: turn.accepted_output_modes(),
         metadata: turn.metadata(),

@@ -1,6 +1,5 @@
-//! What was said in a task, as the messages of a chat.
+//! What was said, as the messages of a chat.
 
-use legation_core::Turn;
 use legation_model::{Content, Message, Part, Role};
 use serde_json::{Value, json};
 
@@ -8,15 +7,13 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// Names a part that no model can be told, in words for the caller.
-pub(super) fn messages(system: Option<&str>, turn: &Turn) -> Result<Vec<Value>, String> {
+pub(super) fn messages(
+    system: Option<&str>,
+    earlier: &[Message],
+    now: &Message,
+) -> Result<Vec<Value>, String> {
     let system = system.map(|text| Ok(json!({"role": "system", "content": text})));
-    let task = turn.task();
-    let mut said: Vec<&Message> = task.history.iter().collect();
-    // The history holds the message already; a run that is told of one of its own does as well.
-    if !said.iter().any(|earlier| earlier.message_id == turn.message().message_id) {
-        said.push(turn.message());
-    }
-    system.into_iter().chain(said.into_iter().map(message)).collect()
+    system.into_iter().chain(earlier.iter().chain([now]).map(message)).collect()
 }
 
 fn message(message: &Message) -> Result<Value, String> {

@@ -77,6 +77,28 @@ async fn the_answer_is_streamed_and_says_what_it_took() {
 }
 
 #[tokio::test]
+async fn tasks_that_the_message_refers_to_are_remembered() {
+    let (behind, url) = Behind::start(|_| body("text/event-stream", STREAM)).await;
+    let before = Before::of(agent(url));
+    let file = json!({"raw": "aGk=", "filename": "a.txt"});
+    let first = before.say(json!({"parts": [{"text": "hello"}, file]})).await;
+    let ids = json!([first.id.as_str()]);
+    let further = json!({
+        "contextId": first.context_id.as_ref().map(|id| id.as_str()),
+        "referenceTaskIds": ids, "parts": [{"text": "and now?"}],
+    });
+    before.say(further).await;
+    let asked = behind.asked().pop().expect("two");
+    let expected = json!([
+        {"role": "system", "content": "You are Clerk."},
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "Good day"},
+        {"role": "user", "content": "and now?"},
+    ]);
+    assert_eq!(asked.body["messages"], expected);
+}
+
+#[tokio::test]
 async fn an_answer_in_one_piece_is_taken_whether_it_was_asked_for_or_not() {
     for stream in [false, true] {
         let (behind, url) = Behind::start(|_| body(JSON, whole("hi"))).await;
