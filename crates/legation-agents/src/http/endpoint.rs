@@ -115,9 +115,9 @@ impl Endpoint {
         request.headers = self.headers.clone();
         request.headers.insert(ACCEPT, HeaderValue::from_static(accept));
         request.body = body;
-        // The caller of this has one deadline for everything, so these only keep order.
-        let (first_byte, idle) = (self.timeout, self.timeout);
-        request.limits = Limits { first_byte, idle, max_bytes: MAX_BYTES };
+        // The caller of this has one deadline for everything, which comes first.
+        let wait = self.timeout + Duration::from_secs(1);
+        request.limits = Limits { first_byte: wait, idle: wait, max_bytes: MAX_BYTES };
         let response = self.http.send(request).await?;
         let status = response.status();
         if status.is_success() {
@@ -162,6 +162,15 @@ mod tests {
         let headers = [(name.to_owned(), value.into())].into();
         let url = Url::parse(url).expect("a URL");
         Endpoint::new(url, &headers, Duration::from_secs(1), false)
+    }
+
+    #[test]
+    fn the_log_gets_no_secret_back() {
+        let endpoint = endpoint("http://a/", ("x-api-key", "first-secret"));
+        let endpoint = endpoint.expect("good settings").with_bearer(&"second-secret".into());
+        let text = b"bad key first-secret, bad token `second-secret`";
+        let text = endpoint.expect("a good token").without_secrets(text);
+        assert_eq!(text, "bad key ***, bad token `***`");
     }
 
     #[test]

@@ -78,6 +78,10 @@ impl Http {
         let response = self.endpoint.post(said.into(), accept).await?;
         match Answered::of(response) {
             Answered::Stream(frames) => Answer::of(turn).follow(frames).await,
+            // What a proxy shows people, such as a page to log in.
+            Answered::Whole(response) if response.media_type() == "text/html" => {
+                Err(unreadable("it is a web page"))
+            }
             Answered::Whole(response) if response.media_type().starts_with("text/") => {
                 Answer::of(turn).text(response).await
             }

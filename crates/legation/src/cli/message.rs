@@ -32,7 +32,7 @@ pub(crate) struct Words {
     /// A file to send along; may be repeated
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// A JSON Schema that the answer shall satisfy; the answer's data is printed, and nothing else
+    /// A JSON Schema that the answer shall satisfy. `send` prints the answer's data and nothing else
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// The context to say it in; a new one is begun otherwise

@@ -37,10 +37,8 @@ fn content(part: &Part) -> Result<Value, String> {
     match &part.content {
         Content::Text(said) => Ok(text(said)),
         Content::Data(data) => Ok(text(data.as_str())),
-        Content::Url(url) if kind.starts_with("image/") && url.starts_with("https://") => {
-            Ok(image(url))
-        }
-        Content::Url(_) => Err(format!("{}; an address alone is not fetched", cannot())),
+        // Not even of an image: a model that runs in the own network would fetch what a stranger names.
+        Content::Url(_) => Err(format!("{} itself; addresses are not fetched", cannot())),
         Content::Raw(raw) if kind.starts_with("image/") => {
             Ok(image(&format!("data:{kind};base64,{}", raw.as_str())))
         }
@@ -70,10 +68,9 @@ mod tests {
             ),
             (
                 vec![url("https://a/b.png").with_media_type("image/png")],
-                r#""url":"https://a/b.png""#,
+                "addresses are not fetched",
             ),
             (vec![raw(b"\xff\x00").with_filename("a.bin")], "cannot be given a.bin"),
-            (vec![url("http://127.0.0.1/").with_media_type("text/csv")], "is not fetched"),
         ];
         for (parts, expected) in cases {
             let said = message(&Message::new(Role::User, parts));

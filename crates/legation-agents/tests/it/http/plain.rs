@@ -44,6 +44,7 @@ async fn every_kind_of_answer_becomes_what_it_says() {
         (JSON, r#"{"text":5}"#, "cannot be read: invalid type"),
         ("text/plain", "été", "completed:  | answer=été"),
         ("text/plain", "", "completed: "),
+        ("text/html", "<h1>Log in</h1>", "cannot be read: it is a web page"),
         (
             SSE,
             ": hi\n\ndata: {\"working\":\"looking\"}\n\ndata: {\"text\":\"a\"}\n\ndata: {\"text\":\"b\"}\n\ndata: [DONE]\n\n",
