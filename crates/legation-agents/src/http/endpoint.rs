@@ -116,7 +116,7 @@ impl Endpoint {
         request.headers.insert(ACCEPT, HeaderValue::from_static(accept));
         request.body = body;
         // The caller of this has one deadline for everything, which comes first.
-        let wait = self.timeout + Duration::from_secs(1);
+        let wait = self.timeout.saturating_add(Duration::from_secs(1));
         request.limits = Limits { first_byte: wait, idle: wait, max_bytes: MAX_BYTES };
         let response = self.http.send(request).await?;
         let status = response.status();

@@ -13,7 +13,7 @@ use super::earlier::earlier;
 use super::endpoint::Endpoint;
 use super::fault::Fault;
 use super::frames::{Answered, Frames};
-use super::wire::{self, Event};
+use super::wire::{self, Said};
 use super::{BadSettings, Secret};
 
 const WHO: &str = "the program behind this agent";
@@ -74,8 +74,8 @@ impl Http {
 
     async fn work(&self, turn: &mut Turn) -> Result<(), Fault> {
         let accept = if self.stream { ANY_ANSWER } else { ONE_ANSWER };
-        let said = wire::said(turn, &earlier(turn).await?);
-        let response = self.endpoint.post(said.into(), accept).await?;
+        let told = wire::tell(turn, &earlier(turn).await?);
+        let response = self.endpoint.post(told.into(), accept).await?;
         match Answered::of(response) {
             Answered::Stream(frames) => Answer::of(turn).follow(frames).await,
             // What a proxy shows people, such as a page to log in.
@@ -85,7 +85,7 @@ impl Http {
             Answered::Whole(response) if response.media_type().starts_with("text/") => {
                 Answer::of(turn).text(response).await
             }
-            Answered::Whole(response) => whole(turn, response).await,
+            Answered::Whole(response) => Answer::of(turn).whole(response).await,
         }
     }
 }
@@ -105,45 +105,7 @@ impl Agent for Http {
     }
 }
 
-/// An answer in one piece.
-async fn whole(turn: &mut Turn, response: Response) -> Result<(), Fault> {
-    let bytes = response.bytes().await?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8"))?;
-    let mut event = Event::parse_whole(text).map_err(unreadable)?;
-    let mut answer = event.answer();
-    if let (Some(part), Some(usage)) = (answer.last_mut(), event.usage.take()) {
-        wire::note_usage(part, usage);
-    }
-    if let Some(artifact) = event.artifact.take() {
-        turn.artifact(artifact).await?;
-    }
-    if ends(turn, &event).await? {
-        return Ok(());
-    }
-    if answer.is_empty() {
-        return Ok(turn.complete().await?);
-    }
-    Ok(turn.answer(answer).await?)
-}
-
-/// Ends the run in the way that an event says; false when it says none.
-async fn ends(turn: &mut Turn, event: &Event) -> Result<bool, Fault> {
-    if let Some(reason) = &event.error {
-        return Err(Fault::Told(reason.clone()));
-    }
-    if let Some(reason) = &event.reject {
-        turn.reject(reason.as_str()).await?;
-    } else if let Some(question) = &event.ask {
-        turn.ask(question.as_str()).await?;
-    } else if let Some(wanted) = &event.authorize {
-        turn.settle(TaskState::AuthRequired, wanted.as_str()).await?;
-    } else {
-        return Ok(false);
-    }
-    Ok(true)
-}
-
-/// An answer that comes in pieces: they are chunks of one artifact.
+/// An answer as it is given. What comes in pieces are chunks of one artifact.
 pub(super) struct Answer<'t> {
     turn: &'t mut Turn,
     id: ArtifactId,
@@ -174,8 +136,19 @@ impl<'t> Answer<'t> {
 
     /// Completes the task with what was given.
     pub(super) async fn complete(mut self) -> Result<(), Fault> {
-        self.close().await?;
-        Ok(self.turn.complete().await?)
+        self.end(Vec::new()).await
+    }
+
+    /// Completes the task with these parts, or with what was given when there are none.
+    async fn end(&mut self, mut parts: Vec<Part>) -> Result<(), Fault> {
+        let Some(last) = parts.last_mut() else {
+            self.close().await?;
+            return Ok(self.turn.complete().await?);
+        };
+        if let Some(usage) = self.usage.take() {
+            wire::note_usage(last, usage);
+        }
+        Ok(self.turn.answer(parts).await?)
     }
 
     /// Marks the end of the artifact.
@@ -190,6 +163,18 @@ impl<'t> Answer<'t> {
         Ok(self.turn.chunk(Artifact::new(self.id.clone(), vec![last]), true).await?)
     }
 
+    /// Gives an answer that comes in one piece.
+    async fn whole(mut self, response: Response) -> Result<(), Fault> {
+        let bytes = response.bytes().await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8"))?;
+        for said in Said::read_whole(text).map_err(unreadable)? {
+            if self.said(said).await? {
+                return Ok(());
+            }
+        }
+        self.complete().await
+    }
+
     /// Gives what the events of a stream say, in their order.
     async fn follow(mut self, mut frames: Frames) -> Result<(), Fault> {
         let mut number = 0;
@@ -200,9 +185,9 @@ impl<'t> Answer<'t> {
                 if text == "[DONE]" {
                     return self.complete().await;
                 }
-                let event = Event::parse(&text)
+                let said = Said::read(&text)
                     .map_err(|reason| unreadable(format!("event {number}: {reason}")))?;
-                if self.event(event).await? {
+                if self.said(said).await? {
                     return Ok(());
                 }
             }
@@ -210,23 +195,36 @@ impl<'t> Answer<'t> {
         self.complete().await
     }
 
-    /// Gives what one event says; true when it ended the run.
-    async fn event(&mut self, mut event: Event) -> Result<bool, Fault> {
-        if let Some(note) = &event.working {
-            self.turn.working(Some(note)).await?;
-        }
-        self.give(event.answer()).await?;
-        if let Some(artifact) = event.artifact.take() {
-            if event.append {
-                self.turn.chunk(artifact, false).await?;
-            } else {
-                self.turn.artifact(artifact).await?;
+    /// Does what one event says; true when it is the last.
+    async fn said(&mut self, said: Said) -> Result<bool, Fault> {
+        match said {
+            Said::Status(note) => self.turn.working(note.as_deref()).await?,
+            Said::Chunk { artifact: None, text, .. } => self.give(vec![Part::text(text)]).await?,
+            Said::Chunk { artifact: Some(id), text, last } => {
+                self.turn.chunk(Artifact::new(id, vec![Part::text(text)]), last).await?;
             }
+            Said::Artifact(artifact) => self.turn.artifact(artifact).await?,
+            Said::Usage(usage) => self.took(usage),
+            Said::Log(text) => tracing::info!(task = %self.turn.task().id, "{text}"),
+            Said::Complete(parts) => {
+                self.end(parts).await?;
+                return Ok(true);
+            }
+            Said::Question(parts) => {
+                self.turn.ask(parts).await?;
+                return Ok(true);
+            }
+            Said::Auth(parts) => {
+                self.turn.settle(TaskState::AuthRequired, parts).await?;
+                return Ok(true);
+            }
+            Said::Reject(parts) => {
+                self.turn.reject(parts).await?;
+                return Ok(true);
+            }
+            Said::Failure(reason) => return Err(Fault::Told(reason)),
         }
-        if let Some(usage) = event.usage.take() {
-            self.took(usage);
-        }
-        ends(self.turn, &event).await
+        Ok(false)
     }
 
     /// Gives text as it arrives.

@@ -30,34 +30,57 @@ async fn every_kind_of_answer_becomes_what_it_says() {
         (JSON, r#"{"text":"hi"}"#, "completed: hi | answer=hi"),
         (JSON, r#"{"text":"hi","data":{"n":1}}"#, r#"completed: hi | answer=hi{"n":1}"#),
         (JSON, r#"{"mean": 2}"#, r#"completed:  | answer={"mean": 2}"#),
-        (JSON, r#"{"ask":"which?"}"#, "input_required: which?"),
-        (JSON, r#"{"authorize":"log in"}"#, "auth_required: log in"),
-        (JSON, r#"{"reject":"not mine"}"#, "rejected: not mine"),
-        (JSON, r#"{"error":"no data"}"#, "failed: no data"),
         (JSON, r#"{"parts":[{"raw":"aGk=","filename":"a"}]}"#, "completed:  | answer=aGk="),
-        (JSON, r#"{"artifact":{"artifactId":"a","parts":[{"text":"x"}]}}"#, "completed:  | a=x"),
+        (JSON, r#"{"type":"question","text":"which?"}"#, "input_required: which?"),
+        (JSON, r#"{"type":"auth","text":"log in"}"#, "auth_required: log in"),
+        (JSON, r#"{"type":"reject","text":"not mine"}"#, "rejected: not mine"),
+        (JSON, r#"{"type":"failure","text":"no data"}"#, "failed: no data"),
+        (JSON, r#"{"type":"artifact","artifact":"a","text":"x"}"#, "completed:  | a=x"),
         (
             JSON,
             "<html>",
             "failed: the program behind this agent gave an answer that cannot be read",
         ),
-        (JSON, r#"{"text":5}"#, "cannot be read: invalid type"),
+        (JSON, r#"{"type":"question"}"#, "cannot be read: a `question` without `text`"),
         ("text/plain", "été", "completed:  | answer=été"),
         ("text/plain", "", "completed: "),
         ("text/html", "<h1>Log in</h1>", "cannot be read: it is a web page"),
         (
             SSE,
-            ": hi\n\ndata: {\"working\":\"looking\"}\n\ndata: {\"text\":\"a\"}\n\ndata: {\"text\":\"b\"}\n\ndata: [DONE]\n\n",
+            concat!(
+                ": hi\n\ndata: {\"type\":\"status\",\"text\":\"looking\"}\n\n",
+                "data: {\"type\":\"chunk\",\"text\":\"a\"}\n\n",
+                "data: {\"type\":\"chunk\",\"text\":\"b\"}\n\ndata: [DONE]\n\n"
+            ),
             "completed:  | answer=ab",
         ),
-        (LINES, "{\"text\":\"a\"}\r\n\n{\"data\":[1]}", "completed:  | answer=a[1]"),
-        (LINES, "{\"text\":\"a\"}\n{\"ask\":\"more?\"}\n", "input_required: more? | answer=a"),
-        (LINES, "{\"text\":\"a\"}\n{\"error\":\"lost\"}\n", "failed: lost | answer=a"),
-        (LINES, "{\"txt\":1}\n", "event 1: unknown field `txt`"),
         (
             LINES,
-            "{\"append\":true,\"artifact\":{\"artifactId\":\"a\",\"parts\":[{\"text\":\"x\"}]}}\n\
-             {\"append\":true,\"artifact\":{\"artifactId\":\"a\",\"parts\":[{\"text\":\"y\"}]}}\n",
+            "{\"type\":\"chunk\",\"text\":\"a\"}\r\n\n{\"type\":\"data\",\"artifact\":\"d\",\"data\":[1]}",
+            "completed:  | answer=a | d=[1]",
+        ),
+        (
+            LINES,
+            "{\"type\":\"chunk\",\"text\":\"a\"}\n{\"type\":\"question\",\"text\":\"more?\"}\n",
+            "input_required: more? | answer=a",
+        ),
+        (
+            LINES,
+            "{\"type\":\"chunk\",\"text\":\"a\"}\n{\"type\":\"failure\",\"text\":\"lost\"}\n",
+            "failed: lost | answer=a",
+        ),
+        (
+            LINES,
+            "{\"type\":\"chunk\",\"text\":\"a\"}\n{\"type\":\"complete\",\"text\":\"b\"}\n",
+            "completed: b | answer=b",
+        ),
+        (LINES, "{\"type\":\"chnk\"}\n", "event 1: unknown variant `chnk`"),
+        (
+            LINES,
+            concat!(
+                "{\"type\":\"chunk\",\"artifact\":\"a\",\"text\":\"x\"}\n",
+                "{\"type\":\"chunk\",\"artifact\":\"a\",\"text\":\"y\",\"last\":true}\n"
+            ),
             "completed:  | a=xy",
         ),
     ];
@@ -71,8 +94,11 @@ async fn every_kind_of_answer_becomes_what_it_says() {
 #[tokio::test]
 async fn the_endpoint_is_told_all_that_belongs_to_the_message() {
     let (behind, url) = Behind::start(|asked| {
-        let first = asked.body["history"].as_array().is_some_and(Vec::is_empty);
-        body("application/json", if first { r#"{"ask":"of what?"}"# } else { "{}" })
+        let first = asked.body["history"].is_null();
+        body(
+            "application/json",
+            if first { r#"{"type":"question","text":"of what?"}"# } else { "{}" },
+        )
     })
     .await;
     let before = Before::of(agent(url));
@@ -88,7 +114,7 @@ async fn the_endpoint_is_told_all_that_belongs_to_the_message() {
     assert_eq!(asked.headers["x-api-key"], "the-secret");
     let said = asked.body;
     assert_eq!(said["text"], "of 1, 2");
-    assert_eq!(said["taskId"], task.id.as_str());
+    assert_eq!(said["task"], task.id.as_str());
     assert_eq!(said["attempt"], 1);
     assert_eq!(said["schema"], schema);
     assert_eq!(said["message"]["parts"][1]["data"], json!([1, 2]));
@@ -101,8 +127,16 @@ async fn the_endpoint_is_told_all_that_belongs_to_the_message() {
 async fn pieces_are_shown_as_they_come() {
     for (media_type, one, two) in [
         ("text/plain", "one ", "two"),
-        ("application/x-ndjson", "{\"text\":\"one \"}\n", "{\"text\":\"two\"}\n"),
-        ("text/event-stream", "data: {\"text\":\"one \"}\n\n", "data: {\"text\":\"two\"}\n\n"),
+        (
+            "application/x-ndjson",
+            "{\"type\":\"chunk\",\"text\":\"one \"}\n",
+            "{\"type\":\"chunk\",\"text\":\"two\"}\n",
+        ),
+        (
+            "text/event-stream",
+            "data: {\"type\":\"chunk\",\"text\":\"one \"}\n\n",
+            "data: {\"type\":\"chunk\",\"text\":\"two\"}\n\n",
+        ),
     ] {
         let (sender, response) = pieces(media_type);
         let mut response = Some(response);
