@@ -1,3 +1,4 @@
-//! The Data Analyst and, later, the other agent runtimes.
+//! The Data Analyst and the other agent runtimes.
 
 pub mod analyst;
+pub mod http;

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use crate::guard::Refused;
+
 /// A request that did not get its answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -45,9 +47,23 @@ impl Error {
         if !source.is_connect() {
             return Self::Broken(source);
         }
+        if let Some(refused) = refusal(&source) {
+            return Self::Address(refused.to_string());
+        }
         let reason =
             if source.is_timeout() { "connecting took too long".into() } else { root(&source) };
         Self::Connect { reason, source }
+    }
+}
+
+/// What the guard said of a name, when that is why no connection stands.
+fn refusal(error: &reqwest::Error) -> Option<&Refused> {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    loop {
+        if let Some(refused) = cause.downcast_ref() {
+            return Some(refused);
+        }
+        cause = cause.source()?;
     }
 }
 
@@ -77,6 +93,18 @@ mod tests {
         let http = Http::new().expect("a client");
         let url = Url::parse(url).expect("a URL");
         http.send(Request::new(http::Method::GET, url)).await.expect_err("nobody is there")
+    }
+
+    #[tokio::test]
+    async fn a_name_is_judged_by_what_it_resolves_to() {
+        for url in ["http://localhost:8080/", "http://LOCALHOST:8080/", "http://127.0.0.1:8080/"] {
+            let http = Http::guarded().expect("a client");
+            let parsed = Url::parse(url).expect("a URL");
+            let error = http.send(Request::new(http::Method::GET, parsed)).await;
+            let error = error.expect_err("not of the public internet");
+            assert!(matches!(error, Error::Address(_)), "{url}: {error:?}");
+            assert!(error.to_string().contains("public internet"), "{url}: {error}");
+        }
     }
 
     #[tokio::test]

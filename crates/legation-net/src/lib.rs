@@ -5,6 +5,7 @@
 //! belong to the callers. Only this crate knows which HTTP library is underneath.
 
 mod error;
+mod guard;
 mod request;
 mod response;
 
@@ -25,23 +26,30 @@ const USER_AGENT: &str = concat!("legation/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct Http {
     inner: reqwest::Client,
+    /// Whether only the public internet is called.
+    guarded: bool,
 }
 
 impl Http {
-    /// Makes a client with its own connections.
+    /// Makes a client with its own connections that calls any address. It is for addresses that a
+    /// person at the keyboard or the operator chose.
     ///
     /// # Errors
     /// When the TLS trust roots of the system cannot be loaded.
     pub fn new() -> Result<Self, Error> {
-        let builder = reqwest::Client::builder()
-            // A redirect would carry credentials and bodies to an address nobody approved.
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(KEEP)
-            .user_agent(USER_AGENT);
-        Ok(Self { inner: builder.build().map_err(Error::Setup)? })
+        let inner = builder().build().map_err(Error::Setup)?;
+        Ok(Self { inner, guarded: false })
+    }
+
+    /// Makes a client with its own connections that calls the public internet only: no loopback,
+    /// no private network, no link, however the address is spelled and whatever its name resolves
+    /// to, and no port that is known to be of something else than the web.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn guarded() -> Result<Self, Error> {
+        let builder = builder().dns_resolver(guard::Resolver::shared());
+        Ok(Self { inner: builder.build().map_err(Error::Setup)?, guarded: true })
     }
 
     /// Sends a request and waits for the head of the answer. A redirect is an answer like others.
@@ -55,12 +63,26 @@ impl Http {
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let Request { method, url, headers, body, limits } = request;
         check_address(&url)?;
+        if self.guarded {
+            guard::check(&url).map_err(|refused| Error::Address(refused.to_string()))?;
+        }
         let sent = self.inner.request(method, url).headers(headers).body(body).send();
         let answer = tokio::time::timeout(limits.first_byte, sent).await;
         let answer =
             answer.map_err(|_| Error::Slow(limits.first_byte))?.map_err(Error::from_send)?;
         Ok(Response::new(answer, limits))
     }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        // A redirect would carry credentials and bodies to an address nobody approved.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(KEEP)
+        .user_agent(USER_AGENT)
 }
 
 fn check_address(url: &url::Url) -> Result<(), Error> {

@@ -1,12 +1,19 @@
 //! The command line: what can be asked for, and who does it.
 
 mod card;
+mod chat;
+mod context;
+#[cfg(test)]
+mod documented;
 mod exit;
 mod follow;
 mod json;
+mod lines;
+mod manual;
 mod message;
 mod out;
 mod render;
+mod save;
 mod send;
 pub(crate) mod serve;
 mod stream;
@@ -26,6 +33,9 @@ use out::note;
 #[derive(Debug, Parser)]
 #[command(name = "legation", version, after_help = exit::help(), max_term_width = 100)]
 struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    color: out::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -39,23 +49,39 @@ enum Command {
     Send(send::Send),
     /// Say something to an agent and follow what happens
     #[command(after_help = exit::help())]
-    Stream(stream::Stream),
+    Stream(message::Saying),
+    /// Talk with an agent, in one context and in as many turns as you like
+    #[command(after_help = exit::help())]
+    Chat(chat::Chat),
     /// Look at tasks, follow them, cancel them
     #[command(subcommand, after_help = exit::help())]
     Task(task::Command),
+    /// Look at conversations
+    #[command(subcommand, after_help = exit::help())]
+    Context(context::Command),
     /// Show how an agent describes itself
     #[command(after_help = exit::help())]
     Card(card::Card),
+    /// Print a script that completes command lines of `legation` in a shell
+    Completions(manual::Completions),
+    /// Print the manual page, or write the pages of all commands
+    Man(manual::Man),
 }
 
 /// Does what the command line asks for.
 pub(crate) fn run() -> ExitCode {
-    let call = match Cli::parse().command {
+    let cli = Cli::parse();
+    out::choose(cli.color);
+    let call = match cli.command {
         Command::Serve(options) => return serve(options),
         Command::Send(send) => calling(send.run()),
-        Command::Stream(stream) => calling(stream.run()),
+        Command::Stream(stream) => calling(stream::run(stream)),
+        Command::Chat(chat) => calling(chat.run()),
         Command::Task(task) => calling(task.run()),
+        Command::Context(context) => calling(context.run()),
         Command::Card(card) => calling(card.run()),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match call {
         Ok(exit) => exit.into(),
@@ -97,6 +123,14 @@ mod tests {
             ("send http://a text --context c --file a --file b --json --token t", true),
             ("send http://a", false),
             ("stream http://a text --task t", true),
+            ("send http://a - --schema s --follow --color never", true),
+            ("chat http://a --context c --save dir", true),
+            ("context list http://a --json", true),
+            ("context show http://a c", true),
+            ("completions zsh", true),
+            ("completions abacus", false),
+            ("man --dir d", true),
+            ("--color sometimes man", false),
             ("task get http://a t", true),
             ("task list http://a --status input-required", true),
             ("task list http://a --status lazy", false),

@@ -2,10 +2,43 @@
 //! an agent reaches the terminal as it came.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use super::text::{clean, clean_json};
+
+/// When text is in colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also where the output goes elsewhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+static COLOR: OnceLock<Color> = OnceLock::new();
+
+/// Says when text is in colours, once, before anything is written.
+pub(crate) fn choose(color: Color) {
+    let _ = COLOR.set(color);
+}
+
+impl Color {
+    /// Whether standard output is painted (no-color.org).
+    fn paints(self, is_terminal: bool) -> bool {
+        let minds = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        match self {
+            Self::Auto => is_terminal && !minds() && !dumb(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
 
 /// How a piece of text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +72,10 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    /// Standard output, in colours when it is a terminal and nobody minds (no-color.org).
+    /// Standard output, in colours where they are wanted.
     pub(crate) fn new() -> Self {
-        let minds = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let stdout = io::stdout().lock();
-        let painted = stdout.is_terminal() && !minds && !dumb;
+        let painted = COLOR.get().copied().unwrap_or_default().paints(stdout.is_terminal());
         Self { sink: Box::new(stdout), painted }
     }
 
@@ -72,6 +103,12 @@ impl Out {
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let json = serde_json::to_string(value)?;
         writeln!(self.sink, "{}", clean_json(&json))?;
+        self.flush()
+    }
+
+    /// Writes text of our own as it is, such as a script.
+    pub(crate) fn own(&mut self, text: &[u8]) -> io::Result<()> {
+        self.sink.write_all(text)?;
         self.flush()
     }
 

@@ -40,6 +40,11 @@ pub(crate) fn task(out: &mut Out, task: &Task) -> io::Result<()> {
     out.flush()
 }
 
+/// Shows what the caller said.
+pub(crate) fn said(out: &mut Out, text: &str) -> io::Result<()> {
+    out.line(Style::Bold, &format!("> {}", text.trim_end().replace('\n', "\n> ")))
+}
+
 /// Shows a direct answer.
 pub(crate) fn message(out: &mut Out, message: &Message) -> io::Result<()> {
     lines(out, &message.parts)?;
@@ -133,14 +138,31 @@ pub(crate) struct Running {
     open: Option<legation_model::ArtifactId>,
     /// What was written of artifacts, to tell an answer that is said again as a message.
     told: String,
+    /// It is a conversation: what is said is shown, and of the rest only what is out of order.
+    in_talk: bool,
 }
 
 impl Running {
+    /// As a part of a conversation.
+    pub(crate) fn in_talk() -> Self {
+        Self { in_talk: true, ..Self::default() }
+    }
+
     /// Shows the next item.
     pub(crate) fn show(&mut self, out: &mut Out, item: &StreamResponse) -> io::Result<()> {
         match item {
             StreamResponse::ArtifactUpdate(update) => {
                 self.chunk(out, &update.artifact, update.append)?;
+            }
+            // Of a task at work there is nothing to be said yet, or nothing new.
+            StreamResponse::Task(task) if self.in_talk && !task.status.state.is_settled() => {}
+            StreamResponse::Task(task) if self.in_talk => {
+                self.close(out)?;
+                for artifact in &task.artifacts {
+                    self.chunk(out, artifact, false)?;
+                }
+                self.close(out)?;
+                self.status(out, &task.status)?;
             }
             StreamResponse::Task(task) => {
                 self.close(out)?;
@@ -163,7 +185,10 @@ impl Running {
     fn chunk(&mut self, out: &mut Out, artifact: &Artifact, append: bool) -> io::Result<()> {
         if !append || self.open.as_ref() != Some(&artifact.artifact_id) {
             self.close(out)?;
-            label(out, artifact)?;
+            // In a conversation what has no name is simply said.
+            if !self.in_talk || artifact.name.is_some() {
+                label(out, artifact)?;
+            }
             self.told.clear();
         }
         for part in &artifact.parts {
@@ -173,16 +198,30 @@ impl Running {
                 self.open = Some(artifact.artifact_id.clone());
             } else {
                 self.close(out)?;
-                content(out, part)?;
+                self.content(out, part)?;
             }
         }
         Ok(())
     }
 
+    /// In a conversation, data beside text says the same for programs.
+    fn content(&self, out: &mut Out, part: &Part) -> io::Result<()> {
+        match &part.content {
+            Content::Data(data) if self.in_talk && !self.told.is_empty() => {
+                out.line(Style::Dim, &format!("(and data, {} bytes)", data.as_str().len()))
+            }
+            Content::Data(_) | Content::Text(_) | Content::Raw(_) | Content::Url(_) => {
+                content(out, part)
+            }
+        }
+    }
+
     fn status(&mut self, out: &mut Out, status: &TaskStatus) -> io::Result<()> {
         let (words, style) = state_words(status.state);
         let text = status.message.as_ref().map(Message::text).unwrap_or_default();
-        out.line(style, words)?;
+        if !self.in_talk || matches!(style, Style::Bad) {
+            out.line(style, words)?;
+        }
         if text.trim() == self.told.trim() {
             return Ok(());
         }
@@ -235,6 +274,24 @@ mod tests {
             let text = shown(|out| Running::default().show(out, &item));
             assert_eq!(text, format!("{BODY}{rest}"));
         }
+    }
+
+    #[test]
+    fn a_conversation_shows_what_is_said() {
+        let items = [
+            r#"{"task":{"id":"t","status":{"state":"TASK_STATE_SUBMITTED"}}}"#,
+            r#"{"statusUpdate":{"taskId":"t","contextId":"c","status":{"state":"TASK_STATE_WORKING"}}}"#,
+            r#"{"artifactUpdate":{"taskId":"t","contextId":"c",
+                "artifact":{"artifactId":"a","parts":[{"text":"one"},{"data":[1]}]}}}"#,
+            r#"{"statusUpdate":{"taskId":"t","contextId":"c","status":{"state":"TASK_STATE_COMPLETED"}}}"#,
+            r#"{"task":{"id":"u","status":{"state":"TASK_STATE_FAILED",
+                "message":{"messageId":"m","role":"ROLE_AGENT","parts":[{"text":"why"}]}}}}"#,
+        ];
+        let text = shown(|out| {
+            let mut running = Running::in_talk();
+            items.iter().try_for_each(|item| running.show(out, &read(item)))
+        });
+        assert_eq!(text, "one\n(and data, 3 bytes)\nfailed\nwhy\n");
     }
 
     #[test]

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use legation_client::Client;
 use legation_model::{
-    GetTaskRequest, Message, SendMessageRequest, SendMessageResponse, StreamResponse, Task, TaskId,
+    Content, GetTaskRequest, Json, Message, Part, SendMessageRequest, SendMessageResponse,
+    StreamResponse, Task, TaskId, TaskState,
 };
 
 use super::exit::{Exit, Failure};
 use super::follow::{Ended, Until, follow, unless_interrupted};
-use super::message::Words;
-use super::out::{Out, progress};
-use super::render;
+use super::json::pretty;
+use super::message::Saying;
+use super::out::{Out, Style, progress};
 use super::target::Target;
 use super::text::one_line;
+use super::{render, stream};
 
 /// Between two looks at a task of an agent that cannot stream.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -25,27 +27,29 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Send {
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    words: Words,
-    /// Print the reply as A2A 1.0 JSON
+    saying: Saying,
+    /// Show what happens as it happens, as `legation stream` does
     #[arg(long)]
-    json: bool,
+    follow: bool,
 }
 
 impl Send {
     /// Says it.
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
-        let request = self.words.request()?;
-        let client = self.target.connect().await?;
+        if self.follow {
+            return stream::run(self.saying).await;
+        }
+        let Saying { target, words, .. } = &self.saying;
+        let request = words.request()?;
+        let client = target.connect().await?;
         let (ended, reply) = match client.card().capabilities.streaming {
             Some(true) => self.stream(&client, request).await?,
-            Some(false) | None => self.wait(&client, request).await?,
+            Some(false) | None => wait(&client, request, target).await?,
         };
         if let Some(reply) = reply {
             self.show(&reply)?;
         }
-        Ok(ended.conclude(&self.target))
+        Ok(ended.conclude(target))
     }
 
     async fn stream(
@@ -53,7 +57,7 @@ impl Send {
         client: &Client,
         request: SendMessageRequest,
     ) -> Result<Outcome, Failure> {
-        let opened = unless_interrupted(client.stream(request), &self.target).await?;
+        let opened = unless_interrupted(client.stream(request), &self.saying.target).await?;
         let Some(mut events) = opened else { return Ok((Ended::Interrupted(None), None)) };
         let mut message: Option<Message> = None;
         let show = |item: &StreamResponse| {
@@ -63,44 +67,24 @@ impl Send {
             }
             Ok(())
         };
-        let ended = follow(&mut events, Until::Settled, show, &self.target).await?;
+        let ended = follow(&mut events, Until::Settled, show, &self.saying.target).await?;
         match &ended {
             Ended::Message => Ok((ended, message.map(SendMessageResponse::Message))),
-            Ended::Task(id, _) => self.look(client, id).await,
+            Ended::Task(id, _) => look(client, id, &self.saying.target).await,
             Ended::Interrupted(_) => Ok((ended, None)),
         }
     }
 
-    async fn wait(&self, client: &Client, request: SendMessageRequest) -> Result<Outcome, Failure> {
-        let reply = unless_interrupted(client.send(request), &self.target).await?;
-        let mut reply = match reply {
-            None => return Ok((Ended::Interrupted(None), None)),
-            Some(SendMessageResponse::Task(task)) => of_task(task),
-            Some(message) => return Ok((Ended::Message, Some(message))),
-        };
-        // Agents need not wait to the end.
-        while let (Ended::Task(id, state), _) = &reply
-            && !state.is_settled()
-        {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                _ = tokio::signal::ctrl_c() => return Ok((Ended::Interrupted(Some(id.clone())), None)),
-            }
-            reply = self.look(client, id).await?;
-        }
-        Ok(reply)
-    }
-
-    async fn look(&self, client: &Client, id: &TaskId) -> Result<Outcome, Failure> {
-        let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
-        let task = unless_interrupted(client.get_task(request), &self.target).await?;
-        Ok(task.map_or_else(|| (Ended::Interrupted(Some(id.clone())), None), of_task))
-    }
-
     fn show(&self, reply: &SendMessageResponse) -> Result<(), Failure> {
         let mut out = Out::new();
-        if self.json {
+        if self.saying.json {
             return Ok(out.json(reply)?);
+        }
+        if self.saying.words.ask_for_data()
+            && let Some(data) = data_of(reply)
+        {
+            out.line(Style::Plain, &pretty(data.as_str()))?;
+            return Ok(out.flush()?);
         }
         match reply {
             SendMessageResponse::Task(task) => render::task(&mut out, task)?,
@@ -110,8 +94,59 @@ impl Send {
     }
 }
 
+/// The data of an answer. What a task that did not complete has produced is no answer.
+fn data_of(reply: &SendMessageResponse) -> Option<&Json> {
+    match reply {
+        SendMessageResponse::Message(message) => message.parts.iter().find_map(as_data),
+        SendMessageResponse::Task(task) if task.status.state == TaskState::Completed => {
+            let given = task.artifacts.iter().flat_map(|artifact| &artifact.parts);
+            let said = task.status.message.iter().flat_map(|message| &message.parts);
+            given.chain(said).find_map(as_data)
+        }
+        SendMessageResponse::Task(_) => None,
+    }
+}
+
+fn as_data(part: &Part) -> Option<&Json> {
+    match &part.content {
+        Content::Data(data) => Some(data),
+        Content::Text(_) | Content::Raw(_) | Content::Url(_) => None,
+    }
+}
+
+/// Says something to an agent that cannot stream, and waits for the outcome.
+pub(super) async fn wait(
+    client: &Client,
+    request: SendMessageRequest,
+    target: &Target,
+) -> Result<Outcome, Failure> {
+    let reply = unless_interrupted(client.send(request), target).await?;
+    let mut reply = match reply {
+        None => return Ok((Ended::Interrupted(None), None)),
+        Some(SendMessageResponse::Task(task)) => of_task(task),
+        Some(message) => return Ok((Ended::Message, Some(message))),
+    };
+    // Agents need not wait to the end.
+    while let (Ended::Task(id, state), _) = &reply
+        && !state.is_settled()
+    {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok((Ended::Interrupted(Some(id.clone())), None)),
+        }
+        reply = look(client, id, target).await?;
+    }
+    Ok(reply)
+}
+
+async fn look(client: &Client, id: &TaskId, target: &Target) -> Result<Outcome, Failure> {
+    let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
+    let task = unless_interrupted(client.get_task(request), target).await?;
+    Ok(task.map_or_else(|| (Ended::Interrupted(Some(id.clone())), None), of_task))
+}
+
 /// Why the wait ended, and what there is to show.
-type Outcome = (Ended, Option<SendMessageResponse>);
+pub(super) type Outcome = (Ended, Option<SendMessageResponse>);
 
 fn of_task(task: Task) -> Outcome {
     let ended = Ended::Task(task.id.clone(), task.status.state);
@@ -119,7 +154,7 @@ fn of_task(task: Task) -> Outcome {
 }
 
 /// Says what is going on while the outcome is awaited.
-fn tell(item: &StreamResponse) {
+pub(super) fn tell(item: &StreamResponse) {
     const MOST: usize = 100;
     match item {
         StreamResponse::Task(task) => progress(&format!("task {}", task.id)),

@@ -5,35 +5,22 @@ use legation_model::StreamResponse;
 
 use super::exit::{Exit, Failure};
 use super::follow::{Ended, Until, follow, unless_interrupted};
-use super::message::Words;
+use super::message::Saying;
 use super::out::Out;
 use super::render::Running;
 use super::target::Target;
 
-/// What to say to whom.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Stream {
-    #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    words: Words,
-    /// Print each event as a line of A2A 1.0 JSON
-    #[arg(long)]
-    json: bool,
-}
-
-impl Stream {
-    /// Says it.
-    pub(crate) async fn run(self) -> Result<Exit, Failure> {
-        let request = self.words.request()?;
-        let client = self.target.connect().await?;
-        let opened = unless_interrupted(client.stream(request), &self.target).await?;
-        let Some(mut events) = opened else {
-            return Ok(Ended::Interrupted(None).conclude(&self.target));
-        };
-        let ended = show(&mut events, Until::Settled, self.json, &self.target).await?;
-        Ok(ended.conclude(&self.target))
-    }
+/// Says it.
+pub(crate) async fn run(saying: Saying) -> Result<Exit, Failure> {
+    let Saying { target, words, json } = &saying;
+    let request = words.request()?;
+    let client = target.connect().await?;
+    let opened = unless_interrupted(client.stream(request), target).await?;
+    let Some(mut events) = opened else {
+        return Ok(Ended::Interrupted(None).conclude(target));
+    };
+    let ended = show(&mut events, Until::Settled, *json, target).await?;
+    Ok(ended.conclude(target))
 }
 
 /// Shows the events of a task as they come.

@@ -2,4 +2,6 @@
 
 mod calling;
 mod serving;
+mod session;
+mod talking;
 mod user;
