@@ -1,3 +1,5 @@
-//! The Data Analyst and, later, the other agent runtimes.
+//! The Data Analyst, programs and, later, the other agent runtimes.
 
 pub mod analyst;
+#[cfg(unix)]
+pub mod exec;

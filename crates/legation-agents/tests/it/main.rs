@@ -1,3 +1,5 @@
 //! The agents behind the service, on a real SQLite store.
 
+#[cfg(unix)]
+mod exec;
 mod structured;
