@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::Settings;
+use super::protocol::PROTOCOL;
 
 /// Where the processes of an agent belong; they end with it.
 #[derive(Clone)]
@@ -132,6 +133,7 @@ fn command(settings: &Settings, attempt: Option<u32>) -> Command {
     let allowed = settings.env_allow.iter();
     command.envs(allowed.filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.envs(&settings.env_set);
+    command.env("LEGATION_PROTOCOL", PROTOCOL.to_string());
     if let Some(attempt) = attempt {
         command.env("LEGATION_ATTEMPT", attempt.to_string());
     }

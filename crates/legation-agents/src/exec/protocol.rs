@@ -155,7 +155,7 @@ struct Members {
 }
 
 /// The version of the protocol that is spoken here.
-const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 1;
 
 /// Reads a member whose `null` is a value, not absence.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {

@@ -15,6 +15,9 @@ const LINE: usize = 2_000;
 const LINES: u32 = 200;
 const WINDOW: Duration = Duration::from_secs(10);
 
+/// Between reads of a program that floods us, so that it costs us no core.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Who wrote it.
 pub(super) enum Writer {
     /// The process of one task.
@@ -33,6 +36,9 @@ pub(super) async fn log(stderr: ChildStderr, writer: Writer, silence: impl Futur
                 if meter.admits() {
                     writer.log(line);
                 }
+            }
+            if meter.is_full() {
+                tokio::time::sleep(PAUSE).await;
             }
         }
         if let Some(rest) = lines.rest() {
@@ -86,5 +92,9 @@ impl Meter {
             tracing::warn!("a program writes more errors than are logged");
         }
         self.lines <= LINES
+    }
+
+    fn is_full(&self) -> bool {
+        self.lines > LINES
     }
 }
