@@ -84,14 +84,6 @@ impl Exec {
         }
     }
 
-    /// Ends all processes and waits until they have ended: at once when asked, killed at the
-    /// latest when their grace is over.
-    pub async fn close(&self) {
-        self.house.closing.cancel();
-        self.house.tasks.close();
-        self.house.tasks.wait().await;
-    }
-
     async fn run_per_task(
         &self,
         turn: &mut Turn,
@@ -205,6 +197,13 @@ impl Agent for Exec {
     /// What a process gets to end, and the kernel to end it.
     fn stop_grace(&self) -> Duration {
         self.house.settings.stop_grace + KILLED
+    }
+
+    /// Asks all processes to end and waits for that; they are killed when their grace is over.
+    async fn close(&self) {
+        self.house.closing.cancel();
+        self.house.tasks.close();
+        self.house.tasks.wait().await;
     }
 }
 

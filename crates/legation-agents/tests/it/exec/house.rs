@@ -125,6 +125,11 @@ impl House {
         }
     }
 
+    /// Stops the service as a server does.
+    pub(super) async fn stop(&self) {
+        self.service.stop(Duration::ZERO).await;
+    }
+
     /// Drops the service with its agent.
     pub(super) fn close(self) -> Closed {
         let Self { service, mark, _dir } = self;

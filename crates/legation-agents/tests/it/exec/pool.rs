@@ -34,11 +34,12 @@ fn pool(workers: usize) -> Settings {
     settings
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_workers_serve_many_tasks() {
-    let house = House::new(pool(2));
+/// Sends until so many workers have answered.
+async fn workers(house: &House, wanted: usize) -> BTreeSet<String> {
+    let until = Instant::now() + Duration::from_secs(20);
     let mut workers = BTreeSet::new();
-    for _ in 0..20 {
+    while workers.len() < wanted {
+        assert!(Instant::now() < until, "only {workers:?} answer");
         let tasks = tokio::join!(house.send("a"), house.send("b"), house.send("c"));
         for task in [tasks.0, tasks.1, tasks.2] {
             let (state, worker) = ended(&task);
@@ -46,17 +47,44 @@ async fn the_same_workers_serve_many_tasks() {
             workers.insert(worker);
         }
     }
-    assert_eq!(workers.len(), 2);
+    workers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_workers_serve_many_tasks() {
+    let house = House::new(pool(2));
+    let first = workers(&house, 2).await;
+    assert_eq!(workers(&house, 2).await, first);
     house.left(2).await;
     house.close().is_empty().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_lets_its_workers_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut settings = shell(
+        r#"trap 'echo ended > ended; exit 0' TERM; sleep 1000 & echo '{"type":"ready"}'
+        while read -r line; do :; done; wait"#,
+    );
+    settings.mode = Mode::Pool { workers: 1 };
+    settings.cwd = Some(dir.path().into());
+    settings.stop_grace = Duration::from_secs(3);
+    let house = House::new(settings);
+    let task = house.begin("hang").await;
+    house.until(&task, |_| house.processes().len() == 2).await;
+    house.stop().await;
+    assert!(house.processes().is_empty());
+    assert!(dir.path().join("ended").exists());
+    assert_eq!(ended(&house.task(&task).await).0, "working");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_fails_the_tasks_of_its_worker_alone() {
     let house = House::new(pool(2));
+    workers(&house, 2).await;
     // One on each worker: the fewest runs decide.
     let hanging = house.begin("hang").await;
-    house.until(&hanging, |_| house.processes().len() == 2).await;
+    house.until(&hanging, |task| ended(task).0 == "working").await;
     let (state, reason) = ended(&house.send("crash").await);
     assert_eq!(state, "failed");
     let expected = "the program ended (exit status: 7) before it completed the task.";
