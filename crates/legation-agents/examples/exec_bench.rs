@@ -29,15 +29,13 @@ const TEXT: usize = 256;
 const PYTHON: &str = r#"
 from legation_agent import agent
 
-@agent(concurrency=64)
-def run(turn):
-    if not turn.text.startswith("chunks "):
-        return turn.text
-    return chunks(turn)
-
 def chunks(turn):
     for _ in range(int(turn.text[7:])):
         yield "x" * 64
+
+@agent(concurrency=64)
+def run(turn):
+    return chunks(turn) if turn.text.startswith("chunks ") else turn.text
 "#;
 
 fn main() {

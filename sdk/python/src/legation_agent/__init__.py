@@ -249,6 +249,9 @@ def _work(function: Callable[[Turn], Any], turn: Turn) -> Dict[str, Any]:
     except Exception as error:
         # What went wrong inside is for the log, not for strangers.
         traceback.print_exc()
+        if isinstance(error, NameError):
+            print("The function under @agent comes last: what is below it is not there yet.",
+                  file=sys.stderr)
         return {"type": "failure", "text": f"the agent failed with {type(error).__name__}"}
 
 
