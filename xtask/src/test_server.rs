@@ -6,6 +6,7 @@ use legation::{
     CardForm, DataDir, ErrorProfile, OnRestart, Profile, Server, StoreOptions, model::AgentSkill,
 };
 use legation_agents::analyst::DataAnalyst;
+use legation_agents::exec::{Exec, Mode, Settings};
 use legation_testkit::agents::{Counter, Echo, Tck, Tck03};
 
 use crate::contract::{ServeArgs, TOKEN_VARIABLE, announce};
@@ -24,6 +25,9 @@ pub(crate) struct TestServerArgs {
     /// The agent that is called where no agent is named.
     #[arg(long, value_enum, default_value = "tck")]
     agent: DefaultAgent,
+    /// A word of the command whose program is the default agent instead, as a pool of one.
+    #[arg(long, allow_hyphen_values = true)]
+    program: Vec<String>,
     /// Be as 1.0.0 says where 1.0.1 differs, with a card of 1.0 and nothing more.
     #[arg(long)]
     as_1_0_0: bool,
@@ -42,7 +46,11 @@ enum DefaultAgent {
 /// # Errors
 /// When the server cannot start.
 pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
-    let mut server = agents(Server::builder(), args.agent);
+    let mut server = Server::builder();
+    if !args.program.is_empty() {
+        server = server.agent(profile("program"), program(args.program)?);
+    }
+    server = agents(server, args.agent);
     if args.no_auth {
         server = server.without_auth();
     }
@@ -91,6 +99,15 @@ fn agents(server: Server, default: DefaultAgent) -> Server {
         .agent(profile("counter-fail"), counter(OnRestart::Fail))
         .agent(profile("echo"), Echo)
         .stop_grace(Duration::from_secs(2))
+}
+
+/// A program that finds the Python module of this repository.
+fn program(command: Vec<String>) -> anyhow::Result<Exec> {
+    let mut settings = Settings::new(command);
+    settings.mode = Mode::Pool { workers: 1 };
+    let module = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/python/src");
+    settings.env_set.insert("PYTHONPATH".into(), module.into());
+    Ok(Exec::new(settings)?)
 }
 
 fn profile(slug: &str) -> Profile {

@@ -50,6 +50,10 @@ pub trait Agent: Send + Sync + 'static {
     fn stop_grace(&self) -> Duration {
         Duration::ZERO
     }
+
+    /// Ends what the agent keeps beside its runs, such as processes. Called when the service stops,
+    /// after its runs; it is given up when it takes longer than the server has.
+    async fn close(&self) {}
 }
 
 /// What becomes of a run that was lost with its process.

@@ -181,6 +181,11 @@ impl Live {
         Ok(())
     }
 
+    /// How often one message may be worked on.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.home.limits.attempts
+    }
+
     /// A status event of this task, as of now.
     pub(crate) fn status(&self, state: TaskState, message: Option<Message>) -> Event {
         let message = message.map(|mut message| {

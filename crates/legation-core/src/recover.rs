@@ -103,18 +103,23 @@ fn begin_again(
     lost: Lost,
 ) {
     let voided = if policy == OnRestart::Retry { lost.artifacts } else { Vec::new() };
-    let mut event = live.status(TaskState::Working, None);
-    if let Update::StatusUpdate(update) = &mut event.update {
-        update.metadata = Metadata::single(ATTEMPT, &lost.attempt).ok();
-    }
-    event.effect = Some(Effect::Restarted { attempt: lost.attempt, voided });
-    if live.emit(&event).is_err() {
+    if live.emit(&restarted(live, lost.attempt, voided)).is_err() {
         return fail(live, "The server restarted, and the task is at its bounds.");
     }
     live.flush();
     let (message, attempt) = (lost.message, lost.attempt);
     let job = Job { stop, live: live.clone(), exposed, message, ask: Ask::default(), attempt };
     run::start(core, job, core.count_run());
+}
+
+/// The event that an attempt begins, which makes artifacts of the lost one void.
+pub(crate) fn restarted(live: &Live, attempt: u32, voided: Vec<ArtifactId>) -> Event {
+    let mut event = live.status(TaskState::Working, None);
+    if let Update::StatusUpdate(update) = &mut event.update {
+        update.metadata = Metadata::single(ATTEMPT, &attempt).ok();
+    }
+    event.effect = Some(Effect::Restarted { attempt, voided });
+    event
 }
 
 /// Ends a task whose run cannot be taken up.

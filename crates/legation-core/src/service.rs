@@ -290,6 +290,10 @@ impl Service {
         let _ = tokio::time::timeout(core.limits.stop_grace, durable).await;
         core.closing.cancel();
         live.iter().for_each(|live| live.wake());
+        let agents = core.agents.iter().map(|exposed| &exposed.agent);
+        let grace = agents.clone().map(|agent| agent.stop_grace()).max().unwrap_or_default();
+        let closed = futures::future::join_all(agents.map(|agent| agent.close()));
+        let _ = tokio::time::timeout(grace.max(core.limits.stop_grace), closed).await;
     }
 }
 

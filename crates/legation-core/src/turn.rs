@@ -9,6 +9,7 @@ use legation_model::{
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{Live, Refusal};
+use crate::recover::restarted;
 use crate::schema::Schema;
 use crate::{AgentError, AnswerIn, Scope, TaskStore};
 
@@ -92,6 +93,11 @@ impl Turn {
         self.attempt
     }
 
+    /// Where the answer is to be found, by the agent's profile.
+    pub fn answer_in(&self) -> AnswerIn {
+        self.answer_in
+    }
+
     /// Another task that the caller of this one may see, such as one the message refers to.
     ///
     /// # Errors
@@ -125,6 +131,22 @@ impl Turn {
     /// [`AgentError::Stopped`] when none can come any more.
     pub async fn next_message(&self) -> Result<Message, AgentError> {
         self.live.next_message().await.map_err(|_| AgentError::Stopped)
+    }
+
+    /// Begins the work on the message again, as a restart of the server would: for an agent whose
+    /// work was lost elsewhere, such as in a process that crashed. [`Turn::attempt`] is one more
+    /// from now on, and the artifacts named here are void.
+    ///
+    /// # Errors
+    /// [`AgentError::Failed`] when there were too many attempts. [`AgentError::Stopped`] when the
+    /// task takes no more events.
+    pub async fn begin_again(&mut self, voided: Vec<ArtifactId>) -> Result<(), AgentError> {
+        if self.attempt >= self.live.attempts() {
+            return Err(AgentError::failed(format!("the run was lost {} times", self.attempt)));
+        }
+        self.emit(restarted(&self.live, self.attempt + 1, voided)).await?;
+        self.attempt += 1;
+        Ok(())
     }
 
     /// Reports that the work has begun or goes on. Say little: the answer belongs elsewhere.

@@ -1,7 +1,8 @@
 //! `xtask peers`: clients of other projects against the test server.
 //!
 //! A peer is a program in `peers/` that gets the server's URL and a token, checks what
-//! comes back, and prints `pass NAME` or `fail NAME: reason` for every check.
+//! comes back, and prints `pass NAME` or `fail NAME: reason` for every check. Frameworks are peers at
+//! the other end: their agents are programs behind the server, which one of ours calls.
 
 mod node;
 pub(crate) mod python;
@@ -38,9 +39,25 @@ enum Program {
     Node(&'static str, &'static str),
     /// A package of the workspace `peers`.
     Rust(&'static str),
+    /// `peers/python/NAME.py` with the packages of `NAME.txt` is the program of the server's agent,
+    /// and `peers/python/behind.py` calls it.
+    Behind(&'static str),
 }
 
-use Program::{Node, Python, Rust};
+use Program::{Behind, Node, Python, Rust};
+
+/// A peer that is installed.
+struct Prepared {
+    command: Command,
+    /// What `serve-test` is told beside the peer's own flags.
+    flags: Vec<OsString>,
+}
+
+impl From<Command> for Prepared {
+    fn from(command: Command) -> Self {
+        Self { command, flags: Vec::new() }
+    }
+}
 
 const PEERS: &[Peer] = &[
     peer("a2a-sdk 1.3 (Python)", Python("client_1_0", &[])),
@@ -53,6 +70,8 @@ const PEERS: &[Peer] = &[
     Peer { access: Access::Everybody, ..analyst("seed 003 (Python)", Python("seed_003", &[])) },
     analyst("seed 003 with a token (Python)", Python("seed_003", &["secure"])),
     analyst("seed 004 (Python)", Python("seed_004", &[])),
+    peer("CrewAI 1.15 behind exec (Python)", Behind("crewai_program")),
+    peer("LangGraph 1.2 behind exec (Python)", Behind("langgraph_program")),
 ];
 
 /// A peer of the scripted agents.
@@ -76,7 +95,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
     for peer in PEERS {
         match peer.program.prepare(&cache) {
-            Ok(command) => peer.check(command, &mut tally)?,
+            Ok(prepared) => peer.check(prepared, &mut tally)?,
             Err(missing) => {
                 println!("skip {}: {missing:#}", peer.name);
                 tally.skipped += 1;
@@ -100,7 +119,7 @@ pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
 
 impl Program {
     /// Installs what the peer needs and returns the command that runs it.
-    fn prepare(&self, cache: &Path) -> anyhow::Result<Command> {
+    fn prepare(&self, cache: &Path) -> anyhow::Result<Prepared> {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("peers");
         match self {
             Self::Python(name, arguments) => {
@@ -109,13 +128,24 @@ impl Program {
                 let python = python::environment(&cache.join(name), &requirements)?;
                 let mut command = Command::new(python);
                 command.arg(script.with_extension("py")).args(*arguments);
-                Ok(command)
+                Ok(command.into())
+            }
+            Self::Behind(name) => {
+                let scripts = peers.join("python");
+                let requirements = fs::read_to_string(scripts.join(name).with_extension("txt"))?;
+                let python = python::environment(&cache.join(name), &requirements)?;
+                let mut command = Command::new("python3");
+                command.arg(scripts.join("behind.py"));
+                let program = scripts.join(name).with_extension("py");
+                let words = [python.into_os_string(), program.into_os_string()];
+                let flags = words.into_iter().flat_map(|word| ["--program".into(), word]).collect();
+                Ok(Prepared { command, flags })
             }
             Self::Node(sdk, version) => {
                 let script = node::install(&peers.join("js"), &cache.join("js"))?;
                 let mut command = Command::new("node");
                 command.arg(script).args([sdk, version]);
-                Ok(command)
+                Ok(command.into())
             }
             Self::Rust(package) => {
                 let cargo = |subcommand| {
@@ -130,7 +160,7 @@ impl Program {
                 let mut command = cargo("run");
                 command.args(["--quiet", "--offline", "--package", package, "--target-dir"]);
                 command.arg(cache.join("rust")).arg("--");
-                Ok(command)
+                Ok(command.into())
             }
         }
     }
@@ -138,8 +168,10 @@ impl Program {
 
 impl Peer {
     /// Runs the peer against a fresh server and counts its checks.
-    fn check(&self, mut command: Command, tally: &mut Tally) -> anyhow::Result<()> {
-        let server = Server::start(self.access, self.flags)?;
+    fn check(&self, prepared: Prepared, tally: &mut Tally) -> anyhow::Result<()> {
+        let Prepared { mut command, flags } = prepared;
+        let flags: Vec<OsString> = self.flags.iter().map(Into::into).chain(flags).collect();
+        let server = Server::start(self.access, &flags)?;
         command.arg(server.url()).env(TOKEN_VARIABLE, TOKEN).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
         let output = child.stdout.take().expect("the output is piped");

@@ -1,6 +1,7 @@
 //! The test server as a child process, for programs that call it from outside.
 
 use std::{
+    ffi::OsStr,
     fs,
     process::{Child, Command, Stdio},
     thread,
@@ -33,7 +34,7 @@ impl Server {
     ///
     /// # Errors
     /// When the server does not start, with the first line it said.
-    pub(crate) fn start(access: Access, flags: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn start(access: Access, flags: &[impl AsRef<OsStr>]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve-test").arg("--data-dir").arg(directory.path().join("data"));

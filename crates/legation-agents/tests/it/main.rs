@@ -1,4 +1,6 @@
 //! The agents behind the service, on a real SQLite store.
 
+#[cfg(unix)]
+mod exec;
 mod http;
 mod structured;
