@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use legation_model::{A2aError, AgentExtension, ErrorKind, Json, Request, TaskId, Timestamp};
+use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,7 +31,8 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn TaskStore>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) deployment: Arc<str>,
-    pub(crate) agents: Vec<Exposed>,
+    /// Held only to take or to put the list, never while one of them is asked something.
+    agents: RwLock<Arc<[Exposed]>>,
     pub(crate) extensions: Extensions,
     pub(crate) registry: Arc<Registry>,
     pub(crate) runs: TaskTracker,
@@ -98,7 +100,7 @@ impl Builder {
             store: self.store,
             limits: Arc::new(self.limits),
             deployment: self.deployment,
-            agents: self.agents,
+            agents: RwLock::new(self.agents.into()),
             extensions: self.extensions,
             registry: Arc::default(),
             runs: TaskTracker::new(),
@@ -221,9 +223,20 @@ impl Service {
         }
     }
 
-    /// The agents, the default one first.
-    pub fn agents(&self) -> &[Exposed] {
-        &self.core.agents
+    /// The agents as they are now, the default one first.
+    pub fn agents(&self) -> Arc<[Exposed]> {
+        self.core.agents()
+    }
+
+    /// Serves these agents from now on, the default one first. Runs at work go on with the agent
+    /// that began them, and so do the messages that came while one was at work.
+    ///
+    /// # Errors
+    /// When they cannot be served together; then those of before stay.
+    pub fn replace_agents(&self, agents: Vec<Exposed>) -> Result<(), BuildError> {
+        check_agents(&agents)?;
+        *self.core.agents.write() = agents.into();
+        Ok(())
     }
 
     /// The extensions, as cards declare them.
@@ -339,12 +352,19 @@ impl Core {
         }
     }
 
+    /// The agents as they are now.
+    pub(crate) fn agents(&self) -> Arc<[Exposed]> {
+        self.agents.read().clone()
+    }
+
     /// The agent a call is for.
-    pub(crate) fn agent(&self, slug: Option<&str>) -> Option<&Exposed> {
-        match slug {
-            None => self.agents.first(),
-            Some(slug) => self.agents.iter().find(|exposed| *exposed.profile.slug == *slug),
-        }
+    pub(crate) fn agent(&self, slug: Option<&str>) -> Option<Exposed> {
+        let agents = self.agents.read();
+        let agent = match slug {
+            None => agents.first(),
+            Some(slug) => agents.iter().find(|exposed| *exposed.profile.slug == *slug),
+        };
+        agent.cloned()
     }
 
     /// What a live task needs.
