@@ -32,12 +32,12 @@ pub(crate) fn serve(
         let running = server.start(&resolved.listen()).await?;
         greet(&given, &resolved, &running);
         let (overrides, front) = (options.overrides(), running.front().clone());
-        let reload =
-            given.file.clone().map(|file| Reload { file, overrides, given, served, front });
-        let reloading = reload.map(|reload| tokio::spawn(reload.run()));
-        running.until_stopped().await;
-        if let Some(reloading) = reloading {
-            reloading.abort();
+        match given.file.clone() {
+            None => running.until_stopped().await,
+            Some(file) => {
+                let reload = Reload { file, overrides, given, served, front };
+                running.until(reload.run()).await;
+            }
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -4,6 +4,7 @@
 //! or that needs a restart, changes nothing at all.
 
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -51,14 +52,20 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// Takes changes up until it is aborted.
+    /// Takes changes up, until the terminal that the server was started on is gone: then the signal
+    /// says that, and a server that goes on unseen is not what its user wants.
     pub(crate) async fn run(mut self) {
+        let is_watched = io::stderr().is_terminal();
         let mut hangup = signal(SignalKind::hangup()).ok();
         let mut taken = Stamp::of(&self.file);
         let mut last = taken;
         loop {
             tokio::select! {
-                () = next(&mut hangup) => {}
+                () = next(&mut hangup) => {
+                    if is_watched && !io::stderr().is_terminal() {
+                        return;
+                    }
+                }
                 () = tokio::time::sleep(LOOK_EVERY) => {
                     let now = Stamp::of(&self.file);
                     // Twice the same, so that nobody is in the middle of writing it.

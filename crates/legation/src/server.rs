@@ -395,7 +395,15 @@ impl Running {
     /// Works until the process is told to stop (Ctrl-C or SIGTERM), then stops. A second such signal
     /// ends the process at once.
     pub async fn until_stopped(self) {
-        crate::signals::stop_requested().await;
+        self.until(std::future::pending()).await;
+    }
+
+    /// Works until the process is told to stop, or until this is over, then stops.
+    pub async fn until(self, over: impl Future<Output = ()>) {
+        tokio::select! {
+            () = crate::signals::stop_requested() => {}
+            () = over => {}
+        }
         tracing::info!("stopping; a second signal ends at once");
         self.stop().await;
     }

@@ -10,10 +10,12 @@ mod explain;
 mod fault;
 mod form;
 mod keys;
+mod profile;
 mod reader;
 mod resolved;
 mod schema;
 mod setting;
+mod units;
 mod words;
 mod yaml;
 
