@@ -1,5 +1,6 @@
 //! The forms of single values: how each is written, read and shown.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,10 +39,32 @@ impl<T> Form<T> {
         let (read, show) = (Box::new(read), Box::new(show));
         Self { expects: expects.into(), words: Vec::new(), read, show, schema, is_secret: false }
     }
+}
 
+impl Form<String> {
     /// The same form for values that nobody may see.
-    pub(crate) fn secret(self) -> Self {
-        Self { is_secret: true, ..self }
+    pub(crate) fn secret(self) -> Form<Secret> {
+        let Self { expects, words, read, show, schema, .. } = self;
+        let read = Box::new(move |text: &Text| read(text).map(Secret));
+        let show = Box::new(move |secret: &Secret| show(&secret.0));
+        Form { expects, words, read, show, schema, is_secret: true }
+    }
+}
+
+/// Text that nobody may see: it does not show itself in logs.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text, for the one place that needs it.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
     }
 }
 
@@ -91,7 +114,7 @@ fn text_that(expects: &str, schema: Json, is_good: fn(&str) -> bool) -> Form<Str
 }
 
 /// A token that cannot be guessed.
-pub(crate) fn token() -> Form<String> {
+pub(crate) fn token() -> Form<Secret> {
     let schema = json!({"type": "string"});
     let expects = "a token of 32 bytes or more in one word; `openssl rand -hex 32` makes one";
     let is_good =
@@ -106,7 +129,7 @@ pub(crate) fn variable() -> Form<String> {
 }
 
 /// The name of an HTTP header would be a key; this is its value.
-pub(crate) fn header_value() -> Form<String> {
+pub(crate) fn header_value() -> Form<Secret> {
     let is_good = |text: &str| text.bytes().all(|byte| byte == b'\t' || (32..127).contains(&byte));
     text_that("printable text in one line", json!({"type": "string"}), is_good).secret()
 }

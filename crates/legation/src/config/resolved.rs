@@ -274,7 +274,7 @@ impl Check<'_> {
             if !is_variable(name) {
                 self.fault(&path, format!("`{name}` is not the name of an environment variable"));
             }
-            if value.contains('\0') {
+            if value.reveal().contains('\0') {
                 self.fault(&path, "a variable's value holds no NUL");
             }
         }

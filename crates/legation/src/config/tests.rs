@@ -510,7 +510,7 @@ fn every_value_knows_its_origin_and_secrets_are_masked() {
     assert_eq!(find("auth.schemes[0].token"), "•••••• file f.yaml:3 TOKEN");
     assert_eq!(find("limits.task_bytes"), "256MiB default  ");
     assert_eq!(find("agents.a.role"), "R file f.yaml:4 ");
-    let all = format!("{explained:?}");
+    let all = format!("{explained:?} {given:?}");
     assert!(!all.contains("0123456789abcdef"), "{all}");
 }
 

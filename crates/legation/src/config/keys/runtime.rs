@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::form::{self, bytes, choice, count, time, time_from_none};
+use crate::config::form::{self, Secret, bytes, choice, count, time, time_from_none};
 use crate::config::setting::{
     Either, Group, Named, Row, Slot, Tagged, Variant, group, leaf, leaves, maybe, named, required,
     row, unset,
@@ -97,7 +97,7 @@ pub(crate) enum Mode {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Env {
     pub(crate) allow: Vec<String>,
-    pub(crate) set: Named<String>,
+    pub(crate) set: Named<Secret>,
 }
 
 impl Default for Exec {
@@ -171,7 +171,7 @@ impl Group for Env {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Http {
     pub(crate) url: String,
-    pub(crate) headers: Named<String>,
+    pub(crate) headers: Named<Secret>,
     pub(crate) timeout: Duration,
     pub(crate) stream: bool,
 }
@@ -201,7 +201,7 @@ impl Group for Http {
 pub(crate) struct OpenAi {
     pub(crate) url: String,
     pub(crate) model: String,
-    pub(crate) api_key: Option<String>,
+    pub(crate) api_key: Option<Secret>,
     pub(crate) system: Option<String>,
     pub(crate) timeout: Duration,
 }

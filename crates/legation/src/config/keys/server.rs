@@ -6,7 +6,7 @@ use std::time::Duration;
 use legation::{Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, StoreOptions};
 
 use super::Config;
-use crate::config::form::{self, bytes, choice, count};
+use crate::config::form::{self, Secret, bytes, choice, count};
 use crate::config::setting::{
     Either, Group, Item, Row, Slot, Tagged, Variant, each, group, leaf, leaves, maybe,
     maybe_leaves, required, row, tagged, unset,
@@ -220,7 +220,7 @@ pub(crate) struct Scheme(Option<SimpleToken>);
 /// A bearer token.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SimpleToken {
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 impl Default for Scheme {
@@ -232,7 +232,7 @@ impl Default for Scheme {
 impl Scheme {
     /// The token of its own, if it has one.
     pub(crate) fn token(&self) -> Option<&str> {
-        self.0.as_ref()?.token.as_deref()
+        self.0.as_ref()?.token.as_ref().map(Secret::reveal)
     }
 }
 
