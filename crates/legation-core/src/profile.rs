@@ -7,7 +7,7 @@ use legation_model::{AgentProvider, AgentSkill};
 use crate::slug::{self, BadSlug};
 
 /// How an agent presents itself on its card.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// The name in addresses: lower-case letters, digits and hyphens.
     pub slug: Arc<str>,

@@ -69,7 +69,7 @@ async fn try_take_up(core: &Arc<Core>, stored: Stored) -> Result<(), StoreError>
     let live = core.registry.insert(Arc::new(Live::load(core.home(), stored)?));
     // Somebody's further message may have begun a run already.
     let Some(stop) = live.begin_run(&core.halt) else { return Ok(()) };
-    let exposed = core.agent(live.scope.agent.as_deref()).cloned();
+    let exposed = core.agent(live.scope.agent.as_deref());
     match policy(core, exposed.as_ref(), &lost) {
         Ok((exposed, policy)) => begin_again(core, &live, stop, exposed.clone(), policy, lost),
         Err(reason) => fail(&live, &reason),

@@ -233,7 +233,7 @@ async fn go_on(
 ) -> Result<Begun, A2aError> {
     let exposed = core.agent(live.scope.agent.as_deref()).ok_or_else(|| gone(&live))?;
     let message = &request.message;
-    check_modes(exposed, message)?;
+    check_modes(&exposed, message)?;
     if message.context_id.as_ref().is_some_and(|context| *context != live.context_id) {
         let text = format!("task `{}` belongs to context `{}`", live.id, live.context_id);
         return Err(A2aError::invalid("message.contextId", text));
@@ -267,7 +267,6 @@ async fn go_on(
         let accepted_output_modes = configuration.accepted_output_modes;
         let ask = Ask { accepted_output_modes, metadata, schema: Asked::further(schema) };
         let (message, stop) = (waiting.message, waiting.stop);
-        let exposed = exposed.clone();
         let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
         run::start(core, job, place);
     }
@@ -286,7 +285,7 @@ async fn create(
         return Err(A2aError::invalid("message.taskId", text).into());
     }
     let exposed = target(core, call, &request)?;
-    check_modes(exposed, &request.message)?;
+    check_modes(&exposed, &request.message)?;
     let referenced = references(core, call, &request.message, None).await?;
     let scope = Scope { agent: Some(exposed.profile.slug.clone()), ..core.scope(call) };
     let claim = match idempotency::claim(core, call, &scope, &request).await? {
@@ -346,18 +345,14 @@ async fn create(
     }
     let accepted_output_modes = configuration.accepted_output_modes;
     let ask = Ask { accepted_output_modes, metadata, schema: Asked::Known(schema) };
-    let job = Job { stop, live: live.clone(), exposed: exposed.clone(), message, ask, attempt: 1 };
+    let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
     run::start(core, job, core.count_run());
     Ok(Begun::Created(live))
 }
 
 /// The agent that a new task is for: that of the mount, else the one that the message or the
 /// request names, else the first.
-fn target<'c>(
-    core: &'c Core,
-    call: &Call,
-    request: &SendMessageRequest,
-) -> Result<&'c Exposed, A2aError> {
+fn target(core: &Core, call: &Call, request: &SendMessageRequest) -> Result<Exposed, A2aError> {
     let named = |metadata: &Option<Metadata>| metadata.as_ref()?.get(TARGET_AGENT);
     let named = || {
         let message = named(&request.message.metadata).map(|agent| ("message.metadata", agent));
@@ -371,7 +366,8 @@ fn target<'c>(
     };
     let slug: Option<String> = target.read().ok();
     slug.and_then(|slug| core.agent(Some(&slug))).ok_or_else(|| {
-        let slugs: Vec<_> = core.agents.iter().map(|agent| &*agent.profile.slug).collect();
+        let agents = core.agents();
+        let slugs: Vec<_> = agents.iter().map(|agent| &*agent.profile.slug).collect();
         let text = format!("must name one of the agents here: {}", slugs.join(", "));
         A2aError::invalid(format!("{place}.{TARGET_AGENT}"), text)
     })

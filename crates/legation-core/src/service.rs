@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use legation_model::{A2aError, AgentExtension, ErrorKind, Json, Request, TaskId, Timestamp};
+use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,7 +32,8 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn TaskStore>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) deployment: Arc<str>,
-    pub(crate) agents: Vec<Exposed>,
+    /// Held only to take or to put the list, never while one of them is asked something.
+    agents: RwLock<Arc<[Exposed]>>,
     pub(crate) extensions: Extensions,
     pub(crate) registry: Arc<Registry>,
     pub(crate) runs: TaskTracker,
@@ -100,7 +102,7 @@ impl Builder {
             store: self.store,
             limits: Arc::new(self.limits),
             deployment: self.deployment,
-            agents: self.agents,
+            agents: RwLock::new(self.agents.into()),
             extensions: self.extensions,
             registry: Arc::default(),
             runs: TaskTracker::new(),
@@ -224,9 +226,20 @@ impl Service {
         }
     }
 
-    /// The agents, the default one first.
-    pub fn agents(&self) -> &[Exposed] {
-        &self.core.agents
+    /// The agents as they are now, the default one first.
+    pub fn agents(&self) -> Arc<[Exposed]> {
+        self.core.agents()
+    }
+
+    /// Serves these agents from now on, the default one first. Runs at work go on with the agent
+    /// that began them, and so do the messages that came while one was at work.
+    ///
+    /// # Errors
+    /// When they cannot be served together; then those of before stay.
+    pub fn replace_agents(&self, agents: Vec<Exposed>) -> Result<(), BuildError> {
+        check_agents(&agents)?;
+        *self.core.agents.write() = agents.into();
+        Ok(())
     }
 
     /// The extensions, as cards declare them.
@@ -290,7 +303,8 @@ impl Service {
         let _ = tokio::time::timeout(core.limits.stop_grace, durable).await;
         core.closing.cancel();
         live.iter().for_each(|live| live.wake());
-        let agents = core.agents.iter().map(|exposed| &exposed.agent);
+        let agents = core.agents();
+        let agents = agents.iter().map(|exposed| &exposed.agent);
         let grace = agents.clone().map(|agent| agent.stop_grace()).max().unwrap_or_default();
         let closed = futures::future::join_all(agents.map(|agent| agent.close()));
         let _ = tokio::time::timeout(grace.max(core.limits.stop_grace), closed).await;
@@ -346,12 +360,19 @@ impl Core {
         }
     }
 
+    /// The agents as they are now.
+    pub(crate) fn agents(&self) -> Arc<[Exposed]> {
+        self.agents.read().clone()
+    }
+
     /// The agent a call is for.
-    pub(crate) fn agent(&self, slug: Option<&str>) -> Option<&Exposed> {
-        match slug {
-            None => self.agents.first(),
-            Some(slug) => self.agents.iter().find(|exposed| *exposed.profile.slug == *slug),
-        }
+    pub(crate) fn agent(&self, slug: Option<&str>) -> Option<Exposed> {
+        let agents = self.agents.read();
+        let agent = match slug {
+            None => agents.first(),
+            Some(slug) => agents.iter().find(|exposed| *exposed.profile.slug == *slug),
+        };
+        agent.cloned()
     }
 
     /// What a live task needs.

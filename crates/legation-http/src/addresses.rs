@@ -34,6 +34,11 @@ impl Addresses {
         interfaces.iter().map(|interface| self.list(*interface)).collect()
     }
 
+    /// Where the server is called by a binding; of one that it does not have, where by JSON-RPC.
+    pub(crate) fn by(&self, binding: &str) -> &str {
+        if binding == Binding::HttpJson.name() { &self.rest } else { &self.rpc }
+    }
+
     fn list(&self, interface: Interface) -> AgentInterface {
         let url = match interface.binding {
             Binding::JsonRpc => &self.rpc,

@@ -1,14 +1,15 @@
-//! Agent cards: made of the agents' profiles when the server starts, and served in the form and with
-//! the addresses that suit the reader (Spec 8).
+//! Agent cards: made of the agents' profiles when these begin to be served, and served in the form
+//! and with the addresses that suit the reader (Spec 8).
 
 mod served;
 mod template;
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::header::{HeaderValue, VARY};
 use http::request::Parts;
-use legation_core::{Exposed, Service};
+use legation_core::Profile;
 use legation_model::AgentExtension;
 use legation_wire::card::{BadMember, CardForm, write};
 
@@ -16,7 +17,7 @@ use crate::addresses::Addresses;
 use crate::answer::Answer;
 use crate::forwarded;
 use crate::router::Mount;
-use crate::settings::Settings;
+use crate::settings::{Crew, Security, Settings};
 use served::{Modified, Served};
 use template::{Common, Template};
 
@@ -41,44 +42,65 @@ impl std::error::Error for BadCard {
     }
 }
 
+/// Checks what the cards of these agents, and of their crew, shall say otherwise.
+///
+/// # Errors
+/// When it makes a card that is none.
+pub fn check_cards(agents: &[&Profile], crew: Option<&Crew>) -> Result<(), BadCard> {
+    if agents.is_empty() {
+        return Ok(());
+    }
+    Templates::new(agents, crew, &[], &Settings::new(Security::Open)).map(drop)
+}
+
 /// The cards of the crew and of its agents, complete but for the addresses.
 #[derive(Debug)]
 pub(crate) struct Templates {
     crew: Template,
-    agents: Vec<(String, Template)>,
+    /// The slugs, and the templates in the same order.
+    slugs: Vec<Arc<str>>,
+    agents: Vec<Template>,
 }
 
 impl Templates {
+    /// Those of these agents, the first of which is the default one.
+    ///
     /// # Errors
     /// When an owner's changes make a card that is none.
-    pub(crate) fn new(service: &Service, settings: &Settings) -> Result<Self, BadCard> {
-        let extensions: Vec<AgentExtension> = service.extensions().cloned().collect();
-        let common = Common { settings, extensions: &extensions };
+    pub(crate) fn new(
+        agents: &[&Profile],
+        crew: Option<&Crew>,
+        extensions: &[AgentExtension],
+        settings: &Settings,
+    ) -> Result<Self, BadCard> {
+        let common = Common { settings, extensions };
         let mut own = Vec::new();
-        for Exposed { profile, .. } in service.agents() {
+        for profile in agents {
             let bad = |member| BadCard { of: profile.name.clone(), member };
             own.push((&*profile.slug, Template::of_agent(profile, common).map_err(bad)?));
         }
-        let crew = match (&settings.crew, &own[..]) {
+        let crew = match (crew, &own[..]) {
             (None, [(_, only)]) => only.clone(),
             (crew, agents) => {
-                Template::of_crew(crew.as_ref(), agents, common).map_err(|member| BadCard {
-                    of: crew.as_ref().map_or("the crew", |crew| &crew.name).into(),
-                    member,
-                })?
+                let of = || crew.map_or("the crew", |crew| &crew.name).into();
+                let made = Template::of_crew(crew, agents, common);
+                made.map_err(|member| BadCard { of: of(), member })?
             }
         };
-        let agents = own.into_iter().map(|(slug, template)| (slug.to_owned(), template));
-        Ok(Self { crew, agents: agents.collect() })
+        let slugs = agents.iter().map(|profile| profile.slug.clone()).collect();
+        Ok(Self { crew, slugs, agents: own.into_iter().map(|(_, template)| template).collect() })
+    }
+
+    /// The number of an agent.
+    fn number(&self, slug: &str) -> usize {
+        self.slugs.iter().position(|known| **known == *slug).expect("mounts are those of the cards")
     }
 
     /// Writes the card of a mount below a base.
-    fn render(&self, settings: &Settings, base: &str, mount: Mount, form: CardForm) -> Served {
-        let (slug, template) = match mount {
-            None => (None, &self.crew),
-            Some(agent) => (Some(&*self.agents[agent].0), &self.agents[agent].1),
-        };
-        Served::new(write(&template.at(&Addresses::of(base, slug), settings), form))
+    fn render(&self, settings: &Settings, base: &str, mount: Mount<'_>, form: CardForm) -> Served {
+        let template = mount.map_or(&self.crew, |slug| &self.agents[self.number(slug)]);
+        let addresses = Addresses::of(base, mount.map(|slug| &**slug));
+        Served::new(write(&template.at(&addresses, settings), form))
     }
 }
 
@@ -101,12 +123,17 @@ impl Cards {
             CardForm::ALL.map(|form| templates.render(settings, base, mount, form))
         };
         let crew = forms(None);
-        let agents = (0..templates.agents.len()).map(|agent| forms(Some(agent))).collect();
+        let agents = templates.slugs.iter().map(|slug| forms(Some(slug))).collect();
         let asks_proxies = settings.public_url.is_none() && !settings.trusted_proxies.is_empty();
         let read = if asks_proxies { format!(", {}", forwarded::READ) } else { String::new() };
         let vary = format!("A2A-Version{read}");
         let vary = HeaderValue::from_str(&vary).expect("names of headers are printable");
         Self { templates, crew, agents, modified: Modified::now(), vary }
+    }
+
+    /// The slugs of the agents, the default one's first.
+    pub(crate) fn slugs(&self) -> &[Arc<str>] {
+        &self.templates.slugs
     }
 
     /// Serves the card of a mount in a form. One with addresses that a proxy tells is written for
@@ -115,7 +142,7 @@ impl Cards {
         &self,
         settings: &Settings,
         forwarded_base: Option<&str>,
-        (mount, form): (Mount, CardForm),
+        (mount, form): (Mount<'_>, CardForm),
         head: &Parts,
     ) -> Answer {
         let mut response = match forwarded_base {
@@ -124,7 +151,8 @@ impl Cards {
                 .render(settings, base, mount, form)
                 .respond(&self.modified, &head.headers),
             None => {
-                let forms = mount.map_or(&self.crew, |agent| &self.agents[agent]);
+                let forms =
+                    mount.map_or(&self.crew, |slug| &self.agents[self.templates.number(slug)]);
                 forms[form as usize].respond(&self.modified, &head.headers)
             }
         };

@@ -23,7 +23,7 @@ use crate::stream::{self, Framing};
 /// Answers one request.
 pub(crate) async fn serve(
     shared: &Shared,
-    mount: Mount,
+    mount: Mount<'_>,
     head: &Parts,
     body: &mut Incoming,
     phases: &Phases,

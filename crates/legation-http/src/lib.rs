@@ -27,10 +27,10 @@ mod settings;
 mod stream;
 
 pub use bounds::Bounds;
-pub use card::BadCard;
+pub use card::{BadCard, check_cards};
 pub use forwarded::{BadNetwork, Network};
 pub use legation_wire::card::{BadMember, Binding, CardForm, Interface};
 pub use legation_wire::error::ErrorProfile;
 pub use legation_wire::version::{MissingVersion, Version};
-pub use server::Http;
+pub use server::{Front, Http, ReplaceError};
 pub use settings::{Crew, Hosts, Security, Settings};

@@ -21,7 +21,7 @@ use crate::stream::{self, Framing};
 /// Answers one request for a path below a mount.
 pub(crate) async fn serve(
     shared: &Shared,
-    mount: Mount,
+    mount: Mount<'_>,
     path: &str,
     head: &Parts,
     body: &mut Incoming,
@@ -51,7 +51,7 @@ pub(crate) async fn serve(
 /// Says what the path is, and then who calls.
 fn admit<'p>(
     shared: &Shared,
-    mount: Mount,
+    mount: Mount<'_>,
     path: &'p str,
     head: &Parts,
 ) -> Result<(Spoken<Route<'p>>, Arrival), (Version, Refusal)> {

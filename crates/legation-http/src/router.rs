@@ -1,7 +1,8 @@
 //! Where a path leads.
 
+use std::sync::Arc;
+
 use http::Method;
-use legation_core::Exposed;
 
 use crate::addresses::{AGENTS, CREW};
 
@@ -9,9 +10,9 @@ use crate::addresses::{AGENTS, CREW};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'p> {
     /// The card of a mount.
-    Card(Mount),
+    Card(Mount<'p>),
     /// The card of a mount where readers of 0.2 and before look for it.
-    OldCard(Mount),
+    OldCard(Mount<'p>),
     /// Whether the process lives.
     Health,
     /// Whether new work is taken.
@@ -20,15 +21,15 @@ pub(crate) enum Place<'p> {
     Rpc,
     /// JSON-RPC by POST, the card by GET: clients look for the card at the very address they
     /// were given.
-    RpcOrCard(Mount),
+    RpcOrCard(Mount<'p>),
     /// A REST path below a mount.
-    Rest(Mount, &'p str),
+    Rest(Mount<'p>, &'p str),
     /// Nothing: there is no such agent.
     Nothing,
 }
 
-/// The number of the agent whose mount is called; `None` at the crew's.
-pub(crate) type Mount = Option<usize>;
+/// The slug of the agent whose mount is called; `None` at the crew's.
+pub(crate) type Mount<'p> = Option<&'p Arc<str>>;
 
 /// The paths that do not depend on the agents.
 const FIXED: [(&str, Place<'static>); 9] = [
@@ -43,8 +44,8 @@ const FIXED: [(&str, Place<'static>); 9] = [
     ("/a2a/", Place::RpcOrCard(None)),
 ];
 
-/// Finds the place of a path.
-pub(crate) fn find<'p>(agents: &[Exposed], path: &'p str) -> Place<'p> {
+/// Finds the place of a path where agents of these slugs are mounted.
+pub(crate) fn find<'p>(slugs: &'p [Arc<str>], path: &'p str) -> Place<'p> {
     if let Some((_, place)) = FIXED.iter().find(|(fixed, _)| *fixed == path) {
         return *place;
     }
@@ -52,7 +53,7 @@ pub(crate) fn find<'p>(agents: &[Exposed], path: &'p str) -> Place<'p> {
     let below = path.strip_prefix(AGENTS).or_else(|| path.strip_prefix(CREW)?.strip_prefix('/'));
     let Some(below) = below else { return Place::Rest(None, path) };
     let (slug, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
-    let Some(agent) = agents.iter().position(|agent| *agent.profile.slug == *slug) else {
+    let Some(agent) = slugs.iter().find(|known| ***known == *slug) else {
         return Place::Nothing;
     };
     match rest {
@@ -84,24 +85,11 @@ pub(crate) fn allows(methods: &str, method: &Method) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use legation_core::{Agent, AgentError, Profile, Turn};
-    use std::sync::Arc;
-
-    struct Silent;
-
-    #[async_trait::async_trait]
-    impl Agent for Silent {
-        async fn execute(&self, _turn: &mut Turn) -> Result<(), AgentError> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn paths_lead_to_places() {
-        let agents = ["one", "two"].map(|slug| Exposed {
-            profile: Arc::new(Profile::new(slug, slug, slug)),
-            agent: Arc::new(Silent),
-        });
+        let slugs: [Arc<str>; 2] = ["one".into(), "two".into()];
+        let two = Some(&slugs[1]);
         let cases = [
             ("/", Place::Rpc),
             ("/a2a", Place::RpcOrCard(None)),
@@ -110,15 +98,15 @@ mod tests {
             ("/.well-known/agent-card.json", Place::Card(None)),
             ("/.well-known/agent.json", Place::OldCard(None)),
             ("/a2a/.well-known/agent.json", Place::OldCard(None)),
-            ("/a2a/agents/two", Place::RpcOrCard(Some(1))),
-            ("/a2a/agents/two/", Place::RpcOrCard(Some(1))),
-            ("/a2a/agents/two/tasks/7", Place::Rest(Some(1), "/tasks/7")),
-            ("/a2a/agents/two/.well-known/agent-card.json", Place::Card(Some(1))),
-            ("/a2a/agents/two/.well-known/agent.json", Place::OldCard(Some(1))),
-            ("/a2a/two", Place::RpcOrCard(Some(1))),
-            ("/a2a/two/", Place::RpcOrCard(Some(1))),
-            ("/a2a/two/v1/message:send", Place::Rest(Some(1), "/v1/message:send")),
-            ("/a2a/two/.well-known/agent.json", Place::OldCard(Some(1))),
+            ("/a2a/agents/two", Place::RpcOrCard(two)),
+            ("/a2a/agents/two/", Place::RpcOrCard(two)),
+            ("/a2a/agents/two/tasks/7", Place::Rest(two, "/tasks/7")),
+            ("/a2a/agents/two/.well-known/agent-card.json", Place::Card(two)),
+            ("/a2a/agents/two/.well-known/agent.json", Place::OldCard(two)),
+            ("/a2a/two", Place::RpcOrCard(two)),
+            ("/a2a/two/", Place::RpcOrCard(two)),
+            ("/a2a/two/v1/message:send", Place::Rest(two, "/v1/message:send")),
+            ("/a2a/two/.well-known/agent.json", Place::OldCard(two)),
             ("/a2a/three", Place::Nothing),
             ("/a2a/message:send", Place::Nothing),
             ("/a2a/agents/three", Place::Nothing),
@@ -129,7 +117,7 @@ mod tests {
             ("", Place::Rest(None, "")),
         ];
         for (path, expected) in cases {
-            assert_eq!(find(&agents, path), expected, "{path}");
+            assert_eq!(find(&slugs, path), expected, "{path}");
         }
     }
 }

@@ -9,10 +9,11 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use legation_core::{Authenticator, Caller, Service};
-use legation_model::A2aError;
+use legation_core::{Authenticator, BuildError, Caller, Exposed, Profile, Service};
+use legation_model::{A2aError, AgentExtension};
 use legation_wire::card::CardForm;
 use legation_wire::codec::Codec;
+use parking_lot::RwLock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ use crate::intake::{self, Gathered, Taken};
 use crate::media::Media;
 use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
-use crate::settings::Settings;
+use crate::settings::{Crew, Settings};
 use crate::{addresses, forwarded, jsonrpc, listener, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
@@ -47,7 +48,10 @@ impl Http {
         authenticator: Arc<dyn Authenticator>,
         settings: Settings,
     ) -> Result<Self, BadCard> {
-        let templates = Templates::new(&service, &settings)?;
+        let extensions: Vec<AgentExtension> = service.extensions().cloned().collect();
+        let crew = settings.crew.as_ref();
+        let agents = service.agents();
+        let templates = Templates::new(&profiles(&agents), crew, &extensions, &settings)?;
         Ok(Self { service, authenticator, settings, templates })
     }
 
@@ -68,10 +72,66 @@ impl Http {
         drain: CancellationToken,
     ) -> std::io::Result<()> {
         let address = listener.local_addr()?;
-        let shared = Shared::new(self, address, drain);
-        listener::run(listener, Arc::new(shared)).await;
+        self.at(address, drain).serve(listener).await;
         Ok(())
     }
+
+    /// The bindings at the address of their listener, to be served until `drain` is cancelled. It
+    /// is for servers whose agents may be replaced; [`Http::serve`] is enough for all others.
+    pub fn at(self, address: SocketAddr, drain: CancellationToken) -> Front {
+        Front(Arc::new(Shared::new(self, address, drain)))
+    }
+}
+
+/// The bindings at an address, whose agents may be replaced while they are served.
+#[derive(Clone)]
+pub struct Front(Arc<Shared>);
+
+/// Why agents cannot take the place of others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplaceError {
+    /// They cannot be served together.
+    #[error(transparent)]
+    Agents(#[from] BuildError),
+    /// What a card shall say otherwise makes it no card.
+    #[error(transparent)]
+    Card(#[from] BadCard),
+}
+
+impl Front {
+    /// Serves a listener's connections, as [`Http::serve`] does.
+    pub async fn serve(self, listener: TcpListener) {
+        listener::run(listener, self.0).await;
+    }
+
+    /// Serves these agents from now on, the default one first, and their cards. Connections stay,
+    /// and so do streams and the runs at work.
+    ///
+    /// # Errors
+    /// When the agents cannot be served; then those of before stay.
+    pub fn replace_agents(
+        &self,
+        agents: Vec<Exposed>,
+        crew: Option<&Crew>,
+    ) -> Result<(), ReplaceError> {
+        let Shared { service, settings, base, .. } = &*self.0;
+        let extensions: Vec<AgentExtension> = service.extensions().cloned().collect();
+        if agents.is_empty() {
+            return Err(BuildError::NoAgent.into());
+        }
+        let templates = Templates::new(&profiles(&agents), crew, &extensions, settings)?;
+        let cards = Arc::new(Cards::new(templates, settings, base));
+        // Held over both steps, so that of two replacements one is wholly the later. A call that
+        // finds an agent here which the service does not have any more is told so.
+        let mut shown = self.0.cards.write();
+        service.replace_agents(agents)?;
+        *shown = cards;
+        Ok(())
+    }
+}
+
+fn profiles(agents: &[Exposed]) -> Vec<&Profile> {
+    agents.iter().map(|exposed| &*exposed.profile).collect()
 }
 
 /// What every connection shares.
@@ -83,7 +143,10 @@ pub(crate) struct Shared {
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) drain: CancellationToken,
     hosts: HostGuard,
-    cards: Cards,
+    /// Where the server is reached unless a proxy says otherwise.
+    base: String,
+    /// The cards of the agents that are served now. Held only to take or to put them.
+    cards: RwLock<Arc<Cards>>,
     gathered: Gathered,
 }
 
@@ -92,10 +155,10 @@ impl Shared {
         let Http { service, authenticator, settings, templates } = http;
         let public = settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         let base = public.unwrap_or_else(|| addresses::base_of(address));
-        let cards = Cards::new(templates, &settings, &base);
+        let cards = RwLock::new(Arc::new(Cards::new(templates, &settings, &base)));
         let hosts = HostGuard::new(&settings.hosts, &base, address.ip());
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
-        Self { service, authenticator, settings, bounds, drain, hosts, cards, gathered }
+        Self { service, authenticator, settings, bounds, drain, hosts, base, cards, gathered }
     }
 
     /// Answers a request that came from a peer.
@@ -127,22 +190,25 @@ impl Shared {
         if let Err(error) = self.hosts.check(head) {
             return self.refuse(head, error.into());
         }
-        let place = router::find(self.service.agents(), head.uri.path());
+        let cards = self.cards.read().clone();
+        let place = router::find(cards.slugs(), head.uri.path());
         if let Some(methods) = place.methods()
             && !router::allows(methods, &head.method)
         {
             return self.refuse(head, rest::wrong_method(methods));
         }
         match place {
-            Place::Card(mount) => self.card(mount, peer, head),
-            Place::OldCard(mount) => self.card_unless_asked(CardForm::V0_2, mount, peer, head),
+            Place::Card(mount) => self.card(&cards, mount, peer, head),
+            Place::OldCard(mount) => {
+                self.card_unless_asked(CardForm::V0_2, &cards, mount, peer, head)
+            }
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(head),
             Place::Rpc => jsonrpc::serve(self, None, head, body, phases).await,
             Place::RpcOrCard(mount) if head.method == Method::POST => {
                 jsonrpc::serve(self, mount, head, body, phases).await
             }
-            Place::RpcOrCard(mount) => self.card(mount, peer, head),
+            Place::RpcOrCard(mount) => self.card(&cards, mount, peer, head),
             Place::Rest(mount, path) => rest::serve(self, mount, path, head, body, phases).await,
             Place::Nothing => self.refuse(head, rest::no_such_path().into()),
         }
@@ -156,9 +222,9 @@ impl Shared {
         &self,
         head: &Parts,
         caller: Caller,
-        mount: Mount,
+        mount: Mount<'_>,
     ) -> Result<Arrival, A2aError> {
-        let agent = mount.map(|agent| self.service.agents()[agent].profile.slug.clone());
+        let agent = mount.cloned();
         let service = &self.service;
         Arrival::read(head, caller, agent, |uri| service.extensions().any(|known| known.uri == uri))
     }
@@ -183,17 +249,18 @@ impl Shared {
 
     /// The card of a mount in the form of the version that the reader states. Other versions than
     /// those served have none: by a card their readers find out which there are.
-    fn card(&self, mount: Mount, peer: IpAddr, head: &Parts) -> Answer {
+    fn card(&self, cards: &Cards, mount: Mount<'_>, peer: IpAddr, head: &Parts) -> Answer {
         let stated = read_version(head).ok().flatten();
         let form = stated.map_or(self.settings.card, CardForm::of_version);
-        self.card_unless_asked(form, mount, peer, head)
+        self.card_unless_asked(form, cards, mount, peer, head)
     }
 
     /// The card of a mount in a form, unless the query asks for another.
     fn card_unless_asked(
         &self,
         form: CardForm,
-        mount: Mount,
+        cards: &Cards,
+        mount: Mount<'_>,
         peer: IpAddr,
         head: &Parts,
     ) -> Answer {
@@ -206,7 +273,7 @@ impl Shared {
             Some(_) => None,
             None => forwarded::base(&settings.trusted_proxies, peer, head),
         };
-        self.cards.respond(settings, base.as_deref(), (mount, form), head)
+        cards.respond(settings, base.as_deref(), (mount, form), head)
     }
 
     fn ready(&self, head: &Parts) -> Answer {

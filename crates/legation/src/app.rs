@@ -1,48 +1,52 @@
-//! The command `serve`: the built-in agents on one address, until the process is told to stop.
+//! The command `serve`: agents on one address, until the process is told to stop.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use legation::{DataDir, Running, Server};
-use legation_agents::analyst::DataAnalyst;
+use legation::{DataDir, Running};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::serve::ServeOptions;
+use crate::config::{Given, Resolved, Runtime};
+use crate::reload::{self, Reload};
 
-const EXAMPLE: &str =
-    "Analyze this sales data and provide a trend analysis: [100, 120, 95, 140, 160]";
+/// What one may ask the analyst, and what any agent.
+const DATA: &str = "Analyze this sales data and provide a trend analysis: [100, 120, 95, 140, 160]";
+const HELLO: &str = "Hello, what can you do?";
 
 /// Serves until Ctrl-C or SIGTERM.
 ///
 /// # Errors
 /// When the server cannot start; the message says what to do.
-pub(crate) fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn serve(
+    options: &ServeOptions,
+    (given, resolved): (Given, Resolved),
+) -> anyhow::Result<ExitCode> {
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(async {
-        let running = server(&options).start(&options.listen.to_string()).await?;
-        greet(&options, &running);
-        running.until_stopped().await;
+        let served = reload::serve_all(&resolved, &[])?;
+        let agents = served.iter().map(|(_, exposed)| exposed.clone());
+        let server = agents.fold(resolved.server(), |server, agent| server.expose(agent));
+        let running = server.start(&resolved.listen()).await?;
+        greet(&given, &resolved, &running);
+        let (overrides, front) = (options.overrides(), running.front().clone());
+        match given.file.clone() {
+            None => running.until_stopped().await,
+            Some(file) => {
+                let reload = Reload { file, overrides, given, served, front };
+                running.until(reload.run()).await;
+            }
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn server(options: &ServeOptions) -> Server {
-    let mut server =
-        Server::builder().agent(DataAnalyst::profile(), DataAnalyst).data_dir(options.data_dir());
-    if options.no_auth {
-        server = server.without_auth();
-    }
-    if let Some(url) = &options.public_url {
-        server = server.public_url(url);
-    }
-    server
-}
-
-/// Warnings by default; `RUST_LOG` asks for more.
+/// Warnings by default, and that the configuration was read again; `RUST_LOG` asks for more.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,legation::reload=info"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     // Refused only when a log is set already, which nothing in this process does before.
@@ -51,26 +55,36 @@ fn log_to_stderr() {
 
 /// Says where the server is and how to call it, in lines that work when pasted.
 #[expect(clippy::print_stdout, reason = "what the command tells its user")]
-fn greet(options: &ServeOptions, running: &Running) {
+fn greet(given: &Given, resolved: &Resolved, running: &Running) {
     let base = format!("http://{}", running.address());
-    let base = options.public_url.as_deref().unwrap_or(&base).trim_end_matches('/');
-    let data = options.data_dir();
-    let access = Access::of(options, &data);
-    println!("Data Analyst is served at {base}");
+    let base = resolved.public_url().unwrap_or(&base).trim_end_matches('/');
+    let data = &resolved.data_dir;
+    let access = Access::of(given, resolved);
+    match &resolved.agents[..] {
+        [only] => println!("{} is served at {base}", only.profile.name),
+        several => {
+            println!("{} agents are served at {base}", several.len());
+            for agent in several {
+                println!("  agent  {} at {base}/a2a/{}", agent.profile.name, agent.profile.slug);
+            }
+        }
+    }
     println!("  card   {base}/.well-known/agent-card.json");
     println!("  state  {}", data.path().display());
     println!("  auth   {}", access.says());
     if running.recovered() > 0 {
         println!("  took up {} unfinished tasks of the last run", running.recovered());
     }
+    let first = resolved.agents.first().map(|agent| &agent.runtime);
+    let example = if matches!(first, Some(Runtime::Analyst(_))) { DATA } else { HELLO };
     println!("\nCall it from another terminal:\n");
-    println!("  {} send{} {base} \"{EXAMPLE}\"\n", program(), access.flags());
+    println!("  {} send{} {base} \"{example}\"\n", program(), access.flags());
     println!("  curl -s {base}/a2a -H 'A2A-Version: 1.0' -H 'Content-Type: application/json' \\");
     if let Some(token) = access.shell_token() {
         println!("    -H \"Authorization: Bearer {token}\" \\");
     }
     let message = r#"{"messageId":"m-1","role":"ROLE_USER","parts":[{"text":"EXAMPLE"}]}"#;
-    let message = message.replace("EXAMPLE", EXAMPLE);
+    let message = message.replace("EXAMPLE", example);
     let params = format!(r#""params":{{"message":{message}}}"#);
     println!("    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"SendMessage\",{params}}}'\n");
     println!("Ctrl-C stops it.");
@@ -84,27 +98,32 @@ fn program() -> String {
 /// Who may call, as the greeting explains it.
 enum Access {
     Everybody,
-    /// Bearers of the token in the environment.
-    Variable,
+    /// Bearers of the token in this variable.
+    Variable(String),
+    /// Bearers of a token that stands in the configuration.
+    Stated,
     /// Bearers of the token in the data directory, which is the user's default one or another.
     File(DataDir, bool),
 }
 
 impl Access {
-    fn of(options: &ServeOptions, data: &DataDir) -> Self {
-        if options.no_auth {
+    fn of(given: &Given, resolved: &Resolved) -> Self {
+        if resolved.is_open() {
             return Self::Everybody;
         }
-        if std::env::var_os("AUTH_TOKEN").is_some_and(|token| !token.is_empty()) {
-            return Self::Variable;
+        let data = &resolved.data_dir;
+        match (given.token_variable(), resolved.tokens().next()) {
+            (Some(variable), _) => Self::Variable(variable),
+            (None, Some(_)) => Self::Stated,
+            (None, None) => Self::File(data.clone(), *data == DataDir::of_user()),
         }
-        Self::File(data.clone(), *data == DataDir::of_user())
     }
 
     fn says(&self) -> String {
         match self {
             Self::Everybody => "none: every program on this machine may call".into(),
-            Self::Variable => "bearer token of AUTH_TOKEN".into(),
+            Self::Variable(name) => format!("bearer token of {name}"),
+            Self::Stated => "bearer token of the configuration".into(),
             Self::File(data, _) => format!("bearer token in {}", data.token_file().display()),
         }
     }
@@ -112,7 +131,8 @@ impl Access {
     fn flags(&self) -> String {
         match self {
             Self::Everybody | Self::File(_, true) => String::new(),
-            Self::Variable => " --token \"$AUTH_TOKEN\"".into(),
+            Self::Variable(name) => format!(" --token \"${name}\""),
+            Self::Stated => " --token \"$TOKEN\"".into(),
             Self::File(data, false) => format!(" --data-dir '{}'", data.path().display()),
         }
     }
@@ -120,7 +140,8 @@ impl Access {
     fn shell_token(&self) -> Option<String> {
         match self {
             Self::Everybody => None,
-            Self::Variable => Some("$AUTH_TOKEN".into()),
+            Self::Variable(name) => Some(format!("${name}")),
+            Self::Stated => Some("$TOKEN".into()),
             Self::File(data, _) => Some(format!("$(cat '{}')", data.token_file().display())),
         }
     }

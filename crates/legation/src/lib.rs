@@ -32,12 +32,12 @@ pub use async_trait::async_trait;
 pub use data_dir::DataDir;
 pub use housekeeping::Retention;
 pub use legation_core::{
-    Agent, AgentError, AnswerIn, BadSlug, Call, Extension, IntoParts, Limits, OnRestart, Profile,
-    Tool, Turn, slug,
+    Agent, AgentError, AnswerIn, BadSlug, Call, Exposed, Extension, IntoParts, Limits, OnRestart,
+    Profile, Tool, Turn, slug,
 };
 pub use legation_http::{
-    Binding, Bounds, CardForm, Crew, ErrorProfile, Hosts, Interface, MissingVersion, Network,
-    Version,
+    BadCard, BadMember, Binding, Bounds, CardForm, Crew, ErrorProfile, Front, Hosts, Interface,
+    MissingVersion, Network, ReplaceError, Version, check_cards,
 };
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;

@@ -1,7 +1,10 @@
 //! The command `legation`: serves agents and calls them.
 
+mod agents;
 mod app;
 mod cli;
+mod config;
+mod reload;
 
 use std::process::ExitCode;
 

@@ -10,8 +10,8 @@ use legation_core::{
     Agent, Authenticator, BuildError, Caller, Exposed, Extension, Limits, Profile, Service,
 };
 use legation_http::{
-    BadCard, Bounds, CardForm, Crew, ErrorProfile, Hosts, Http, Interface, MissingVersion, Network,
-    Security, Settings,
+    BadCard, Bounds, CardForm, Crew, ErrorProfile, Front, Hosts, Http, Interface, MissingVersion,
+    Network, Security, Settings,
 };
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
 use tokio::net::TcpListener;
@@ -55,7 +55,7 @@ pub struct Server {
     public_url: Option<String>,
     trusted_proxies: Vec<Network>,
     hosts: Hosts,
-    interfaces: Option<Vec<Interface>>,
+    interfaces: Vec<Interface>,
     card: CardForm,
     crew: Option<Crew>,
     limits: Limits,
@@ -69,8 +69,8 @@ pub struct Server {
 enum Access {
     /// Bearers of the token in `AUTH_TOKEN`, else of the one in the data directory.
     OwnToken,
-    /// Bearers of this token.
-    Token(String),
+    /// Bearers of any of these tokens.
+    Tokens(Vec<String>),
     /// Everybody.
     Open,
 }
@@ -135,7 +135,7 @@ impl Server {
             public_url: None,
             trusted_proxies: Vec::new(),
             hosts: Hosts::default(),
-            interfaces: None,
+            interfaces: Interface::DEFAULT.into(),
             card: CardForm::default(),
             crew: None,
             limits: Limits::default(),
@@ -148,8 +148,14 @@ impl Server {
 
     /// Adds an agent; the first is the default one.
     #[must_use]
-    pub fn agent(mut self, profile: Profile, agent: impl Agent) -> Self {
-        self.agents.push(Exposed { profile: Arc::new(profile), agent: Arc::new(agent) });
+    pub fn agent(self, profile: Profile, agent: impl Agent) -> Self {
+        self.expose(Exposed { profile: Arc::new(profile), agent: Arc::new(agent) })
+    }
+
+    /// Adds an agent that has its profile already.
+    #[must_use]
+    pub fn expose(mut self, exposed: Exposed) -> Self {
+        self.agents.push(exposed);
         self
     }
 
@@ -181,10 +187,16 @@ impl Server {
         self
     }
 
-    /// Lets the bearers of this token in, rather than those of the data directory's.
+    /// Lets the bearers of this token in, rather than those of the data directory's. Called again,
+    /// it lets those of either in.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.access = Access::Token(token.into());
+        let mut tokens = match self.access {
+            Access::Tokens(tokens) => tokens,
+            Access::OwnToken | Access::Open => Vec::new(),
+        };
+        tokens.push(token.into());
+        self.access = Access::Tokens(tokens);
         self
     }
 
@@ -213,17 +225,17 @@ impl Server {
         self
     }
 
-    /// Says by which host names the server may be called, and whose pages may call it.
+    /// Sets the host names by which the server may be called and whose pages may call it.
     #[must_use]
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// Sets which bindings and versions the cards list, the preferred one first.
+    /// Sets what cards list, the preferred interface first.
     #[must_use]
     pub fn interfaces(mut self, interfaces: Vec<Interface>) -> Self {
-        self.interfaces = Some(interfaces);
+        self.interfaces = interfaces;
         self
     }
 
@@ -292,7 +304,7 @@ impl Server {
         }
         let security = match self.access {
             Access::Open => Security::Open,
-            Access::OwnToken | Access::Token(_) => Security::Bearer,
+            Access::OwnToken | Access::Tokens(_) => Security::Bearer,
         };
         let authenticator = self.authenticator()?;
         let store = SqliteStore::open(self.data_dir.path(), self.store)?;
@@ -304,26 +316,27 @@ impl Server {
             service = service.extension(extension);
         }
         let service = service.build()?;
-        let defaults = Settings::new(security);
         let settings = Settings {
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
             hosts: self.hosts,
-            interfaces: self.interfaces.unwrap_or_else(|| defaults.interfaces.clone()),
+            interfaces: self.interfaces,
             card: self.card,
             crew: self.crew,
             missing_version: self.missing_version,
             errors: self.errors,
             bounds: self.bounds,
-            ..defaults
+            ..Settings::new(security)
         };
         let http = Http::new(service.clone(), authenticator, settings)?;
-        let recovered = service.recover().await.map_err(StartError::Recover)?;
         let drain = CancellationToken::new();
-        let serving = tokio::spawn(http.serve(listener, drain.clone()));
+        let front = http.at(address, drain.clone());
+        let recovered = service.recover().await.map_err(StartError::Recover)?;
+        let serving = tokio::spawn(front.clone().serve(listener));
         let housekeeping = tokio::spawn(housekeeping::run(service.clone(), self.retention));
         let stop_grace = self.stop_grace;
-        Ok(Running { address, recovered, service, store, serving, housekeeping, drain, stop_grace })
+        let stops = (drain, stop_grace);
+        Ok(Running { address, recovered, service, front, store, serving, housekeeping, stops })
     }
 
     /// Listens on an address until the process is told to stop (Ctrl-C or SIGTERM).
@@ -337,17 +350,18 @@ impl Server {
 
     fn authenticator(&self) -> Result<Arc<dyn Authenticator>, StartError> {
         let given = std::env::var("AUTH_TOKEN").ok().filter(|token| !token.is_empty());
-        let token = match (&self.access, given) {
+        let tokens = match (&self.access, given) {
             (Access::Open, _) => return Ok(Arc::new(Anonymous)),
-            (Access::Token(token), _) => token.clone(),
-            (Access::OwnToken, Some(token)) => token,
-            (Access::OwnToken, None) => self.data_dir.token_or_new().map_err(|source| {
+            (Access::Tokens(tokens), _) => tokens.clone(),
+            (Access::OwnToken, Some(token)) => vec![token],
+            (Access::OwnToken, None) => vec![self.data_dir.token_or_new().map_err(|source| {
                 let path = self.data_dir.token_file().display().to_string();
                 StartError::Token { path, source }
-            })?,
+            })?],
         };
-        let caller = Caller { tenant: "default".into(), subject: "owner".into() };
-        Ok(Arc::new(Bearer::new(vec![Token::new(&token, caller)?])))
+        let owner = || Caller { tenant: "default".into(), subject: "owner".into() };
+        let tokens = tokens.iter().map(|token| Token::new(token, owner()));
+        Ok(Arc::new(Bearer::new(tokens.collect::<Result<_, _>>()?)))
     }
 }
 
@@ -356,11 +370,12 @@ pub struct Running {
     address: SocketAddr,
     recovered: usize,
     service: Arc<Service>,
+    front: Front,
     store: Arc<SqliteStore>,
-    serving: tokio::task::JoinHandle<io::Result<()>>,
+    serving: tokio::task::JoinHandle<()>,
     housekeeping: tokio::task::JoinHandle<()>,
-    drain: CancellationToken,
-    stop_grace: Duration,
+    /// What ends the listener, and how long runs may go on before.
+    stops: (CancellationToken, Duration),
 }
 
 impl Running {
@@ -374,10 +389,23 @@ impl Running {
         self.recovered
     }
 
+    /// By which its agents are replaced while it works.
+    pub fn front(&self) -> &Front {
+        &self.front
+    }
+
     /// Works until the process is told to stop (Ctrl-C or SIGTERM), then stops. A second such signal
     /// ends the process at once.
     pub async fn until_stopped(self) {
-        crate::signals::stop_requested().await;
+        self.until(std::future::pending()).await;
+    }
+
+    /// Works until the process is told to stop, or until this is over, then stops.
+    pub async fn until(self, over: impl Future<Output = ()>) {
+        tokio::select! {
+            () = crate::signals::stop_requested() => {}
+            () = over => {}
+        }
         tracing::info!("stopping; a second signal ends at once");
         self.stop().await;
     }
@@ -385,9 +413,10 @@ impl Running {
     /// Stops: not ready from now on, runs finish or are left for the next start, streams end with
     /// a cursor, and everything acknowledged is on the disk.
     pub async fn stop(self) {
+        let (drain, grace) = self.stops;
         self.service.drain();
-        self.service.stop(self.stop_grace).await;
-        self.drain.cancel();
+        self.service.stop(grace).await;
+        drain.cancel();
         // The listener bounds its own drain; an error is a panic that was reported already.
         let _ = self.serving.await;
         self.housekeeping.abort();

@@ -9,6 +9,7 @@ mod follow;
 mod idempotency;
 mod manners;
 mod read;
+mod replace;
 mod restart;
 mod schema;
 mod send;

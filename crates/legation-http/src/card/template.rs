@@ -27,7 +27,7 @@ pub(super) struct Common<'s> {
 #[derive(Clone, Debug)]
 pub(super) struct Template {
     card: AgentCard,
-    /// Whether its owner says where it is reached, so that nothing is left to fill in.
+    /// Whether its owner says by which interfaces it is reached.
     is_placed: bool,
 }
 
@@ -84,6 +84,12 @@ impl Template {
         let mut card = self.card.clone();
         if !self.is_placed {
             card.supported_interfaces = addresses.list_all(&settings.interfaces);
+        }
+        for interface in &mut card.supported_interfaces {
+            // An owner may choose interfaces without knowing the server's address.
+            if interface.url.is_empty() {
+                interface.url = addresses.by(&interface.protocol_binding).to_owned();
+            }
         }
         card
     }

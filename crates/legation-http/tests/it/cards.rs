@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use legation_auth::Anonymous;
-use legation_core::{BuildError, OnRestart, Profile, Service};
+use legation_core::{BuildError, Exposed, OnRestart, Profile, Service};
 use legation_http::{Binding, CardForm, Crew, Http, Interface, Security, Settings, Version};
 use legation_store::sqlite::{Options, SqliteStore};
 use legation_testkit::agents::{Counter, Echo};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::client::{ask, rpc, say};
 use crate::server::{self, Server};
@@ -239,6 +240,66 @@ async fn what_an_owner_says_of_addresses_stands_everywhere() {
         assert_eq!(card["preferredTransport"], "GRPC");
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn an_owner_may_choose_interfaces_and_leave_their_addresses_to_the_server() {
+    let mut profile = Profile::new("echo", "Echo", "Says it again");
+    let interface = |url: &str, binding: &str| json!({"url": url, "protocolBinding": binding, "protocolVersion": "0.3"});
+    profile.card = object(json!({
+        "supportedInterfaces": [interface("", "HTTP+JSON"), interface("", "JSONRPC")],
+    }));
+    let (service, directory) = alone(profile);
+    let server = server::serve(service, directory, Arc::new(Anonymous), |_| {}).await;
+    let base = format!("http://{}", server.address);
+    let agent = format!("{base}/a2a/agents/echo");
+    let cases =
+        [("/a2a", base.clone(), format!("{base}/a2a")), ("/a2a/echo", agent.clone(), agent)];
+    for (path, rest, rpc) in cases {
+        let card = card_of(&server, path, &[]).await;
+        let expected = json!([interface(&rest, "HTTP+JSON"), interface(&rpc, "JSONRPC")]);
+        assert_eq!(card["supportedInterfaces"], expected);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn agents_are_replaced_with_their_cards_or_not_at_all() {
+    let (service, _directory) = alone(Profile::new("echo", "Echo", "Says it again"));
+    let settings = Settings::new(Security::Open);
+    let http = Http::new(service.clone(), Arc::new(Anonymous), settings).expect("sound cards");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    let drain = CancellationToken::new();
+    let front = http.at(address, drain.clone());
+    let serving = tokio::spawn(front.clone().serve(listener));
+    let exposed = |profile| Exposed { profile: Arc::new(profile), agent: Arc::new(Echo) };
+    let named = |slug: &str, name: &str| Profile::new(slug, name, "Says it again");
+    let status = async |path: &str| ask("GET", path).to(address).await.status;
+    let name = async |path: &str| {
+        let body = ask("GET", path).to(address).await.body;
+        let card: Value = serde_json::from_str(&body).expect("a card");
+        card["name"].as_str().map(str::to_owned)
+    };
+
+    let new = vec![exposed(named("other", "Other")), exposed(named("echo", "Renamed"))];
+    assert_eq!(front.replace_agents(new, None), Ok(()));
+    assert_eq!(name("/a2a").await.as_deref(), Some("Other"));
+    assert_eq!(name("/a2a/echo").await.as_deref(), Some("Renamed"));
+
+    let mut bad = named("echo", "Bad");
+    bad.card = object(json!({"name": 1}));
+    let refused = [vec![], vec![exposed(bad)], vec![exposed(named("v1", "Reserved"))]];
+    for agents in refused {
+        assert!(front.replace_agents(agents, None).is_err());
+        assert_eq!(name("/a2a/echo").await.as_deref(), Some("Renamed"));
+    }
+    let only = vec![exposed(named("other", "Other"))];
+    assert_eq!(front.replace_agents(only, None), Ok(()));
+    assert_eq!((status("/a2a/echo").await, status("/a2a/other").await), (404, 200));
+    drain.cancel();
+    service.stop(std::time::Duration::ZERO).await;
+    serving.await.expect("the server ends by itself");
 }
 
 #[tokio::test]

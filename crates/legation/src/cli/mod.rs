@@ -5,8 +5,10 @@ mod chat;
 mod context;
 #[cfg(test)]
 mod documented;
+mod config;
 mod exit;
 mod follow;
+mod init;
 mod json;
 mod lines;
 mod manual;
@@ -42,8 +44,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the built-in data analyst over A2A
+    /// Serve agents over A2A: those of a configuration file, or the built-in data analyst
     Serve(serve::ServeOptions),
+    /// Write a configuration file for an agent of yours
+    Init(init::Init),
+    /// Say whether a configuration file is good, and if not, all that is wrong with it
+    Check(config::Check),
+    /// Look into a configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the JSON Schema of the configuration file, for editors
+    Schema,
     /// Say something to an agent and wait for the outcome
     #[command(after_help = exit::help())]
     Send(send::Send),
@@ -74,6 +85,10 @@ pub(crate) fn run() -> ExitCode {
     out::choose(cli.color);
     let call = match cli.command {
         Command::Serve(options) => return serve(options),
+        Command::Init(init) => init.run(),
+        Command::Check(check) => check.run(),
+        Command::Config(command) => command.run(),
+        Command::Schema => config::print_schema(),
         Command::Send(send) => calling(send.run()),
         Command::Stream(stream) => calling(stream::run(stream)),
         Command::Chat(chat) => calling(chat.run()),
@@ -90,7 +105,11 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(options: serve::ServeOptions) -> ExitCode {
-    app::serve(options).unwrap_or_else(|error| {
+    let loaded = match options.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return config::tell(&error).into(),
+    };
+    app::serve(&options, loaded).unwrap_or_else(|error| {
         note(&format!("legation: {error:#}"));
         Exit::Failed.into()
     })
@@ -119,6 +138,15 @@ mod tests {
             ("serve", true),
             ("serve --listen 0.0.0.0:1 --data-dir d --no-auth --public-url https://a", true),
             ("serve --listen nowhere", false),
+            ("serve legation.yaml --listen 0.0.0.0:1", true),
+            ("init", true),
+            ("init my.yaml --role R --goal G --exec prog --yes --force", true),
+            ("check legation.yaml", true),
+            ("check", false),
+            ("config explain legation.yaml --json", true),
+            ("config explain --no-auth", true),
+            ("config", false),
+            ("schema", true),
             ("send http://a text", true),
             ("send http://a text --context c --file a --file b --json --token t", true),
             ("send http://a", false),

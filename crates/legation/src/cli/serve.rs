@@ -5,28 +5,55 @@ use std::path::PathBuf;
 
 use legation::DataDir;
 
+use crate::config::{self, Given, LoadError, Origin, Overrides, Resolved};
+
+/// The variable that names the data directory.
+const DATA_DIR: &str = "LEGATION_DATA_DIR";
+
 /// What a server is told on the command line.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeOptions {
-    /// Where to listen
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+    /// Configuration file [default: the built-in data analyst]. When it changes, so do the agents
+    #[arg(value_name = "CONFIG")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// Where tasks and the token are kept [default: the user's data directory, such as
-    /// ~/.local/share/legation]
-    #[arg(long, value_name = "DIR", env = "LEGATION_DATA_DIR")]
+    /// ~/.local/share/legation] [env: LEGATION_DATA_DIR=]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Let everybody call, without a token
     #[arg(long)]
-    pub(crate) no_auth: bool,
+    no_auth: bool,
     /// How callers reach this server, when that is not the address it listens on
     #[arg(long, value_name = "URL")]
-    pub(crate) public_url: Option<String>,
+    public_url: Option<String>,
 }
 
 impl ServeOptions {
-    /// Where the server keeps its state.
-    pub(crate) fn data_dir(&self) -> DataDir {
-        data_dir(self.data_dir.as_ref())
+    /// The configuration that these flags make.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with everything that is wrong with it.
+    pub(crate) fn load(&self) -> Result<(Given, Resolved), LoadError> {
+        config::load(self.config.as_deref(), &self.overrides())
+    }
+
+    /// What goes before the file. An empty variable says nothing.
+    pub(crate) fn overrides(&self) -> Overrides {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let flag = self.data_dir.clone().filter(|path| !path.as_os_str().is_empty());
+        let flag = flag.map(|path| (path, Origin::Flag("--data-dir")));
+        let data_dir =
+            flag.or_else(|| Some((variable(DATA_DIR)?.into(), Origin::Variable(DATA_DIR))));
+        Overrides {
+            listen: self.listen,
+            public_url: self.public_url.clone(),
+            no_auth: self.no_auth,
+            data_dir,
+            has_token: variable("AUTH_TOKEN").is_some(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command as a user has it: the real binary, in a process of its own.
 
 mod calling;
+mod configuration;
 mod serving;
 mod session;
 mod talking;

@@ -32,8 +32,12 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts it and waits until it says that it is there.
     pub(crate) fn start(home: &Path, words: &[&str]) -> Self {
-        let all = [&["serve", "--listen", "127.0.0.1:0"], words].concat();
-        let mut child = legation(home, &all).stdout(Stdio::piped()).spawn().expect("it starts");
+        Self::of(&mut legation(home, &[&["serve", "--listen", "127.0.0.1:0"], words].concat()))
+    }
+
+    /// Starts what serves, and waits until it says that it is there.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let lines = lines_of(child.stdout.take().expect("piped"));
         let mut greeting = String::new();
         loop {

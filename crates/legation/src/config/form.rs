@@ -1,0 +1,331 @@
+//! The forms of single values: how each is written, read and shown.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use legation::{Binding, Interface, Network, Version};
+use serde_json::{Value as Json, json};
+use url::Url;
+
+use super::reader::{Text, is_variable};
+use super::units::{duration, read_size, read_time, size};
+use super::words;
+
+/// Makes a value of what stands there, if it is one.
+type Read<T> = Box<dyn Fn(&Text) -> Option<T>>;
+
+/// How a value is written.
+pub(crate) struct Form<T> {
+    /// What is expected, as it follows that word.
+    pub(crate) expects: String,
+    /// The words it may be, where there are only some.
+    pub(crate) words: Vec<&'static str>,
+    pub(crate) read: Read<T>,
+    pub(crate) show: Box<dyn Fn(&T) -> Json>,
+    /// JSON Schema.
+    pub(crate) schema: Json,
+    /// Whether nobody may see it.
+    pub(crate) is_secret: bool,
+}
+
+impl<T> Form<T> {
+    fn new(
+        expects: &str,
+        schema: Json,
+        read: impl Fn(&Text) -> Option<T> + 'static,
+        show: impl Fn(&T) -> Json + 'static,
+    ) -> Self {
+        let (read, show) = (Box::new(read), Box::new(show));
+        Self { expects: expects.into(), words: Vec::new(), read, show, schema, is_secret: false }
+    }
+}
+
+impl Form<String> {
+    /// The same form for values that nobody may see.
+    pub(crate) fn secret(self) -> Form<Secret> {
+        let Self { expects, words, read, show, schema, .. } = self;
+        let read = Box::new(move |text: &Text| read(text).map(Secret));
+        let show = Box::new(move |secret: &Secret| show(&secret.0));
+        Form { expects, words, read, show, schema, is_secret: true }
+    }
+}
+
+/// Text that nobody may see: it does not show itself in logs.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text, for the one place that needs it.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// One of these words.
+pub(crate) fn choice<T: Copy + PartialEq>(table: &'static [(&'static str, T)]) -> Form<T> {
+    let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+    let expects = words::any_of(names.iter().copied());
+    let find = |text: &Text| {
+        let known = table.iter().find(|(name, _)| *name == text.text);
+        known.map(|(_, value)| *value)
+    };
+    let show = |value: &T| {
+        table.iter().find(|(_, known)| known == value).map_or(Json::Null, |(name, _)| json!(name))
+    };
+    Form { words: names.clone(), ..Form::new(&expects, json!({ "enum": names }), find, show) }
+}
+
+/// `true` or `false`.
+pub(crate) fn flag() -> Form<bool> {
+    Form::new("`true` or `false`", json!({"type": "boolean"}), Text::flag, |flag| json!(flag))
+}
+
+/// A switch that stays where it is until something exists.
+pub(crate) fn fixed(to: bool, because: &str) -> Form<bool> {
+    let expects = format!("`{to}`, because {because}");
+    let read = move |text: &Text| text.flag().filter(|flag| *flag == to);
+    Form::new(&expects, json!({ "const": to }), read, |flag| json!(flag))
+}
+
+/// Text with something in it.
+pub(crate) fn text() -> Form<String> {
+    text_that("text", json!({"type": "string", "minLength": 1}), |_| true)
+}
+
+/// Text that may be empty.
+pub(crate) fn any_text() -> Form<String> {
+    let read = |text: &Text| text.text().map(str::to_owned);
+    Form::new("text", json!({"type": "string"}), read, |text| json!(text))
+}
+
+fn text_that(expects: &str, schema: Json, is_good: fn(&str) -> bool) -> Form<String> {
+    let read = move |text: &Text| {
+        let text = text.text()?;
+        (!text.trim().is_empty() && is_good(text)).then(|| text.to_owned())
+    };
+    Form::new(expects, schema, read, |text| json!(text))
+}
+
+/// A token that cannot be guessed.
+pub(crate) fn token() -> Form<Secret> {
+    let schema = json!({"type": "string"});
+    let expects = "a token of 32 bytes or more in one word; `openssl rand -hex 32` makes one";
+    let is_good =
+        |text: &str| text.len() >= 32 && text.bytes().all(|byte| (33..127).contains(&byte));
+    text_that(expects, schema, is_good).secret()
+}
+
+/// The name of an environment variable.
+pub(crate) fn variable() -> Form<String> {
+    let schema = json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"});
+    text_that("the name of an environment variable", schema, is_variable)
+}
+
+/// The name of an HTTP header would be a key; this is its value.
+pub(crate) fn header_value() -> Form<Secret> {
+    let is_good = |text: &str| text.bytes().all(|byte| byte == b'\t' || (32..127).contains(&byte));
+    text_that("printable text in one line", json!({"type": "string"}), is_good).secret()
+}
+
+/// Words of a command line, split as a shell does it but by no shell.
+pub(crate) fn words_of_command() -> Form<Vec<String>> {
+    let read = |text: &Text| shlex::split(text.text()?).filter(|words| !words.is_empty());
+    let show = |words: &Vec<String>| json!(words);
+    let expects = "a program with its arguments, such as `python3 agent.py`";
+    Form::new(expects, json!({"type": "string", "minLength": 1}), read, show)
+}
+
+/// A path.
+pub(crate) fn path() -> Form<String> {
+    let is_good = |text: &str| !text.contains('\0');
+    text_that("a path", json!({"type": "string", "minLength": 1}), is_good)
+}
+
+/// Where the store is, as an address.
+pub(crate) fn store() -> Form<String> {
+    let read = |text: &Text| {
+        let path = text.text()?.strip_prefix("sqlite:").filter(|path| !path.trim().is_empty())?;
+        Some(path.to_owned())
+    };
+    let schema = json!({"type": "string", "pattern": "^sqlite:."});
+    let expects = "`sqlite:` with the path of a directory (other stores are not available yet)";
+    Form::new(expects, schema, read, |path| json!(format!("sqlite:{path}")))
+}
+
+/// An address to listen on.
+pub(crate) fn address() -> Form<SocketAddr> {
+    let read = |text: &Text| text.text()?.parse().ok();
+    let expects = "an address and a port such as `127.0.0.1:8080`";
+    Form::new(expects, json!({"type": "string"}), read, |address: &SocketAddr| {
+        json!(address.to_string())
+    })
+}
+
+/// An address on the web.
+pub(crate) fn url() -> Form<String> {
+    let is_good = |text: &str| {
+        Url::parse(text).is_ok_and(|url| {
+            let is_open = url.username().is_empty() && url.password().is_none();
+            matches!(url.scheme(), "http" | "https") && url.has_host() && is_open
+        })
+    };
+    let schema = json!({"type": "string", "pattern": "^(https?://|.*\\$\\{)"});
+    let expects = "an address such as `https://agents.example.com`, without a password in it";
+    text_that(expects, schema, is_good)
+}
+
+/// A host name, without a port.
+pub(crate) fn host() -> Form<String> {
+    let is_good = |text: &str| {
+        let is_address = text.starts_with('[') && text.ends_with(']');
+        let is_name = !text.contains([':', '/', '@', '*', '?', '#']);
+        (is_address || is_name) && url::Host::parse(text).is_ok()
+    };
+    text_that("a host name without a port", json!({"type": "string"}), is_good)
+}
+
+/// An address or a range of addresses.
+pub(crate) fn network() -> Form<Network> {
+    let read = |text: &Text| text.text()?.parse().ok();
+    let expects = "an address or a network such as `10.0.0.0/8` or `fd00::/8`";
+    Form::new(expects, json!({"type": "string"}), read, |network: &Network| {
+        json!(network.to_string())
+    })
+}
+
+/// A media type, or a range of these.
+pub(crate) fn media_type() -> Form<String> {
+    let is_good = |text: &str| {
+        let is_name = |name: &str| {
+            let is_letter =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-*".contains(&byte);
+            !name.is_empty() && name.bytes().all(is_letter)
+        };
+        text.split_once('/').is_some_and(|(kind, rest)| is_name(kind) && is_name(rest))
+    };
+    let expects = "a media type such as `text/plain` or `image/*`";
+    text_that(expects, json!({"type": "string", "pattern": "/"}), is_good)
+}
+
+/// A way to call: a binding and a version.
+pub(crate) fn interface() -> Form<Interface> {
+    let read = |text: &Text| {
+        let (binding, version) = text.text()?.split_once(' ')?;
+        let binding = BINDINGS.into_iter().find(|known| known.name() == binding)?;
+        let served = Version::SERVED.into_iter().find(|known| known.name() == version);
+        served.map(|version| Interface { binding, version })
+    };
+    let show = |interface: &Interface| {
+        json!(format!("{} {}", interface.binding.name(), interface.version.name()))
+    };
+    let names = || {
+        BINDINGS.iter().flat_map(|binding| {
+            Version::SERVED.iter().map(|version| format!("{} {}", binding.name(), version.name()))
+        })
+    };
+    let schema = json!({ "enum": names().collect::<Vec<_>>() });
+    Form::new(
+        "a binding and a version such as `JSONRPC 1.0` or `HTTP+JSON 0.3`",
+        schema,
+        read,
+        show,
+    )
+}
+
+/// Every binding there is.
+pub(crate) const BINDINGS: [Binding; 2] = [Binding::JsonRpc, Binding::HttpJson];
+
+/// A version of the protocol; a patch number is ignored.
+pub(crate) fn version() -> Form<Version> {
+    let read = |text: &Text| {
+        let is = |version: &Version| {
+            let rest = text.text.strip_prefix(version.name());
+            rest.is_some_and(|rest| {
+                rest.is_empty()
+                    || rest.strip_prefix('.').is_some_and(|patch| {
+                        !patch.is_empty() && patch.bytes().all(|digit| digit.is_ascii_digit())
+                    })
+            })
+        };
+        Version::SERVED.into_iter().find(is)
+    };
+    let names = words::any_of(Version::SERVED.iter().map(|version| version.name()));
+    let schema = json!({"type": ["string", "number"]});
+    Form::new(&names, schema, read, |version| json!(version.name()))
+}
+
+/// A number that counts something of which there must be one.
+pub(crate) fn count<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
+    whole(1, "a whole number from 1")
+}
+
+/// A number that counts something of which there may be none.
+pub(crate) fn count_from_none<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
+    whole(0, "a whole number from 0")
+}
+
+fn whole<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(least: u64, expects: &str) -> Form<T> {
+    let read = move |text: &Text| {
+        let number = text.number().filter(|number| (least..=MOST).contains(number))?;
+        number.try_into().ok()
+    };
+    let schema = json!({"type": "integer", "minimum": least});
+    Form::new(expects, schema, read, |number: &T| json!((*number).try_into().unwrap_or_default()))
+}
+
+/// The most of anything: far beyond use, and far from where sums overflow.
+const MOST: u64 = 1 << 48;
+
+/// A number of bytes.
+pub(crate) fn bytes<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
+    bytes_from(1, "a size such as `64KiB` or `1GiB`")
+}
+
+/// A number of bytes that HTTP's heads fit into.
+pub(crate) fn buffer<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
+    bytes_from(8 << 10, "a size such as `64KiB`, at least `8KiB`")
+}
+
+fn bytes_from<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(
+    least: u64,
+    expects: &str,
+) -> Form<T> {
+    let read = move |text: &Text| {
+        let bytes = text.number().or_else(|| read_size(&text.text))?;
+        Some(bytes).filter(|bytes| (least..=MOST).contains(bytes))?.try_into().ok()
+    };
+    let pattern = r"^[0-9]+ ?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$|\$\{";
+    let schema = json!({"type": ["string", "integer"], "pattern": pattern, "minimum": least});
+    let show = |bytes: &T| json!(size((*bytes).try_into().unwrap_or_default()));
+    Form::new(expects, schema, read, show)
+}
+
+/// A hundred years.
+const LONGEST: u64 = 36_500 * 86_400_000;
+
+/// A time that passes.
+pub(crate) fn time() -> Form<Duration> {
+    time_from(1, "a time such as `30s`, `5m`, `1h` or `30d`")
+}
+
+/// A time that may be none at all.
+pub(crate) fn time_from_none() -> Form<Duration> {
+    time_from(0, "a time such as `0s`, `30s` or `5m`")
+}
+
+fn time_from(least: u64, expects: &str) -> Form<Duration> {
+    let read = move |text: &Text| {
+        let millis = read_time(text.text()?)?;
+        (least..=LONGEST).contains(&millis).then(|| Duration::from_millis(millis))
+    };
+    let pattern = r"^([0-9]+(ms|s|m|h|d))+$|\$\{";
+    let schema = json!({"type": "string", "pattern": pattern});
+    Form::new(expects, schema, read, |time| json!(duration(*time)))
+}

@@ -1,0 +1,127 @@
+//! Every bound of the service and of its listener.
+
+use legation::{Bounds, Limits};
+
+use crate::config::form::{buffer, bytes, count, count_from_none, time, time_from_none};
+use crate::config::setting::{Group, Row, leaf, row};
+
+impl Group for Limits {
+    const ROWS: &'static [Row<Self>] = &[
+        row("parts", "Parts in one message or artifact update", |l| leaf(&mut l.parts, count())),
+        row("references", "Tasks that one message refers to", |l| {
+            leaf(&mut l.references, count_from_none())
+        }),
+        row("schema_bytes", "Size of a schema that answers shall satisfy", |l| {
+            leaf(&mut l.schema_bytes, bytes())
+        }),
+        row("history", "Messages in a task's history", |l| leaf(&mut l.history, count())),
+        row("artifacts", "Artifacts of a task", |l| leaf(&mut l.artifacts, count())),
+        row("events", "Events in a task's log", |l| leaf(&mut l.events, count())),
+        row("task_bytes", "Size of a task's log", |l| leaf(&mut l.task_bytes, bytes())),
+        row(
+            "runs",
+            "Runs at work at once; a message that would begin one more is refused for a while",
+            |l| leaf(&mut l.runs, count()),
+        ),
+        row(
+            "backlog_bytes",
+            "Size of events on their way to the store, over all tasks, before new work is refused",
+            |l| leaf(&mut l.backlog_bytes, bytes()),
+        ),
+        row("run_time", "How long one run may take", |l| leaf(&mut l.run_time, time())),
+        row(
+            "blocking_wait",
+            "How long a blocking send waits before it answers with the task as it is",
+            |l| leaf(&mut l.blocking_wait, time()),
+        ),
+        row(
+            "window_events",
+            "Events of one run on their way to the store before the agent has to wait",
+            |l| leaf(&mut l.window_events, count()),
+        ),
+        row(
+            "window_bytes",
+            "Size of events of one run on their way to the store before the agent has to wait",
+            |l| leaf(&mut l.window_bytes, bytes()),
+        ),
+        row("ring_bytes", "Size of recent events that a live task keeps for its readers", |l| {
+            leaf(&mut l.ring_bytes, bytes())
+        }),
+        row("streams", "Streams open at once", |l| leaf(&mut l.streams, count())),
+        row(
+            "attempts",
+            "How often a run that was lost is begun again before its task fails",
+            |l| leaf(&mut l.attempts, count_from_none()),
+        ),
+        row(
+            "stop_grace",
+            "How long a run may go on after its task was cancelled or the server began to stop",
+            |l| leaf(&mut l.stop_grace, time_from_none()),
+        ),
+    ];
+}
+
+impl Group for Bounds {
+    const ROWS: &'static [Row<Self>] = &[
+        row("connections", "Connections open at once; more wait to be accepted", |b| {
+            leaf(&mut b.connections, count())
+        }),
+        row(
+            "connections_per_address",
+            "Connections open at once from one address; more are closed",
+            |b| leaf(&mut b.connections_per_address, count()),
+        ),
+        row("first_byte", "How long a new connection may stay silent", |b| {
+            leaf(&mut b.first_byte, time())
+        }),
+        row("header", "How long the head of a request may take", |b| leaf(&mut b.header, time())),
+        row("idle", "How long a connection may stay open between requests (HTTP/1.1)", |b| {
+            leaf(&mut b.idle, time())
+        }),
+        row("headers", "Header lines of a request", |b| leaf(&mut b.headers, count())),
+        row("buffer", "Size of a request's head, and of the buffers of a connection", |b| {
+            leaf(&mut b.buffer, buffer())
+        }),
+        row("body", "Size of a request body", |b| leaf(&mut b.body, bytes())),
+        row("bodies", "Size of all request bodies that arrive in pieces at once", |b| {
+            leaf(&mut b.bodies, bytes())
+        }),
+        row(
+            "body_grace",
+            "How long a request body may take, beside the time that its bytes are given",
+            |b| leaf(&mut b.body_grace, time_from_none()),
+        ),
+        row("body_rate", "Bytes a second that a request body has to arrive with", |b| {
+            leaf(&mut b.body_rate, bytes())
+        }),
+        row("json_depth", "How deep the JSON of a request may nest", |b| {
+            leaf(&mut b.json.depth, count())
+        }),
+        row("json_items", "Members and elements in the JSON of a request", |b| {
+            leaf(&mut b.json.items, count())
+        }),
+        row(
+            "write_stall",
+            "How long a response may wait for a reader that takes nothing of it",
+            |b| leaf(&mut b.write_stall, time()),
+        ),
+        row("heartbeat", "How long a stream is silent before a heartbeat goes out", |b| {
+            leaf(&mut b.heartbeat, time())
+        }),
+        row("h2_streams", "Requests at once on one HTTP/2 connection", |b| {
+            leaf(&mut b.h2_streams, count())
+        }),
+        row("h2_header_list", "Size of the header list of an HTTP/2 request", |b| {
+            leaf(&mut b.h2_header_list, bytes())
+        }),
+        row("h2_ping", "How often a silent HTTP/2 peer is asked whether it is there", |b| {
+            leaf(&mut b.h2_ping, time())
+        }),
+        row("h2_ping_timeout", "How long it may take to say so", |b| {
+            leaf(&mut b.h2_ping_timeout, time())
+        }),
+        row("drain", "How long connections may go on after the server began to stop", |b| {
+            leaf(&mut b.drain, time_from_none())
+        }),
+    ];
+}

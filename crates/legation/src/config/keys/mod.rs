@@ -1,0 +1,88 @@
+//! The keys of the file, as the file says them: structs, and for each a table of its keys. A value
+//! that is not said is the default of the code that it is for.
+
+mod a2a;
+mod agent;
+mod limits;
+mod runtime;
+mod server;
+
+pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
+pub(crate) use agent::{Agent, Tool};
+pub(crate) use runtime::{Analyst, Exec, Mode, Runtime};
+pub(crate) use server::{Access, Auth, Scheme, Server, Store};
+
+use legation::{Limits, Retention};
+use serde_json::Map;
+
+use super::form;
+use super::setting::{
+    Group, Item as _, Named, Row, free, group, leaf, maybe, named, required, row, unset,
+};
+
+/// The whole file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) store: Store,
+    pub(crate) auth: Auth,
+    pub(crate) contexts: Retention,
+    pub(crate) limits: Limits,
+    pub(crate) crew: Crew,
+    pub(crate) agents: Named<Agent>,
+}
+
+impl Group for Config {
+    const ROWS: &'static [Row<Self>] = &[
+        row("server", "Where the server listens, and how it shows itself", |c| {
+            group(&mut c.server)
+        }),
+        row("store", "Where tasks are kept: `sqlite:` with a directory, or in full", server::store),
+        row("auth", "Who may call: `none`, or in full", server::auth),
+        row("contexts", "How long conversations are kept", |c| group(&mut c.contexts)),
+        row("limits", "The bounds of the service", |c| group(&mut c.limits)),
+        row("crew", "How several agents present themselves as one", |c| group(&mut c.crew)),
+        required(row(
+            "agents",
+            "The agents by their names in addresses, the default one first",
+            |c| named(&mut c.agents, Agent::slot),
+        )),
+    ];
+}
+
+/// How several agents present themselves as one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Crew {
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) card: Map<String, serde_json::Value>,
+}
+
+impl Group for Crew {
+    const ROWS: &'static [Row<Self>] = &[
+        unset(
+            "the first agent's",
+            row("name", "A name for people", |c| maybe(&mut c.name, form::text())),
+        ),
+        unset(
+            "the first agent's",
+            row("description", "What the agents do together", |c| {
+                maybe(&mut c.description, form::text())
+            }),
+        ),
+        row(
+            "card",
+            "What the crew's card says otherwise: a JSON merge patch over the A2A 1.0 card",
+            |c| free(&mut c.card),
+        ),
+    ];
+}
+
+impl Group for Retention {
+    const ROWS: &'static [Row<Self>] = &[
+        row("keep", "Tasks that ended longer ago than this are removed", |r| {
+            leaf(&mut r.keep, form::time())
+        }),
+        row("sweep_every", "How often that is done", |r| leaf(&mut r.every, form::time())),
+    ];
+}

@@ -1,0 +1,281 @@
+//! The server itself: its address, its store, and who may call.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use legation::{Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, StoreOptions};
+
+use super::Config;
+use crate::config::form::{self, Secret, bytes, choice, count};
+use crate::config::setting::{
+    Either, Group, Item, Row, Slot, Tagged, Variant, each, group, leaf, leaves, maybe,
+    maybe_leaves, required, row, tagged, unset,
+};
+
+/// Where the server listens, and how it shows itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<String>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) hosts: Option<Vec<String>>,
+    pub(crate) versions: Versions,
+    pub(crate) errors: ErrorProfile,
+    pub(crate) card: CardForm,
+    pub(crate) interfaces: Vec<Interface>,
+    pub(crate) stop_grace: Duration,
+    pub(crate) bounds: Bounds,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8080).into(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            hosts: None,
+            versions: Versions::default(),
+            errors: ErrorProfile::default(),
+            card: CardForm::default(),
+            interfaces: Interface::DEFAULT.into(),
+            stop_grace: Duration::from_secs(10),
+            bounds: Bounds::default(),
+        }
+    }
+}
+
+const ERRORS: [(&str, ErrorProfile); 2] =
+    [("1.0.1", ErrorProfile::V1_0_1), ("tck-1.0.0", ErrorProfile::V1_0_0)];
+
+const CARDS: [(&str, CardForm); 4] = [
+    (CardForm::Hybrid.name(), CardForm::Hybrid),
+    (CardForm::V1_0.name(), CardForm::V1_0),
+    (CardForm::V0_3.name(), CardForm::V0_3),
+    (CardForm::V0_2.name(), CardForm::V0_2),
+];
+
+impl Group for Server {
+    const ROWS: &'static [Row<Self>] = &[
+        row("listen", "The address and port to listen on", |s| {
+            leaf(&mut s.listen, form::address())
+        }),
+        unset(
+            "the address it listens on",
+            row("public_url", "How callers reach the server, when a proxy is before it", |s| {
+                maybe(&mut s.public_url, form::url())
+            }),
+        ),
+        row(
+            "trusted_proxies",
+            "Proxies that are believed when they say how callers reach the server",
+            |s| leaves(&mut s.trusted_proxies, form::network()),
+        ),
+        unset(
+            "on loopback those of loopback and of `public_url`, elsewhere any",
+            row("hosts", "Host names by which the server may be called", |s| {
+                maybe_leaves(&mut s.hosts, form::host())
+            }),
+        ),
+        row("versions", "How versions of the protocol are told apart", |s| group(&mut s.versions)),
+        row("errors", "The edition of A2A 1.0's error table", |s| {
+            leaf(&mut s.errors, choice(&ERRORS))
+        }),
+        row("card", "The form of cards for readers that ask for none", |s| {
+            leaf(&mut s.card, choice(&CARDS))
+        }),
+        row("interfaces", "What cards list, the preferred interface first", |s| {
+            leaves(&mut s.interfaces, form::interface())
+        }),
+        row(
+            "stop_grace",
+            "How long runs may go on when the server stops, before they are left for the next start",
+            |s| leaf(&mut s.stop_grace, form::time_from_none()),
+        ),
+        row("bounds", "The bounds of the listener and its connections", |s| group(&mut s.bounds)),
+    ];
+}
+
+/// How versions are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Versions {
+    pub(crate) missing_header: MissingVersion,
+}
+
+const MISSING: [(&str, MissingVersion); 2] =
+    [("strict", MissingVersion::Strict), ("infer", MissingVersion::Infer)];
+
+impl Group for Versions {
+    const ROWS: &'static [Row<Self>] = &[row(
+        "missing_header",
+        "What a request without a version is where only 1.0 has its method: refused, or 1.0",
+        |v| leaf(&mut v.missing_header, choice(&MISSING)),
+    )];
+}
+
+/// Where tasks are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Store {
+    pub(crate) path: Option<String>,
+    pub(crate) cache: usize,
+    pub(crate) idle_readers: usize,
+    pub(crate) checkpoint: u64,
+    pub(crate) max_size: Option<u64>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        let StoreOptions { cache_bytes, idle_readers, checkpoint_bytes, max_bytes, .. } =
+            StoreOptions::default();
+        Self {
+            path: None,
+            cache: cache_bytes,
+            idle_readers,
+            checkpoint: checkpoint_bytes,
+            max_size: max_bytes,
+        }
+    }
+}
+
+/// The place of the store: `sqlite:tasks`, or its keys.
+pub(super) fn store(config: &mut Config) -> Slot<'_> {
+    Box::new(Either {
+        place: &mut config.store,
+        short: |store| maybe(&mut store.path, form::store()),
+        long: |store| group(store),
+        is_short: |_| false,
+    })
+}
+
+impl Group for Store {
+    const ROWS: &'static [Row<Self>] = &[
+        unset(
+            "the user's data directory, such as ~/.local/share/legation",
+            row(
+                "path",
+                "The directory of the database and of the server's own token; from the file's directory",
+                |s| maybe(&mut s.path, form::path()),
+            ),
+        ),
+        row("cache", "Memory for pages of the database", |s| leaf(&mut s.cache, bytes())),
+        row("idle_readers", "Connections for reading that are kept open while nobody reads", |s| {
+            leaf(&mut s.idle_readers, count())
+        }),
+        row(
+            "checkpoint",
+            "Size of the write-ahead log at which it is written back to the database",
+            |s| leaf(&mut s.checkpoint, bytes()),
+        ),
+        unset(
+            "what the disk holds",
+            row("max_size", "Size of the database; what would exceed it is refused", |s| {
+                maybe(&mut s.max_size, bytes())
+            }),
+        ),
+    ];
+}
+
+/// Who may call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Auth {
+    pub(crate) access: Access,
+    pub(crate) schemes: Vec<Scheme>,
+}
+
+/// Whether there is a door at all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Access {
+    /// Those whom a scheme knows.
+    Known,
+    /// Everybody.
+    Open,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { access: Access::Known, schemes: vec![Scheme::default()] }
+    }
+}
+
+const OPEN: [(&str, Access); 1] = [("none", Access::Open)];
+
+/// The place of who may call: `none`, or keys.
+pub(super) fn auth(config: &mut Config) -> Slot<'_> {
+    Box::new(Either {
+        place: &mut config.auth,
+        short: |auth| leaf(&mut auth.access, choice(&OPEN)),
+        long: |auth| group(auth),
+        is_short: |auth| auth.access == Access::Open,
+    })
+}
+
+impl Group for Auth {
+    const ROWS: &'static [Row<Self>] =
+        &[required(row("schemes", "The ways to authenticate", |a| each(&mut a.schemes)))];
+}
+
+/// One way to authenticate.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scheme(Option<SimpleToken>);
+
+/// A bearer token.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SimpleToken {
+    token: Option<Secret>,
+}
+
+impl Default for Scheme {
+    fn default() -> Self {
+        Self(Some(SimpleToken::default()))
+    }
+}
+
+impl Scheme {
+    /// The token of its own, if it has one.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.0.as_ref()?.token.as_ref().map(Secret::reveal)
+    }
+}
+
+impl Item for Scheme {
+    fn slot(&mut self) -> Slot<'_> {
+        tagged(&mut self.0)
+    }
+}
+
+impl Group for SimpleToken {
+    const ROWS: &'static [Row<Self>] = &[unset(
+        "that of `AUTH_TOKEN`, else one that is made and kept in the store's directory",
+        row("token", "The token, of 32 bytes at least", |s| maybe(&mut s.token, form::token())),
+    )];
+}
+
+impl Tagged for SimpleToken {
+    const VARIANTS: &'static [Variant<Self>] = &[
+        Variant {
+            name: "simple_token",
+            says: "Bearers of a token",
+            make: Ok(SimpleToken::default),
+        },
+        Variant {
+            name: "oidc",
+            says: "Tokens of an OpenID Connect issuer",
+            make: Err("OpenID Connect"),
+        },
+        Variant { name: "oauth2", says: "Tokens of an OAuth 2.0 server", make: Err("OAuth 2.0") },
+        Variant {
+            name: "api_key",
+            says: "Keys in a header, a query or a cookie",
+            make: Err("API keys"),
+        },
+        Variant { name: "mtls", says: "Client certificates", make: Err("mutual TLS") },
+        Variant {
+            name: "enterprise_token",
+            says: "Tokens of CrewAI's platform",
+            make: Err("enterprise tokens"),
+        },
+    ];
+
+    fn inside(&mut self) -> (&'static str, Slot<'_>) {
+        ("simple_token", group(self))
+    }
+}

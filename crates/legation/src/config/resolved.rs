@@ -1,0 +1,282 @@
+//! What a server is built from: everything decided, and everything in its final form.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use legation::{
+    BadMember, Crew, DataDir, Hosts, OnRestart, Profile, Server, StoreOptions, check_cards,
+};
+
+use super::fault::Fault;
+use super::keys::{self, A2aServer, Access, Agent, Config, Exec, Mode, Runtime, Scheme};
+use super::profile::profile;
+use super::reader::is_variable;
+use super::{Given, Origin};
+
+/// What a server is built from.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    config: Config,
+    pub(crate) data_dir: DataDir,
+    pub(crate) crew: Option<Crew>,
+    /// Those that are served, the default one first.
+    pub(crate) agents: Vec<ResolvedAgent>,
+}
+
+/// An agent that is served.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ResolvedAgent {
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) runtime: Runtime,
+    /// What becomes of a lost run, when that is not for the runtime to say.
+    pub(crate) on_restart: Option<OnRestart>,
+}
+
+impl Resolved {
+    /// The address to listen on.
+    pub(crate) fn listen(&self) -> String {
+        self.config.server.listen.to_string()
+    }
+
+    /// Where callers reach the server, if that is not where it listens.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.config.server.public_url.as_deref()
+    }
+
+    /// Whether everybody may call.
+    pub(crate) fn is_open(&self) -> bool {
+        self.config.auth.access == Access::Open
+    }
+
+    /// The tokens that the file states.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.config.auth.schemes.iter().filter_map(Scheme::token)
+    }
+
+    /// The server, but for its agents.
+    pub(crate) fn server(&self) -> Server {
+        let Config { server: given, store, contexts, limits, .. } = self.config.clone();
+        let keys::Store { path: _, cache, idle_readers, checkpoint, max_size } = store;
+        let mut server = Server::builder()
+            .data_dir(self.data_dir.clone())
+            .trusted_proxies(given.trusted_proxies)
+            .hosts(given.hosts.map_or(Hosts::Automatic, Hosts::Only))
+            .missing_version(given.versions.missing_header)
+            .errors(given.errors)
+            .card(given.card)
+            .interfaces(given.interfaces)
+            .stop_grace(given.stop_grace)
+            .bounds(given.bounds)
+            .limits(limits)
+            .retention(contexts)
+            .store_options(StoreOptions {
+                cache_bytes: cache,
+                idle_readers,
+                checkpoint_bytes: checkpoint,
+                max_bytes: max_size,
+                ..StoreOptions::default()
+            });
+        if let Some(url) = given.public_url {
+            server = server.public_url(url);
+        }
+        if let Some(crew) = &self.crew {
+            server = server.crew(crew.clone());
+        }
+        if self.is_open() {
+            return server.without_auth();
+        }
+        self.tokens().fold(server, Server::token)
+    }
+}
+
+/// Decides everything; adds to the faults what does not go together. With faults it is not fit to be
+/// served.
+pub(super) fn resolve(given: &Given, faults: &mut Vec<Fault>) -> Resolved {
+    let mut check = Check { given, faults };
+    let config = &given.config;
+    check.server(config);
+    let directory = given.directory();
+    let mut agents = Vec::new();
+    for (name, agent) in &config.agents {
+        let resolved = check.agent(&format!("agents.{name}"), name, agent, &directory);
+        agents.extend(resolved.filter(|_| agent.exposed));
+    }
+    if config.agents.is_empty() {
+        check.fault("agents", "at least one agent is needed");
+    } else if !config.agents.iter().any(|(_, agent)| agent.exposed) {
+        check.fault("agents", "none of the agents is exposed, so there is nothing to serve");
+    }
+    let profiles: Vec<_> = agents.iter().map(|agent| &*agent.profile).collect();
+    let crew = crew(&config.crew, profiles.first().copied());
+    if let (Some(crew), true) = (&crew, check.faults.is_empty())
+        && let Err(bad) = check_cards(&profiles, Some(crew))
+    {
+        check.card("crew.card", &bad.member);
+    }
+    let data_dir = match (&config.store.path, given.origins.get("store.path")) {
+        (None, _) => DataDir::of_user(),
+        (Some(path), Some(Origin::Flag(_) | Origin::Variable(_))) => DataDir::new(path),
+        // The short form stands at `store` itself.
+        (Some(path), Some(Origin::File(_)) | None) => DataDir::new(absolute(&directory, path)),
+    };
+    Resolved { config: config.clone(), data_dir, crew, agents }
+}
+
+/// A path of the file, whatever directory the process is in later.
+fn absolute(directory: &Path, path: &str) -> PathBuf {
+    let path = directory.join(path);
+    // What cannot be made absolute now would not be found later either.
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// What the agents say together.
+fn crew(given: &keys::Crew, first: Option<&Profile>) -> Option<Crew> {
+    let first = first.filter(|_| *given != keys::Crew::default())?;
+    Some(Crew {
+        name: given.name.clone().unwrap_or_else(|| first.name.clone()),
+        description: given.description.clone().unwrap_or_else(|| first.description.clone()),
+        card: given.card.clone(),
+    })
+}
+
+/// Checks what no key can tell by itself.
+struct Check<'a> {
+    given: &'a Given,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// Notes that something is wrong, unless what is there was found wrong already.
+    fn fault(&mut self, path: &str, what: impl Into<String>) {
+        if !self.faults.iter().any(|fault| fault.path == path) {
+            let at = self.given.place(path);
+            self.faults.push(Fault { at, path: path.to_owned(), what: what.into() });
+        }
+    }
+
+    fn card(&mut self, path: &str, bad: &BadMember) {
+        let path = format!("{path}.{}", bad.path);
+        self.fault(&path, format!("this makes the card none of A2A 1.0: {}", bad.reason));
+    }
+
+    fn server(&mut self, config: &Config) {
+        let Config { server, auth, .. } = config;
+        if server.interfaces.is_empty() {
+            self.fault("server.interfaces", "at least one interface is needed");
+        }
+        let address = server.listen;
+        match &auth.schemes[..] {
+            _ if auth.access == Access::Open && address.ip().is_loopback() => {}
+            _ if auth.access == Access::Open => {
+                let what = "without authentication the server listens on loopback only, not on";
+                self.fault("auth", format!("{what} `{address}`"));
+            }
+            [] => {
+                let what = "at least one is needed; `auth: none` lets everybody in";
+                self.fault("auth.schemes", what);
+            }
+            [_] => {}
+            several if several.iter().any(|scheme| scheme.token().is_none()) => {
+                self.fault("auth.schemes", "of several schemes each needs a `token` of its own");
+            }
+            _ => {}
+        }
+    }
+
+    fn agent(
+        &mut self,
+        path: &str,
+        name: &str,
+        agent: &Agent,
+        directory: &Path,
+    ) -> Option<ResolvedAgent> {
+        let profile = profile(name, agent, &self.given.config.server.interfaces);
+        if let Err(reason) = &profile {
+            self.fault(path, format!("`{name}` cannot be an agent's name in addresses: {reason}"));
+        }
+        let runtime = agent.runtime.clone()?;
+        if agent.role.is_none() && !matches!(runtime, Runtime::Analyst(_)) {
+            self.fault(&format!("{path}.role"), "missing: what the agent is");
+        }
+        let runtime = self.runtime(&format!("{path}.runtime"), runtime, directory);
+        let server = &agent.a2a.server;
+        self.skills(&format!("{path}.a2a.server"), server);
+        let profile = profile.ok()?;
+        // What is wrong already makes a card that is none, and not for a reason of its own.
+        let is_sound = !self.faults.iter().any(|fault| fault.path.starts_with(&format!("{path}.")));
+        if let (true, Err(bad)) = (is_sound, check_cards(&[&profile], None)) {
+            self.card(&format!("{path}.card"), &bad.member);
+        }
+        let profile = Arc::new(profile);
+        Some(ResolvedAgent { profile, runtime, on_restart: agent.on_restart })
+    }
+
+    fn skills(&mut self, path: &str, server: &A2aServer) {
+        let mut known = HashSet::new();
+        for (number, skill) in server.skills.iter().enumerate() {
+            if !known.insert(&skill.id) {
+                let what = format!("there is a skill `{}` already", skill.id);
+                self.fault(&format!("{path}.skills[{number}].id"), what);
+            }
+        }
+        for (list, modes) in [
+            ("default_input_modes", &server.default_input_modes),
+            ("default_output_modes", &server.default_output_modes),
+        ] {
+            if modes.as_ref().is_some_and(Vec::is_empty) {
+                self.fault(&format!("{path}.{list}"), "at least one media type is needed");
+            }
+        }
+        if let (Some(older), Some(newer)) = (server.preferred_transport, server.transport.preferred)
+            && older != newer
+        {
+            let what = "`transport.preferred` says otherwise; leave this older word out";
+            self.fault(&format!("{path}.preferred_transport"), what);
+        }
+    }
+
+    fn runtime(&mut self, path: &str, runtime: Runtime, directory: &Path) -> Runtime {
+        match runtime {
+            Runtime::Exec(exec) => {
+                self.exec(path, &exec);
+                let cwd = absolute(directory, exec.cwd.as_deref().unwrap_or_default());
+                Runtime::Exec(Exec { cwd: Some(cwd.display().to_string()), ..exec })
+            }
+            Runtime::Http(http) => {
+                let is_letter =
+                    |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+                for (name, _) in &http.headers {
+                    if name.is_empty() || !name.bytes().all(is_letter) {
+                        let what = format!("`{name}` is not the name of a header");
+                        self.fault(&format!("{path}.headers.{name}"), what);
+                    }
+                }
+                Runtime::Http(http)
+            }
+            Runtime::Analyst(_) | Runtime::OpenAi(_) => runtime,
+        }
+    }
+
+    fn exec(&mut self, path: &str, exec: &Exec) {
+        if exec.command.first().is_none_or(|program| program.trim().is_empty()) {
+            self.fault(&format!("{path}.command"), "the program is missing");
+        }
+        if let Some(number) = exec.command.iter().position(|word| word.contains('\0')) {
+            self.fault(&format!("{path}.command[{number}]"), "a program's words hold no NUL");
+        }
+        let workers = format!("{path}.workers");
+        if exec.mode == Mode::PerTask && self.given.origins.contains_key(&workers) {
+            self.fault(&workers, "only `mode: pool` has workers");
+        }
+        for (name, value) in &exec.env.set {
+            let path = format!("{path}.env.set.{name}");
+            if !is_variable(name) {
+                self.fault(&path, format!("`{name}` is not the name of an environment variable"));
+            }
+            if value.reveal().contains('\0') {
+                self.fault(&path, "a variable's value holds no NUL");
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading the configuration again while the server works, on SIGHUP and when the file changes.
+//!
+//! Agents and their cards change; runs at work and open streams do not notice. A file that is bad,
+//! or that needs a restart, changes nothing at all.
+
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use legation::{Exposed, Front};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::agents;
+use crate::config::{self, Given, LoadError, Overrides, Resolved, ResolvedAgent};
+
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// An agent as it was described and as it works.
+pub(crate) type Served = (ResolvedAgent, Exposed);
+
+/// Makes the agents of a configuration. Of those that are served already, one whose work is still
+/// done the same way goes on: it may hold processes or connections.
+///
+/// # Errors
+/// When what does an agent's work cannot be had.
+pub(crate) fn serve_all(resolved: &Resolved, served: &[Served]) -> anyhow::Result<Vec<Served>> {
+    let make = |new: &ResolvedAgent| {
+        let is_same = |(old, _): &&Served| {
+            let same_work = (&old.runtime, old.on_restart) == (&new.runtime, new.on_restart);
+            same_work && old.profile.slug == new.profile.slug
+        };
+        let exposed = match served.iter().find(is_same) {
+            Some((_, old)) => Exposed { profile: new.profile.clone(), agent: old.agent.clone() },
+            None => agents::build(new)?,
+        };
+        Ok((new.clone(), exposed))
+    };
+    resolved.agents.iter().map(make).collect()
+}
+
+/// A configuration in force, and the server that it is in force for.
+pub(crate) struct Reload {
+    pub(crate) file: PathBuf,
+    pub(crate) overrides: Overrides,
+    pub(crate) given: Given,
+    pub(crate) served: Vec<Served>,
+    pub(crate) front: Front,
+}
+
+impl Reload {
+    /// Takes changes up, until the terminal that the server was started on is gone: then the signal
+    /// says that, and a server that goes on unseen is not what its user wants.
+    pub(crate) async fn run(mut self) {
+        let is_watched = io::stderr().is_terminal();
+        let mut hangup = signal(SignalKind::hangup()).ok();
+        let mut taken = Stamp::of(&self.file);
+        let mut last = taken;
+        loop {
+            tokio::select! {
+                () = next(&mut hangup) => {
+                    if is_watched && !io::stderr().is_terminal() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    let now = Stamp::of(&self.file);
+                    // Twice the same, so that nobody is in the middle of writing it.
+                    let is_steady = std::mem::replace(&mut last, now) == now;
+                    if now == taken || now.is_none() || !is_steady {
+                        continue;
+                    }
+                }
+            }
+            taken = Stamp::of(&self.file);
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        let file = self.file.display().to_string();
+        match self.try_reload() {
+            Ok(()) => {
+                let slugs: Vec<_> =
+                    self.served.iter().map(|(agent, _)| &*agent.profile.slug).collect();
+                tracing::info!(file, agents = slugs.join(", "), "the configuration was read again");
+            }
+            // The faults are lines that editors can follow, so they stay lines.
+            Err(error) => tracing::error!(
+                "cannot take up the changed configuration; all stays as it was:\n{error:#}"
+            ),
+        }
+    }
+
+    fn try_reload(&mut self) -> anyhow::Result<()> {
+        let (given, resolved) = config::load(Some(&self.file), &self.overrides)?;
+        if let Some(faults) = self.given.needs_restart(&given) {
+            return Err(LoadError::Faults(faults).into());
+        }
+        let served = serve_all(&resolved, &self.served)?;
+        let agents = served.iter().map(|(_, exposed)| exposed.clone()).collect();
+        self.front.replace_agents(agents, resolved.crew.as_ref()).context("cannot be served")?;
+        (self.given, self.served) = (given, served);
+        Ok(())
+    }
+}
+
+/// Waits for the signal; for ever where there are none.
+async fn next(signal: &mut Option<Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// By which one sees that a file has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: SystemTime,
+    inode: u64,
+    length: u64,
+}
+
+impl Stamp {
+    fn of(file: &Path) -> Option<Self> {
+        let metadata = fs::metadata(file).ok()?;
+        let modified = metadata.modified().ok()?;
+        Some(Self { modified, inode: metadata.ino(), length: metadata.len() })
+    }
+}
