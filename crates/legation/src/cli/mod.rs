@@ -2,10 +2,10 @@
 
 mod card;
 mod chat;
+mod config;
 mod context;
 #[cfg(test)]
 mod documented;
-mod config;
 mod exit;
 mod follow;
 mod init;

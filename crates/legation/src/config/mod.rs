@@ -33,7 +33,7 @@ use reader::{Environment, Reader, Source};
 use setting::{Shown, group};
 
 pub(crate) use explain::{Explained, explain};
-pub(crate) use keys::Runtime;
+pub(crate) use keys::{Exec, Http, Mode, OpenAi, Runtime};
 pub(crate) use resolved::{Resolved, ResolvedAgent};
 pub(crate) use schema::schema;
 

@@ -36,6 +36,7 @@ pub(super) fn profile(
         profile.input_modes = built_in.input_modes;
         profile.output_modes = built_in.output_modes;
     }
+    profile.concurrency = agent.concurrency;
     profile.answer_in = agent.answer_in;
     profile.lenient_extensions = agent.lenient_extensions;
     let server = agent.a2a.server.clone();

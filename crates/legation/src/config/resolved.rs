@@ -8,6 +8,8 @@ use legation::{
     BadMember, Crew, DataDir, Hosts, OnRestart, Profile, Server, StoreOptions, check_cards,
 };
 
+use legation_agents::http::openai;
+
 use super::fault::Fault;
 use super::keys::{self, A2aServer, Access, Agent, Config, Exec, Mode, Runtime, Scheme};
 use super::profile::profile;
@@ -199,7 +201,15 @@ impl Check<'_> {
         if agent.role.is_none() && !matches!(runtime, Runtime::Analyst(_)) {
             self.fault(&format!("{path}.role"), "missing: what the agent is");
         }
-        let runtime = self.runtime(&format!("{path}.runtime"), runtime, directory);
+        let mut runtime = self.runtime(&format!("{path}.runtime"), runtime, directory);
+        if let Runtime::OpenAi(model) = &mut runtime {
+            let said = |text: &Option<String>| text.clone().unwrap_or_default();
+            let (role, goal, backstory) =
+                (said(&agent.role), said(&agent.goal), said(&agent.backstory));
+            model
+                .system
+                .get_or_insert_with(|| openai::Settings::system_of_role(&role, &goal, &backstory));
+        }
         let server = &agent.a2a.server;
         self.skills(&format!("{path}.a2a.server"), server);
         let profile = profile.ok()?;

@@ -4,7 +4,7 @@ use legation::{AnswerIn, OnRestart};
 use serde_json::Map;
 
 use super::{A2a, Runtime};
-use crate::config::form::{self, choice};
+use crate::config::form::{self, choice, count};
 use crate::config::setting::{
     Either, Group, Item, Row, Slot, each, free, group, later, leaf, maybe, required, row, tagged,
     unset,
@@ -20,6 +20,7 @@ pub(crate) struct Agent {
     pub(crate) exposed: bool,
     pub(crate) runtime: Option<Runtime>,
     pub(crate) a2a: A2a,
+    pub(crate) concurrency: Option<usize>,
     pub(crate) answer_in: AnswerIn,
     pub(crate) on_restart: Option<OnRestart>,
     pub(crate) lenient_extensions: bool,
@@ -36,6 +37,7 @@ impl Default for Agent {
             exposed: true,
             runtime: None,
             a2a: A2a::default(),
+            concurrency: None,
             answer_in: AnswerIn::default(),
             on_restart: None,
             lenient_extensions: false,
@@ -69,6 +71,12 @@ impl Group for Agent {
         row("exposed", "Whether it is served", |a| leaf(&mut a.exposed, form::flag())),
         required(row("runtime", "What does its work", |a| tagged(&mut a.runtime))),
         row("a2a", "What it is on the A2A network", |a| group(&mut a.a2a)),
+        unset(
+            "as many as there may be in all",
+            row("concurrency", "Messages it works on at once; others wait their turn", |a| {
+                maybe(&mut a.concurrency, count())
+            }),
+        ),
         row(
             "answer_in",
             "Where the answer of a task is to be found: in an artifact, in the message of the last status, or in both",

@@ -24,6 +24,11 @@ impl Group for Limits {
             |l| leaf(&mut l.runs, count()),
         ),
         row(
+            "queued",
+            "Runs that wait for an agent which works on a bounded number at once, before more are refused for a while",
+            |l| leaf(&mut l.queued, count_from_none()),
+        ),
+        row(
             "backlog_bytes",
             "Size of events on their way to the store, over all tasks, before new work is refused",
             |l| leaf(&mut l.backlog_bytes, bytes()),

@@ -9,7 +9,7 @@ mod server;
 
 pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
 pub(crate) use agent::{Agent, Tool};
-pub(crate) use runtime::{Analyst, Exec, Mode, Runtime};
+pub(crate) use runtime::{Analyst, Exec, Http, Mode, OpenAi, Runtime};
 pub(crate) use server::{Access, Auth, Scheme, Server, Store};
 
 use legation::{Limits, Retention};

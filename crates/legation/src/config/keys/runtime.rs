@@ -73,6 +73,7 @@ impl Group for Analyst {
 pub(crate) struct Exec {
     pub(crate) command: Vec<String>,
     pub(crate) mode: Mode,
+    pub(crate) processes: usize,
     pub(crate) workers: usize,
     pub(crate) env: Env,
     /// Once the file is resolved, never absent and never relative.
@@ -105,14 +106,15 @@ impl Default for Exec {
         Self {
             command: Vec::new(),
             mode: Mode::PerTask,
+            processes: 32,
             workers: 4,
             env: Env::default(),
             cwd: None,
-            memory: 512 << 20,
-            run_time: Duration::from_secs(300),
-            idle_time: Duration::from_secs(60),
-            output: 16 << 20,
-            stop_grace: Duration::from_secs(5),
+            memory: 1 << 30,
+            run_time: Duration::from_secs(3_600),
+            idle_time: Duration::from_secs(300),
+            output: 64 << 20,
+            stop_grace: Duration::from_secs(2),
         }
     }
 }
@@ -136,6 +138,9 @@ impl Group for Exec {
         row("mode", "A process for each task, or processes that live on and serve many", |e| {
             leaf(&mut e.mode, choice(&MODES))
         }),
+        row("processes", "Processes at once with `per_task`; further tasks wait", |e| {
+            leaf(&mut e.processes, count())
+        }),
         row("workers", "Processes of a pool", |e| leaf(&mut e.workers, count())),
         row("env", "What the program sees of the environment", |e| group(&mut e.env)),
         unset(
@@ -144,7 +149,9 @@ impl Group for Exec {
                 maybe(&mut e.cwd, form::path())
             }),
         ),
-        row("memory", "Memory of one process", |e| leaf(&mut e.memory, bytes())),
+        row("memory", "Memory of one process for its data, on Linux", |e| {
+            leaf(&mut e.memory, bytes())
+        }),
         row("run_time", "How long one task may take", |e| leaf(&mut e.run_time, time())),
         row("idle_time", "How long the program may say nothing while it works", |e| {
             leaf(&mut e.idle_time, time())
@@ -174,12 +181,13 @@ pub(crate) struct Http {
     pub(crate) headers: Named<Secret>,
     pub(crate) timeout: Duration,
     pub(crate) stream: bool,
+    pub(crate) allow_private: bool,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        let timeout = Duration::from_secs(120);
-        Self { url: String::new(), headers: Vec::new(), timeout, stream: false }
+        let (url, headers, timeout) = (String::new(), Vec::new(), Duration::from_secs(300));
+        Self { url, headers, timeout, stream: true, allow_private: false }
     }
 }
 
@@ -189,9 +197,12 @@ impl Group for Http {
         row("headers", "Headers that are sent along", |h| {
             named(&mut h.headers, |value| leaf(value, form::header_value()))
         }),
-        row("timeout", "How long it may be silent", |h| leaf(&mut h.timeout, time())),
+        row("timeout", "How long one message may take in all", |h| leaf(&mut h.timeout, time())),
         row("stream", "Whether its answer is asked for as a stream", |h| {
             leaf(&mut h.stream, form::flag())
+        }),
+        row("allow_private", "Whether it may be on this machine or in a private network", |h| {
+            leaf(&mut h.allow_private, form::flag())
         }),
     ];
 }
@@ -204,12 +215,16 @@ pub(crate) struct OpenAi {
     pub(crate) api_key: Option<Secret>,
     pub(crate) system: Option<String>,
     pub(crate) timeout: Duration,
+    pub(crate) stream: bool,
+    pub(crate) allow_private: bool,
 }
 
 impl Default for OpenAi {
     fn default() -> Self {
         let (url, model) = ("https://api.openai.com/v1".into(), String::new());
-        Self { url, model, api_key: None, system: None, timeout: Duration::from_secs(120) }
+        let timeout = Duration::from_secs(300);
+        let (api_key, system) = (None, None);
+        Self { url, model, api_key, system, timeout, stream: true, allow_private: false }
     }
 }
 
@@ -229,6 +244,12 @@ impl Group for OpenAi {
                 maybe(&mut m.system, form::text())
             }),
         ),
-        row("timeout", "How long it may be silent", |m| leaf(&mut m.timeout, time())),
+        row("timeout", "How long one message may take in all", |m| leaf(&mut m.timeout, time())),
+        row("stream", "Whether the answer is given as the model writes it", |m| {
+            leaf(&mut m.stream, form::flag())
+        }),
+        row("allow_private", "Whether it may be on this machine or in a private network", |m| {
+            leaf(&mut m.allow_private, form::flag())
+        }),
     ];
 }
