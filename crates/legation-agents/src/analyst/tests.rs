@@ -50,7 +50,7 @@ fn parts_become_series_and_words_become_operations() {
         (vec![csv("s\n1\n"), csv("s\n2\n")], "s 1/1 dto; s (2) 1/1 dto"),
         (
             vec![Input::Text("plot the trend of 1,200, 1,300")],
-            "values 2/2 t; I read commas inside numbers as thousands.; I do not draw charts.",
+            "values 2/2 t; I read commas inside numbers as thousands.",
         ),
     ];
     for (inputs, expected) in cases {
@@ -63,7 +63,8 @@ fn what_is_missing_is_asked_for() {
     let which = "? What shall I analyze? Send numbers as a list, for example \"sales: [100, \
                  120, 95, 140, 160]\", or attach a CSV table or JSON with lists of numbers.";
     let cannot = "? I do not translate. I can describe numbers (mean, median, spread, quartiles), \
-                  find their trend, and find outliers. ";
+                  find their trend and outliers, filter and group rows, correlate columns, \
+                  forecast the next steps, and draw charts. ";
     let cases = [
         (vec![], which.to_owned()),
         (vec![Input::Text("")], which.to_owned()),

@@ -1,3 +1,4 @@
 //! The agents behind the service, on a real SQLite store.
 
+mod reference;
 mod structured;

@@ -1,0 +1,68 @@
+//! Where an instruction speaks of a column of the data.
+
+use super::lexer::Lexeme;
+use crate::analyst::frame::{Column, Frame, plain};
+
+/// A column and where it is spoken of.
+#[derive(Clone, Debug)]
+pub(crate) struct Mention<'f> {
+    /// The column.
+    pub(crate) column: &'f Column,
+    /// What it is called.
+    pub(crate) name: &'f str,
+    /// The first piece of the instruction that names it.
+    pub(crate) start: usize,
+    /// The piece after it.
+    pub(crate) end: usize,
+}
+
+/// The most words a name has that we look for.
+const MOST_WORDS: usize = 6;
+
+/// Words that make a name before them a word for all the data: "this sales data".
+const AS_A_WHOLE: [&str; 7] = ["data", "dataset", "table", "file", "figures", "numbers", "report"];
+
+/// Every mention in order; of two that overlap the longer one.
+pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Mention<'f>> {
+    let columns: Vec<(&Column, &str, String)> = frames
+        .iter()
+        .flat_map(|frame| &frame.columns)
+        .filter_map(|column| {
+            Some((column, column.name.as_deref()?, singular(column.name.as_deref()?)))
+        })
+        .filter(|(_, _, plain)| !plain.is_empty())
+        .collect();
+    let mut found: Vec<Mention<'f>> = Vec::new();
+    let mut start = 0;
+    while start < lexemes.len() {
+        let longest = lexemes.len().min(start + MOST_WORDS);
+        let mention = (start + 1..=longest).rev().find_map(|end| {
+            let said = singular(&joined(&lexemes[start..end])?);
+            let (column, name, _) = columns.iter().find(|(_, _, plain)| *plain == said)?;
+            Some(Mention { column, name, start, end })
+        });
+        let Some(mention) = mention else {
+            start += 1;
+            continue;
+        };
+        start = mention.end;
+        let whole = lexemes.get(start).is_some_and(|next| AS_A_WHOLE.contains(&&*next.plain));
+        if !whole {
+            found.push(mention);
+        }
+    }
+    found
+}
+
+/// Pieces as one name; none when they end with a sign, which belongs to no name.
+pub(crate) fn joined(lexemes: &[Lexeme]) -> Option<String> {
+    let ends_well = lexemes.last().is_some_and(|last| !last.plain.is_empty());
+    ends_well.then(|| lexemes.iter().map(|it| it.plain.as_str()).collect())
+}
+
+/// A name in small letters, without the ending of the plural.
+fn singular(name: &str) -> String {
+    let name = plain(name);
+    let bare = name.strip_suffix('s').filter(|bare| bare.len() > 2 && !bare.ends_with('s'));
+    bare.map_or_else(|| name.clone(), str::to_owned)
+}
