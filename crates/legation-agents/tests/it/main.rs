@@ -1,4 +1,5 @@
 //! The agents behind the service, on a real SQLite store.
 
+mod conversation;
 mod reference;
 mod structured;

@@ -105,12 +105,7 @@ impl Shape {
             ));
         }
         self.rows += 1;
-        if self.rows > MAX_ROWS {
-            return Err(BadData::too_much(source.name, "rows or more", self.rows, MAX_ROWS));
-        }
-        if self.rows * width > MAX_CELLS {
-            return Err(BadData::too_much(source.name, "cells or more", MAX_CELLS + 1, MAX_CELLS));
-        }
+        check_size(source.name, self.rows, width)?;
         for (tally, cell) in self.tallies.iter_mut().zip(record.cells) {
             tally.count(read_cell(cell, self.commas));
         }
@@ -195,6 +190,17 @@ fn commas(source: Source<'_>) -> Result<Commas, BadData> {
         Ok(())
     })?;
     Ok(if decimal { Commas::Decimal } else { Commas::Thousands })
+}
+
+/// Refuses a table with more rows or cells than we take, as soon as it has them.
+fn check_size(name: &str, rows: usize, width: usize) -> Result<(), BadData> {
+    if rows > MAX_ROWS {
+        return Err(BadData::too_much(name, "rows or more", rows, MAX_ROWS));
+    }
+    if rows * width > MAX_CELLS {
+        return Err(BadData::too_much(name, "cells or more", rows * width, MAX_CELLS));
+    }
+    Ok(())
 }
 
 fn cells(count: usize) -> String {
@@ -282,7 +288,9 @@ mod tests {
 
     #[test]
     fn too_much_of_anything_is_refused() {
-        assert!(read(&"1\n".repeat(MAX_ROWS + 1)).contains("at most"));
+        assert!(check_size("t", MAX_ROWS, 4).is_ok());
+        assert!(check_size("t", MAX_ROWS + 1, 1).is_err());
+        assert!(check_size("t", MAX_CELLS / 200 + 1, 200).is_err());
         assert!(read(&" ".repeat(MAX_FILE_BYTES + 1)).contains("at most"));
         assert!(read(&format!("{}\n", "a,".repeat(10_000)).repeat(2)).contains("at most 256"));
     }
