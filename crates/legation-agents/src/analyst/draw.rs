@@ -82,12 +82,7 @@ fn subject(
         [] => of_series(frames, plan, drawing, picked, notes)?,
         groups => of_groups(groups),
     };
-    if table.lines.len() > MAX_LINES {
-        let names = choices(table.lines.iter().map(|line| line.name.as_str()));
-        return Err(Stop::Ask(format!(
-            "Which columns shall I draw? At most {MAX_LINES} can be told apart. {names}"
-        )));
-    }
+    check_lines(table.lines.iter().map(|line| line.name.as_str()))?;
     if !are_drawable(table.lines.iter().flat_map(|line| line.values.iter().flatten())) {
         return Err(too_extreme());
     }
@@ -116,6 +111,17 @@ fn subject(
         }
     };
     Ok(Subject { title, x, y, data })
+}
+
+/// Asks which to draw when there are too many.
+fn check_lines<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> Result<(), Stop> {
+    if names.len() <= MAX_LINES {
+        return Ok(());
+    }
+    let names = choices(names);
+    Err(Stop::Ask(format!(
+        "Which columns shall I draw? At most {MAX_LINES} can be told apart. {names}"
+    )))
 }
 
 /// Lines or bars before it is known which.
@@ -180,6 +186,7 @@ fn of_series(
         all.extend(series(frame, picked, &mut Vec::new()));
     }
     let names = names(&all);
+    check_lines(names.iter().map(String::as_str))?;
     // Positions are named by the table that is drawn, when there is only one.
     let frame = frames.iter().filter(|frame| !series(frame, picked, &mut Vec::new()).is_empty());
     let frame: Vec<&Frame> = frame.collect();

@@ -37,12 +37,12 @@ pub use bad_data::{BadData, Place};
 pub use draw::Picture;
 pub use fetch::{Fetch, Fetched};
 pub use report::{Report, SeriesReport};
-pub use watch::Watch;
 
 use answer::{Stop, carry_out};
 use plan::Plan;
 use read::Material;
 use request::ABILITIES;
+use watch::Watch;
 
 /// One piece of a request.
 #[derive(Clone, Debug, PartialEq)]

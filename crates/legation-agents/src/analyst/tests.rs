@@ -141,7 +141,17 @@ impl Random {
     }
 }
 
-const FRAGMENTS: [&str; 42] = [
+const FRAGMENTS: [&str; 52] = [
+    "chart ",
+    "pie ",
+    "histogram ",
+    "scatter ",
+    "forecast ",
+    "correlate ",
+    " by ",
+    " is ",
+    " > ",
+    " next ",
     "1",
     "-2.5",
     "1,200",

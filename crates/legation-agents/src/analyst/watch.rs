@@ -7,14 +7,14 @@ use super::bad_data::{BadData, Place};
 
 /// Says how far the work is, and asks whether anybody still wants it.
 #[derive(Clone, Debug, Default)]
-pub struct Watch(Option<mpsc::Sender<String>>);
+pub(crate) struct Watch(Option<mpsc::Sender<String>>);
 
 /// How many notes may wait; further ones are dropped, since newer ones say more.
 const NOTES: usize = 4;
 
 impl Watch {
     /// A watch and where its notes arrive. Dropping the receiver stops the work.
-    pub fn new() -> (Self, mpsc::Receiver<String>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<String>) {
         let (sender, receiver) = mpsc::channel(NOTES);
         (Self(Some(sender)), receiver)
     }

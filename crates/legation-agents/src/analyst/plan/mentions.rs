@@ -19,6 +19,12 @@ pub(crate) struct Mention<'f> {
 /// The most words a name has that we look for.
 const MOST_WORDS: usize = 6;
 
+/// Words of any sentence, which speak of a column of that name only in quotes.
+const COMMON: [&str; 20] = [
+    "a", "an", "and", "as", "at", "by", "for", "i", "in", "is", "it", "me", "my", "no", "of", "on",
+    "or", "the", "to", "with",
+];
+
 /// Words that make a name before them a word for all the data: "this sales data".
 const AS_A_WHOLE: [&str; 7] = ["data", "dataset", "table", "file", "figures", "numbers", "report"];
 
@@ -37,6 +43,10 @@ pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Menti
     while start < lexemes.len() {
         let longest = lexemes.len().min(start + MOST_WORDS);
         let mention = (start + 1..=longest).rev().find_map(|end| {
+            let is_common = |it: &Lexeme| !it.quoted && COMMON.contains(&&*it.plain);
+            if lexemes[start..end].iter().all(is_common) {
+                return None;
+            }
             let said = singular(&joined(&lexemes[start..end])?);
             let (column, name, _) = columns.iter().find(|(_, _, plain)| *plain == said)?;
             Some(Mention { column, name, start, end })

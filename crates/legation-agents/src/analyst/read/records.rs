@@ -40,7 +40,7 @@ impl Source<'_> {
         let mut reader = open(self.text, self.delimiter);
         // One record serves for all: a table of a million rows must not cost a million of them.
         let mut cells = StringRecord::new();
-        let mut count = 0_usize;
+        let (mut count, mut tenths) = (0_usize, 0);
         loop {
             let start = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
             let more = reader.read_record(&mut cells).map_err(|error| {
@@ -54,8 +54,11 @@ impl Source<'_> {
             count += 1;
             if count.is_multiple_of(STRIDE) {
                 self.watch.go_on(self.name)?;
-                let percent = start.saturating_mul(100) / self.text.len().max(1);
-                self.watch.note(|| format!("{doing} {}: {percent} %", self.name));
+                let now = start.saturating_mul(10) / self.text.len().max(1);
+                // Each note is an event that is stored: ten of a reading are enough.
+                if std::mem::replace(&mut tenths, now) < now {
+                    self.watch.note(|| format!("{doing} {}: {now}0 %", self.name));
+                }
             }
         }
     }
