@@ -254,10 +254,12 @@ fn slices(table: &Table) -> Result<Vec<(String, f64)>, Stop> {
     let values = line.values.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?)));
     let mut slices: Vec<(String, f64)> =
         values.map(|(at, value)| (table.labels.get(at), value)).collect();
-    if slices.iter().any(|(_, value)| *value < 0.0) {
-        let name = &line.name;
+    let negative = slices.iter().any(|(_, value)| *value < 0.0);
+    if negative || slices.iter().all(|(_, value)| *value == 0.0) {
+        let (name, why) =
+            (&line.name, if negative { "has negative values" } else { "adds up to 0" });
         return Err(Stop::Ask(format!(
-            "`{name}` has negative values, of which there are no shares. Shall I draw bars instead?"
+            "`{name}` {why}, of which there are no shares. Shall I draw bars instead?"
         )));
     }
     slices.sort_by(|a, b| b.1.total_cmp(&a.1));

@@ -225,6 +225,50 @@ fn no_numbers_make_it_report_what_is_not_finite() {
     }
 }
 
+#[test]
+fn no_numbers_make_it_draw_or_foresee_what_is_not_finite() {
+    const WORDS: [&str; 6] = [
+        "line chart",
+        "bar chart",
+        "pie chart of x",
+        "histogram of x",
+        "scatter chart of x against y",
+        "forecast the next 3 and draw them",
+    ];
+    let extremes = [
+        0.0,
+        1.0,
+        -1.0,
+        1e-300,
+        1e290,
+        9e289,
+        -9e289,
+        1e-289,
+        f64::MAX,
+        f64::MIN,
+        5e-324,
+        1e16,
+        1e16 + 2.0,
+        0.1,
+        1e9,
+    ];
+    let mut random = Random(11);
+    for round in 0..1_500 {
+        let length = 1 + random.below(6);
+        let mut values = || -> Vec<f64> {
+            (0..length).map(|_| extremes[random.below(extremes.len())]).collect()
+        };
+        let data = json_data(json!({"x": values(), "y": values()}));
+        for words in WORDS {
+            let outcome = analyze(&[data.clone(), Input::Text(words)]);
+            let Outcome::Report(report) = outcome else { continue };
+            check_nulls(&report.to_data(), round);
+            let svg = report.chart.map(|chart| chart.svg).unwrap_or_default();
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "round {round}: {svg}");
+        }
+    }
+}
+
 fn check(input: &Input<'_>, round: usize) {
     let Outcome::Report(report) = analyze(std::slice::from_ref(input)) else { return };
     assert!(!report.to_text().is_empty(), "round {round}");

@@ -6,6 +6,7 @@ use super::Test;
 use super::lexer::Lexeme;
 use super::mentions::{Mention, joined};
 use crate::analyst::frame::{Column, Frame, plain};
+use crate::analyst::request::names_only_operations;
 
 /// What a comparison sets of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +132,10 @@ fn known_value(lexemes: &[Lexeme], at: usize, column: &Column) -> Option<(Value,
 
 /// A value without its column: "only north".
 fn bare_value(lexemes: &[Lexeme], at: usize, frames: &[Frame]) -> Result<Option<Found>, String> {
-    // A single letter or number is more likely a word of the sentence.
-    if lexemes[at].plain.len() < 2 || (lexemes[at].number.is_some() && !lexemes[at].quoted) {
+    // A single letter, a number or a word for what to do is more likely part of the sentence.
+    let one = &lexemes[at];
+    let is_plain = one.plain.len() < 2 || one.number.is_some() || names_only_operations(&one.text);
+    if is_plain && !one.quoted {
         return Ok(None);
     }
     let columns = frames.iter().flat_map(|frame| &frame.columns);
