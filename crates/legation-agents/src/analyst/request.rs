@@ -87,7 +87,7 @@ pub(crate) const CHART: &[&str] = &[
     "visuali*",
     "diagram*",
     "histogram*",
-    "scatterplot*",
+    "scatter*",
     "piechart*",
 ];
 

@@ -2,6 +2,7 @@
 
 use super::lexer::Lexeme;
 use crate::analyst::frame::{Column, Frame, plain};
+use crate::analyst::request::names_only_operations;
 
 /// A column and where it is spoken of.
 #[derive(Clone, Debug)]
@@ -51,6 +52,10 @@ pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Menti
             let (column, name, _) = columns.iter().find(|(_, _, plain)| *plain == said)?;
             Some(Mention { column, name, start, end })
         });
+        let mention = mention.or_else(|| {
+            let (column, name) = by_a_word(&lexemes[start], frames)?;
+            Some(Mention { column, name, start, end: start + 1 })
+        });
         let Some(mention) = mention else {
             start += 1;
             continue;
@@ -62,6 +67,23 @@ pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Menti
         }
     }
     found
+}
+
+/// The only column that has this word in its name, such as `Net Price` for "price".
+fn by_a_word<'f>(lexeme: &Lexeme, frames: &'f [Frame]) -> Option<(&'f Column, &'f str)> {
+    const LEAST: usize = 4;
+    let said = singular(&lexeme.plain);
+    let is_plain = said.len() < LEAST || AS_A_WHOLE.contains(&&*said);
+    if is_plain || names_only_operations(&lexeme.text) {
+        return None;
+    }
+    let columns = frames.iter().flat_map(|frame| &frame.columns);
+    let mut found = columns.filter_map(|column| {
+        let name = column.name.as_deref()?;
+        let mut words = name.split(|letter: char| !letter.is_alphanumeric());
+        words.any(|word| singular(word) == said).then_some((column, name))
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// Pieces as one name; none when they end with a sign, which belongs to no name.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Test;
 use super::lexer::Lexeme;
 use super::mentions::{Mention, joined};
-use crate::analyst::frame::{Column, Frame, plain};
+use crate::analyst::frame::{Column, Frame, is_date, plain};
 use crate::analyst::request::names_only_operations;
 
 /// What a comparison sets of a test.
@@ -69,6 +69,10 @@ pub(crate) fn tests(
     for at in 0..lexemes.len() {
         let taken = found.iter().any(|it| (it.start..it.end).contains(&at))
             || mentions.iter().any(|it| (it.start..it.end).contains(&at));
+        if !taken && let Some(test) = in_time(lexemes, at, frames)? {
+            found.push(test);
+            continue;
+        }
         let introduced = at > 0 && ONLY.contains(&&*lexemes[at - 1].plain);
         if !taken && (introduced || lexemes[at].quoted) {
             found.extend(bare_value(lexemes, at, frames)?);
@@ -128,6 +132,49 @@ fn known_value(lexemes: &[Lexeme], at: usize, column: &Column) -> Option<(Value,
         let known = words.names().iter().find(|name| plain(name) == said)?;
         Some(((&**known).into(), end))
     })
+}
+
+/// Months, which are no dates without their year.
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// A time without its column, when there is only one column of dates: "since 2024-03".
+fn in_time(lexemes: &[Lexeme], at: usize, frames: &[Frame]) -> Result<Option<Found>, String> {
+    const IN: [&str; 3] = ["in", "during", "on"];
+    let columns = frames.iter().flat_map(|frame| &frame.columns);
+    let mut dates = columns.filter(|it| it.words().is_some_and(|words| words.are_dates()));
+    let (Some(column), None) = (dates.next(), dates.next()) else { return Ok(None) };
+    let word = |at: usize| lexemes.get(at).map_or("", |it| &*it.text);
+    let date = |at: usize| {
+        let year = word(at).len() == 4 && lexemes.get(at).is_some_and(|it| it.number.is_some());
+        (year || is_date(word(at))).then(|| Value::from(word(at)))
+    };
+    let phrase = lexemes[at].plain.as_str();
+    let bound = COMPARISONS.iter().find(|(_, phrases)| phrases.contains(&phrase));
+    if bound.is_none() && !IN.contains(&phrase) {
+        return Ok(None);
+    }
+    let name = column.name.clone().unwrap_or_default();
+    let month = word(at + 1).to_lowercase();
+    if bound.is_some() && MONTHS.iter().any(|it| month.starts_with(it)) {
+        return Err(format!(
+            "Which time do you mean by \"{phrase} {}\"? Write it as `{name}` has it, such as {}.",
+            word(at + 1),
+            column.words().map_or("", |words| words.get(0)),
+        ));
+    }
+    let Some(value) = date(at + 1) else { return Ok(None) };
+    let mut test = Test { column: name, ..Test::default() };
+    let mut end = at + 2;
+    match bound {
+        Some((bound, _)) => *bound.of(&mut test) = Some(value),
+        None => (test.from, test.to) = (Some(value.clone()), Some(value)),
+    }
+    let goes_on = RANGES.iter().any(|(first, then)| phrase == *first && word(end) == *then);
+    if let Some(last) = goes_on.then(|| date(end + 1)).flatten() {
+        (test.to, end) = (Some(last), end + 2);
+    }
+    Ok(Some(Found { test, start: at, end }))
 }
 
 /// A value without its column: "only north".

@@ -86,7 +86,7 @@ pub(crate) fn read(instruction: &str, frames: &[Frame]) -> Result<Plan, String> 
     Ok(plan)
 }
 
-/// The column after "by", "per" or "for each".
+/// The column after "by", "per", "for each" or "which".
 fn group<'m, 'f>(
     lexemes: &[Lexeme],
     all: &'m [Mention<'f>],
@@ -94,12 +94,16 @@ fn group<'m, 'f>(
 ) -> Result<Option<&'m Mention<'f>>, String> {
     let word = |at: usize| lexemes.get(at).map_or("", |it| &*it.plain);
     for at in 0..lexemes.len() {
-        if !matches!(word(at), "by" | "per" | "each" | "every") {
+        if !matches!(word(at), "by" | "per" | "each" | "every" | "which" | "compare" | "across") {
             continue;
         }
         let next = at + 1 + usize::from(matches!(word(at + 1), "the" | "each"));
-        if let Some(mention) = all.iter().find(|mention| mention.start == next) {
-            return Ok(Some(mention));
+        let mention = all.iter().find(|mention| mention.start == next);
+        // "products by revenue" is about groups of products, not of revenues.
+        let kind = || all.iter().find(|mention| mention.column.words().is_some());
+        if let Some(mention) = mention {
+            let measured = word(at) == "by" && mention.column.numbers().is_some();
+            return Ok(Some(kind().filter(|_| measured).unwrap_or(mention)));
         }
         if at > 0 && word(at - 1).starts_with("group") {
             let keys = frames.iter().flat_map(|frame| &frame.columns);
@@ -299,6 +303,8 @@ mod tests {
             ("total sales by region", "sum of sales by region (sales)"),
             ("average sales and costs per region", "mean of sales+costs by region (sales+costs)"),
             ("how many per region", "count of  by region"),
+            ("Which region has the highest costs?", "max of costs by region (costs)"),
+            ("top regions by price", " of Net Price by region (Net Price)"),
             ("correlation between sales and costs", "correlate sales+costs (sales+costs)"),
             ("forecast sales for the next 6 months", "forecast 6 (sales)"),
             ("predict the next value of costs", "forecast 1 (costs)"),
@@ -311,6 +317,30 @@ mod tests {
         for (instruction, expected) in cases {
             assert_eq!(plan(instruction), expected, "{instruction:?}");
         }
+    }
+
+    #[test]
+    fn a_time_needs_no_column_where_there_is_one_of_dates() {
+        let table = "day,visits\n2024-01-05,1\n2024-02-01,2\n";
+        let frames = read_table("t", table, &Watch::default()).unwrap().frames;
+        let bounds = |words: &str| {
+            let plan = read(words, &frames)?;
+            let texts = plan.filter.into_iter().map(|it| [it.from, it.to, it.above, it.below]);
+            let texts = texts.map(|it| it.map(|it| it.map_or("_".into(), |it| it.to_string())));
+            Ok::<_, String>(texts.map(|it| it.join(" ").replace('"', "")).collect::<String>())
+        };
+        let cases = [
+            ("visits since 2024-02", "2024-02 _ _ _"),
+            ("visits between 2024-01-01 and 2024-02", "2024-01-01 2024-02 _ _"),
+            ("mean before 2024-02-01", "_ _ _ 2024-02-01"),
+            ("trend in 2024", "2024 2024 _ _"),
+            ("trend in detail", ""),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(bounds(words).as_deref(), Ok(expected), "{words}");
+        }
+        let question = bounds("visits since January").unwrap_err();
+        assert!(question.contains("such as 2024-01-05"), "{question}");
     }
 
     #[test]
