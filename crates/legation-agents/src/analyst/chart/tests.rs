@@ -181,6 +181,12 @@ fn strangers_text_is_text() {
 }
 
 #[test]
+fn what_is_drawn_against_what_is_as_it_was_said() {
+    let crowd = cases().into_iter().find(|case| case.name == "crowd").unwrap();
+    assert!(drawn(&crowd, (800, 480)).contains(">b against a</title>"));
+}
+
+#[test]
 fn a_drawing_is_described_in_words() {
     let outcome = analyze(&[Input::Text("bar chart of\nm,sales\nJan,1\nFeb,-2\n")]);
     let Outcome::Report(report) = outcome else { panic!("{outcome:?}") };

@@ -20,11 +20,14 @@ pub(crate) struct Mention<'f> {
 /// The most words a name has that we look for.
 const MOST_WORDS: usize = 6;
 
-/// Words of any sentence, which speak of a column of that name only in quotes.
+/// Words of any sentence, which speak of a column of that name only in quotes, at an end or before
+/// a word that joins columns.
 const COMMON: [&str; 20] = [
     "a", "an", "and", "as", "at", "by", "for", "i", "in", "is", "it", "me", "my", "no", "of", "on",
     "or", "the", "to", "with",
 ];
+
+const JOINING: [&str; 7] = ["against", "and", "by", "over", "versus", "vs", "with"];
 
 /// Words that make a name before them a word for all the data: "this sales data".
 const AS_A_WHOLE: [&str; 7] = ["data", "dataset", "table", "file", "figures", "numbers", "report"];
@@ -45,7 +48,10 @@ pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Menti
         let longest = lexemes.len().min(start + MOST_WORDS);
         let mention = (start + 1..=longest).rev().find_map(|end| {
             let is_common = |it: &Lexeme| !it.quoted && COMMON.contains(&&*it.plain);
-            if lexemes[start..end].iter().all(is_common) {
+            // "b against a" can only mean a column; "a trend" cannot.
+            let next = lexemes.get(end).filter(|_| !lexemes[end - 1].ends);
+            let is_last = next.is_none_or(|next| JOINING.contains(&&*next.plain));
+            if !is_last && lexemes[start..end].iter().all(is_common) {
                 return None;
             }
             let said = singular(&joined(&lexemes[start..end])?);
