@@ -1,6 +1,8 @@
 //! A report as a short answer for people: the finding first, then a few lines of figures.
 
-use super::figures::{Ahead, CONFIDENCE, Correlation, Description, Grouping, Outliers, Point};
+use super::figures::{
+    Aggregate, Ahead, CONFIDENCE, Correlation, Description, Group, Grouping, Outliers, Point,
+};
 use super::format::{number, share};
 use super::report::{Report, SeriesReport};
 use super::series::UNNAMED;
@@ -29,7 +31,9 @@ pub(crate) fn text(report: &Report) -> String {
 fn groups(found: &Grouping) -> String {
     const MOST: usize = 50;
     let what = found.measure.as_ref().map_or("rows".to_owned(), String::clone);
-    let mut lines = vec![format!("{what} by {}, {} groups:", found.by, found.groups.len())];
+    let extremes = extremes(found).unwrap_or_default();
+    let mut lines =
+        vec![format!("{what} by {}, {} groups{extremes}:", found.by, found.groups.len())];
     for group in found.groups.iter().take(MOST) {
         let figures = found.aggregates.iter().zip(&group.figures).map(|(aggregate, figure)| {
             format!("{} {}", aggregate.name(), or_reason(*figure, number))
@@ -40,6 +44,23 @@ fn groups(found: &Grouping) -> String {
     let more = found.groups.len().saturating_sub(MOST);
     lines.extend((more > 0).then(|| format!("- and {more} more groups, which the data part has")));
     lines.join("\n")
+}
+
+/// Which groups stand out by what was asked for first.
+fn extremes(found: &Grouping) -> Option<String> {
+    let at = found.aggregates.iter().position(|it| *it != Aggregate::Count).unwrap_or(0);
+    let values = found.groups.iter().filter_map(|group| Some((group, group.figures[at].ok()?)));
+    let most = values.clone().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let least = values.reduce(|best, next| if next.1 < best.1 { next } else { best })?;
+    let name = |(group, value): (&Group, f64)| match group.name.as_str() {
+        "" => format!("(none) ({})", number(value)),
+        name => format!("{name} ({})", number(value)),
+    };
+    let aggregate = found.aggregates[at].name();
+    let words = || {
+        format!("; the {aggregate} is highest for {} and lowest for {}", name(most), name(least))
+    };
+    (most.1 > least.1).then(words)
 }
 
 /// How two columns go together, in one sentence.
@@ -280,6 +301,31 @@ costs: every value is 5, so there is no trend.
         ];
         for (request, expected) in cases {
             assert_eq!(text(request).lines().next(), Some(expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn groups_correlations_and_forecasts_read_like_answers() {
+        let table = "region,sales,price\nnorth,1,9\nsouth,5,4\nnorth,2,7\n,4,5";
+        let cases = [
+            (
+                "Which region has the highest average sales?",
+                "sales by region, 3 groups; the mean is highest for south (5) and lowest for \
+                 north (1.5):\n- north: mean 1.5, max 2\n- south: mean 5, max 5\n\
+                 - (none): mean 4, max 4",
+            ),
+            (
+                "correlate sales and price",
+                "sales and price go opposite ways strongly (r = -0.99, n = 4).",
+            ),
+            (
+                "predict the next value of sales",
+                "sales: if the line continues, the value 1 step ahead is about 4.5.\n- 4 values\n\
+                 - position 5: about 4.5, with 95 % confidence between -9.2752 and 18.2752",
+            ),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(text(&format!("{words}\n\n{table}")), expected, "{words}");
         }
     }
 

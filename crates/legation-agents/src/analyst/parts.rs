@@ -265,7 +265,8 @@ mod tests {
             ),
             (
                 Part::text("hello"),
-                "What shall I analyze? Send numbers as a list, for example \"sales: [100, 120, 95, 140, 160]\", or attach a CSV table or JSON with lists of numbers.",
+                "What shall I analyze? Send numbers as a list, for example \"sales: [100, 120, \
+                 95, 140, 160]\", or attach a CSV table or JSON with lists of numbers.",
             ),
         ];
         for (part, expected) in cases {

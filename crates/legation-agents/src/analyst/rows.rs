@@ -226,7 +226,8 @@ mod tests {
             ),
             (
                 json!({"column": "day", "from": "2024/01/31", "below": "2024-03-01"}),
-                "I used only the 2 of 4 rows where `day` is at least 2024/01/31 and is below 2024-03-01.",
+                "I used only the 2 of 4 rows where `day` is at least 2024/01/31 and is below \
+                 2024-03-01.",
             ),
         ];
         for (test, expected) in cases {
@@ -239,23 +240,28 @@ mod tests {
         let cases = [
             (
                 json!({"column": "area", "is": "north"}),
-                "? There is no column `area`. Which one do you mean? There are `day`, `region`, `sales`.",
+                "? There is no column `area`. Which one do you mean? There are `day`, `region`, \
+                 `sales`.",
             ),
             (
                 json!({"column": "region", "is": "east"}),
-                "? No row is left where `region` is east. Which rows do you mean? There are `north`, `south`, `North`, `west`.",
+                "? No row is left where `region` is east. Which rows do you mean? There are \
+                 `north`, `south`, `North`, `west`.",
             ),
             (
                 json!({"column": "region", "above": "east"}),
-                "? `region` holds words, which have no order that I know. Which of them do you mean? There are `north`, `south`, `North`, `west`.",
+                "? `region` holds words, which have no order that I know. Which of them do you \
+                 mean? There are `north`, `south`, `North`, `west`.",
             ),
             (
                 json!({"column": "sales", "above": "much"}),
-                "? `sales` holds numbers, and it is compared with something else. With which number shall I compare it?",
+                "? `sales` holds numbers, and it is compared with something else. With which \
+                 number shall I compare it?",
             ),
             (
                 json!({"column": "day", "above": "May"}),
-                "? `day` holds dates, and I do not read `May` as one. Which date do you mean? Write it as 2024-01-31, 2024-01 or 2024.",
+                "? `day` holds dates, and I do not read `May` as one. Which date do you mean? \
+                 Write it as 2024-01-31, 2024-01 or 2024.",
             ),
         ];
         for (test, expected) in cases {

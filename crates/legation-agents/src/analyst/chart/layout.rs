@@ -95,7 +95,8 @@ pub(crate) fn line_style(at: usize, font: f64, expected: bool) -> String {
         false => format!(" stroke-dasharray=\"{}\"", dashes.join(" ")),
     };
     format!(
-        "fill=\"none\" stroke=\"{colour}\" stroke-width=\"{wide:.1}\" stroke-linejoin=\"round\"{dashes}"
+        "fill=\"none\" stroke=\"{colour}\" stroke-width=\"{wide:.1}\" \
+         stroke-linejoin=\"round\"{dashes}"
     )
 }
 

@@ -352,12 +352,14 @@ mod tests {
             ),
             (
                 "total by region",
-                "? Which column shall I add up by `region`? There are `sales`, `costs`, `Net Price`. Or say: all.",
+                "? Which column shall I add up by `region`? There are `sales`, `costs`, `Net \
+                 Price`. Or say: all.",
             ),
             ("group by colour", "? By which column shall I group? There are `month`, `region`."),
             (
                 "pie chart",
-                "? Of which column shall I draw the chart? There are `sales`, `costs`, `Net Price`.",
+                "? Of which column shall I draw the chart? There are `sales`, `costs`, `Net \
+                 Price`.",
             ),
         ];
         for (instruction, expected) in cases {
