@@ -1,13 +1,37 @@
 //! The analyst as an agent: message parts in, an answer for people and programs out.
 
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use legation_core::{Agent, AgentError, OnRestart, Profile, Turn};
-use legation_model::{AgentSkill, Content, Json, Message, Part, Role, TaskState};
+use legation_model::{
+    AgentSkill, Artifact, ArtifactId, Base64, Content, Json, Message, Part, Role, Task, TaskId,
+    TaskState,
+};
 
-use super::{Input, Outcome, Report, analyze, wanted};
+use super::bad_data::excerpt;
+use super::fetch::{FETCH_TIME, Fetch};
+use super::limits::MAX_FILE_BYTES;
+use super::parts::{Brief, Considered, Given, Held, consider};
+use super::{Outcome, Picture, Report, Watch, wanted};
 
-/// The built-in Data Analyst: describes numbers, finds trends and outliers. It needs no model.
+/// The built-in Data Analyst: describes and compares numbers, looks ahead and draws charts. It needs
+/// no model. This one fetches nothing; see [`DataAnalyst::fetching`].
+#[derive(Clone, Copy, Debug)]
 pub struct DataAnalyst;
+
+/// The Data Analyst that takes files by their address, too.
+pub struct FetchingAnalyst {
+    fetch: Arc<dyn Fetch>,
+}
+
+/// How many earlier tasks are looked at for data: a follow-up to a follow-up refers to it only.
+const MAX_EARLIER: usize = 8;
+
+const INPUT: [&str; 4] =
+    ["text/plain", "text/csv", "text/tab-separated-values", "application/json"];
+const OUTPUT: [&str; 3] = ["text/plain", "application/json", "image/svg+xml"];
 
 impl DataAnalyst {
     /// How it presents itself.
@@ -15,39 +39,56 @@ impl DataAnalyst {
         let mut profile = Profile::new(
             "data-analyst",
             "Data Analyst",
-            "Describes numbers, finds their trend and their outliers. Reads text, CSV and JSON.",
+            "Describes, filters, groups and correlates numbers, finds trends and outliers, looks \
+             ahead and draws charts. Reads text, CSV and JSON.",
         );
-        profile.skills = vec![AgentSkill {
-            id: "analyze_csv".into(),
-            name: "Analyze data".into(),
-            description: "Describe, trend and outliers of numbers in text, CSV or JSON".into(),
-            tags: ["data", "statistics", "trend", "csv"].map(Into::into).into(),
-            examples: vec![
-                "Analyze this sales data and provide a trend analysis: [100, 120, 95]".into(),
-            ],
-            ..AgentSkill::default()
-        }];
-        profile.input_modes = ["text/plain", "text/csv", "application/json"].map(Into::into).into();
+        profile.skills = vec![analyze_csv(), generate_chart()];
+        profile.input_modes = INPUT.map(Into::into).into();
+        profile.output_modes = OUTPUT.map(Into::into).into();
         profile
+    }
+
+    /// The analyst that takes files by their address, too, through this.
+    pub fn fetching(self, fetch: Arc<dyn Fetch>) -> FetchingAnalyst {
+        FetchingAnalyst { fetch }
+    }
+}
+
+fn analyze_csv() -> AgentSkill {
+    AgentSkill {
+        id: "analyze_csv".into(),
+        name: "Analyze data".into(),
+        description: "Describe, filter, group, correlate, trend, outliers and forecast of numbers \
+                      in text, CSV or JSON"
+            .into(),
+        tags: ["data", "statistics", "trend", "forecast", "csv"].map(Into::into).into(),
+        examples: vec![
+            "Analyze this sales data and provide a trend analysis: [100, 120, 95]".into(),
+            "Average price by region where year is at least 2020".into(),
+        ],
+        input_modes: INPUT.map(Into::into).into(),
+        output_modes: ["text/plain", "application/json"].map(Into::into).into(),
+        ..AgentSkill::default()
+    }
+}
+
+fn generate_chart() -> AgentSkill {
+    AgentSkill {
+        id: "generate_chart".into(),
+        name: "Draw a chart".into(),
+        description: "Line, bar, pie, scatter charts and histograms as SVG".into(),
+        tags: ["data", "chart", "svg", "visualization"].map(Into::into).into(),
+        examples: vec!["Bar chart of total sales by region".into()],
+        input_modes: INPUT.map(Into::into).into(),
+        output_modes: OUTPUT.map(Into::into).into(),
+        ..AgentSkill::default()
     }
 }
 
 #[async_trait]
 impl Agent for DataAnalyst {
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
-        turn.working(None).await?;
-        // An answer to a question of ours makes sense only with what was said before it.
-        let said = turn.task().history.into_iter().filter(|message| message.role != Role::Agent);
-        let said: Vec<Message> = said.collect();
-        // Off the runtime's threads: a large table keeps a core busy for a while.
-        let outcome = tokio::task::spawn_blocking(move || consider(&said));
-        let outcome = outcome.await.map_err(|_| AgentError::failed("the analysis crashed"))?;
-        match outcome {
-            Ok(Outcome::Report(report)) => give(turn, &report).await,
-            Ok(Outcome::Question(question)) => turn.ask(question).await,
-            Ok(Outcome::BadData(fault)) => turn.settle(TaskState::Failed, fault.to_string()).await,
-            Err(unreadable) => turn.ask(unreadable).await,
-        }
+        work(turn, None).await
     }
 
     /// The same data give the same answer, so a lost run is simply done again.
@@ -56,9 +97,141 @@ impl Agent for DataAnalyst {
     }
 }
 
-/// Answers with all figures, or with those that the caller's schema names.
+#[async_trait]
+impl Agent for FetchingAnalyst {
+    async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
+        work(turn, Some(&*self.fetch)).await
+    }
+
+    /// As for [`DataAnalyst`].
+    fn on_restart(&self) -> OnRestart {
+        OnRestart::Retry
+    }
+}
+
+async fn work(turn: &mut Turn, fetch: Option<&dyn Fetch>) -> Result<(), AgentError> {
+    turn.working(None).await?;
+    let mut earlier = Earlier::new(&turn.task());
+    let mut data_of = Vec::new();
+    // First with what this task has; only then is an earlier one looked at.
+    let outcome = loop {
+        // An answer to a question of ours makes sense only with what was said before it.
+        let said = here(said(turn.task()), fetch).await;
+        let draws = wants_chart(turn.message());
+        let brief = Brief { said, earlier: std::mem::take(&mut data_of), draws };
+        let Considered { outcome, has_data } = analyzed(turn, brief).await?;
+        if has_data {
+            break outcome;
+        }
+        match earlier.next(turn).await? {
+            Some(task) => data_of = here(self::said(task), fetch).await,
+            None => break outcome,
+        }
+    };
+    match outcome {
+        Outcome::Report(report) => give(turn, &report).await,
+        Outcome::Question(question) => turn.ask(question).await,
+        Outcome::BadData(fault) => turn.settle(TaskState::Failed, fault.to_string()).await,
+    }
+}
+
+/// Off the runtime's threads, because a large table keeps a core busy for a while. When this future
+/// is dropped, so is the receiver of the notes, and the work stops at its next look.
+async fn analyzed(turn: &mut Turn, brief: Brief) -> Result<Considered, AgentError> {
+    let (watch, mut notes) = Watch::new();
+    let work = tokio::task::spawn_blocking(move || consider(brief, &watch));
+    while let Some(note) = notes.recv().await {
+        turn.working(Some(&note)).await?;
+    }
+    work.await.map_err(|_| AgentError::failed("the analysis crashed"))
+}
+
+/// Everything the caller said in a task.
+fn said(task: Task) -> Vec<Part> {
+    let messages = task.history.into_iter().filter(|message| message.role != Role::Agent);
+    messages.flat_map(|message| message.parts).collect()
+}
+
+/// The contents of the parts, fetched where they are elsewhere.
+async fn here(parts: Vec<Part>, fetch: Option<&dyn Fetch>) -> Vec<Given> {
+    let mut given = Vec::with_capacity(parts.len());
+    for part in parts {
+        match Given::of(part) {
+            Ok(part) => given.push(part),
+            Err((part, url)) => given.push(fetched(part, &url, fetch).await),
+        }
+    }
+    given
+}
+
+async fn fetched(mut part: Given, url: &str, fetch: Option<&dyn Fetch>) -> Given {
+    let called = part.name.clone().unwrap_or_else(|| excerpt(url));
+    let Some(fetch) = fetch else {
+        let why = "I cannot fetch files by their address here. Send the content in the message.";
+        part.held = Held::Nothing(why.into());
+        return part;
+    };
+    let fetching = tokio::time::timeout(FETCH_TIME, fetch.fetch(url, MAX_FILE_BYTES)).await;
+    part.held = match fetching.unwrap_or_else(|_| Err("it took too long".into())) {
+        Ok(found) => {
+            part.kind = part.kind.or(Some(found.media_type).filter(|it| !it.is_empty()));
+            // The name at the end of an address tells the type as a file's name does.
+            let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
+            part.name = part.name.or_else(|| name.map(excerpt).filter(|it| !it.is_empty()));
+            Held::Bytes(found.bytes)
+        }
+        Err(why) => Held::Nothing(format!(
+            "I cannot fetch {called}: {why}. Send another address, or the content in the message."
+        )),
+    };
+    part
+}
+
+/// Whether the caller named the skill that draws.
+fn wants_chart(message: &Message) -> bool {
+    let skill = |key| message.metadata.as_ref()?.get(key)?.read::<String>().ok();
+    ["skill_id", "skillId"].into_iter().filter_map(skill).any(|skill| skill == "generate_chart")
+}
+
+/// The tasks that this one refers to, and those that they refer to.
+struct Earlier {
+    next: VecDeque<TaskId>,
+    seen: HashSet<TaskId>,
+}
+
+impl Earlier {
+    fn new(task: &Task) -> Self {
+        let mut earlier = Self { next: VecDeque::new(), seen: HashSet::from([task.id.clone()]) };
+        earlier.add(task);
+        earlier
+    }
+
+    fn add(&mut self, task: &Task) {
+        for id in task.history.iter().rev().flat_map(|message| &message.reference_task_ids) {
+            if self.seen.len() <= MAX_EARLIER && self.seen.insert(id.clone()) {
+                self.next.push_back(id.clone());
+            }
+        }
+    }
+
+    async fn next(&mut self, turn: &Turn) -> Result<Option<Task>, AgentError> {
+        while let Some(id) = self.next.pop_front() {
+            if let Some(task) = turn.other_task(&id).await? {
+                self.add(&task);
+                return Ok(Some(task));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Answers with all figures, or with those that the caller's schema names. A chart is an artifact of
+/// its own, a file.
 async fn give(turn: &mut Turn, report: &Report) -> Result<(), AgentError> {
     let (text, data) = (report.to_text(), report.to_data());
+    if let Some(picture) = &report.chart {
+        turn.artifact(chart(picture)).await?;
+    }
     let schema = turn.schema().and_then(|schema| schema.read().ok());
     // First, because a schema that requires nothing is satisfied by anything.
     let picked = schema.and_then(|schema| wanted::pick(&schema, &data, &text));
@@ -78,88 +251,9 @@ fn answer(text: &str, data: &serde_json::Value) -> Vec<Part> {
     vec![Part::text(text), Part::data(data).with_media_type("application/json")]
 }
 
-/// Analyzes everything said so far; an error says which part cannot be read and what to send.
-fn consider(said: &[Message]) -> Result<Outcome, String> {
-    let parts: Vec<&Part> = said.iter().flat_map(|message| &message.parts).collect();
-    let texts: Vec<Option<String>> =
-        parts.iter().map(|part| file_text(part)).collect::<Result<_, _>>()?;
-    let inputs = parts.iter().zip(&texts).map(|(part, file)| input(part, file.as_deref()));
-    Ok(analyze(&inputs.collect::<Result<Vec<_>, _>>()?))
-}
-
-/// The text of a file part; `None` for the other parts.
-fn file_text(part: &Part) -> Result<Option<String>, String> {
-    let name = part.filename.as_deref().unwrap_or("the file");
-    match &part.content {
-        Content::Text(_) | Content::Data(_) => Ok(None),
-        Content::Raw(raw) => String::from_utf8(raw.decode()).map(Some).map_err(|_| {
-            format!("I cannot read {name}: it is not UTF-8 text. Send CSV, JSON or plain text.")
-        }),
-        Content::Url(_) => {
-            Err(format!("I cannot fetch {name} by its address. Send its content in the message."))
-        }
-    }
-}
-
-fn input<'a>(part: &'a Part, file: Option<&'a str>) -> Result<Input<'a>, String> {
-    let name = part.filename.as_deref();
-    if let Content::Data(data) = &part.content {
-        let value = data.read().map_err(|error| format!("I cannot read the data: {error}."))?;
-        return Ok(Input::Json { name, value });
-    }
-    let text = file.or(part.as_text()).unwrap_or_default();
-    let kind = part.media_type.as_deref().unwrap_or_default();
-    let is = |media: &str, ending: &str| {
-        kind.starts_with(media) || name.is_some_and(|name| name.to_lowercase().ends_with(ending))
-    };
-    if is("text/csv", ".csv") {
-        return Ok(Input::Csv { name, text });
-    }
-    if is("application/json", ".json") {
-        let value = serde_json::from_str(text);
-        let value = value
-            .map_err(|error| format!("I cannot read {}: {error}.", name.unwrap_or("the JSON")))?;
-        return Ok(Input::Json { name, value });
-    }
-    Ok(Input::Text(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use legation_model::Base64;
-
-    use super::*;
-
-    fn outcome(parts: Vec<Part>) -> String {
-        match consider(&[Message::new(Role::User, parts)]) {
-            Ok(Outcome::Report(report)) => report.to_data()["series"][0]["name"].to_string(),
-            Ok(Outcome::Question(_)) => "question".into(),
-            Ok(Outcome::BadData(fault)) => fault.to_string(),
-            Err(unreadable) => unreadable,
-        }
-    }
-
-    #[test]
-    fn every_kind_of_part_is_read_as_what_it_is() {
-        let raw = |bytes: &[u8]| Part::from(Content::Raw(Base64::encode(bytes)));
-        let cases = [
-            (Part::text("sales: 1, 2, 3, 4"), "\"sales\""),
-            (raw(b"sales\n1\n2\n3\n4\n").with_filename("a.csv"), "\"sales\""),
-            (raw(b"{\"sales\":[1,2,3]}").with_media_type("application/json"), "\"sales\""),
-            (Part::data(Json::parse("{\"sales\":[1,2,3]}").expect("JSON")), "\"sales\""),
-            (
-                raw(b"\xff").with_filename("a.csv"),
-                "I cannot read a.csv: it is not UTF-8 text. Send CSV, JSON or plain text.",
-            ),
-            (
-                Part::from(Content::Url("https://example.com/a.csv".into())),
-                "I cannot fetch the file by its address. Send its content in the message.",
-            ),
-            (Part::text("hello"), "question"),
-        ];
-        for (part, expected) in cases {
-            let shown = format!("{part:?}");
-            assert_eq!(outcome(vec![part]), expected, "{shown}");
-        }
-    }
+fn chart(picture: &Picture) -> Artifact {
+    let raw = Part::from(Content::Raw(Base64::encode(picture.svg.as_bytes())));
+    let part = raw.with_media_type("image/svg+xml").with_filename("chart.svg");
+    let id = ArtifactId::parse("chart").expect("a valid identifier");
+    Artifact { name: Some(picture.title.clone()), ..Artifact::new(id, vec![part]) }
 }

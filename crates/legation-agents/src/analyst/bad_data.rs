@@ -54,7 +54,13 @@ impl BadData {
 
     /// A cell or item that should be a number is something else.
     pub(crate) fn not_a_number(source: &str, place: Place, found: &str) -> Self {
-        let problem = format!("`{}` is not a number", excerpt(found));
+        let found = excerpt(found);
+        // Spreadsheets would calculate this; nothing that strangers write is calculated here.
+        if found.starts_with(['=', '@']) {
+            let problem = format!("`{found}` is a formula, and I calculate none");
+            return Self::new(source, place, problem, "Put its value there");
+        }
+        let problem = format!("`{found}` is not a number");
         Self::new(source, place, problem, "Put a number there, or leave it empty")
     }
 
@@ -106,6 +112,11 @@ mod tests {
                 BadData::not_a_number("`q1.csv`", cell, "abc"),
                 "I cannot use line 4, column `revenue` of `q1.csv`: `abc` is not a number. \
                  Put a number there, or leave it empty.",
+            ),
+            (
+                BadData::not_a_number("t", Place::Line(2), "=SUM(A1:A9)"),
+                "I cannot use line 2 of t: `=SUM(A1:A9)` is a formula, and I calculate none. \
+                 Put its value there.",
             ),
             (
                 BadData::not_finite("the list", Place::Item(2), "1e999"),

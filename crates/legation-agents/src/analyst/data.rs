@@ -3,14 +3,65 @@
 use serde_json::{Map, Value, json};
 
 use super::figures::{
-    Description, Direction, Figure, Fit, Outliers, Point, Step, Trend, Undefined,
+    Ahead, CONFIDENCE, Correlation, Description, Direction, Figure, Fit, Group, Grouping, Outliers,
+    Point, Step, Trend, Undefined,
 };
 use super::report::{Report, SeriesReport};
 
 /// Writes a report.
 pub(crate) fn report(report: &Report) -> Value {
-    let series: Vec<Value> = report.series.iter().map(series).collect();
-    json!({ "series": series, "notes": report.notes })
+    let mut object = Object::default();
+    object.put("series", report.series.iter().map(series).collect::<Vec<_>>());
+    if !report.groups.is_empty() {
+        object.put("groups", report.groups.iter().map(grouping).collect::<Vec<_>>());
+    }
+    if !report.correlations.is_empty() {
+        object.put("correlations", report.correlations.iter().map(correlation).collect::<Vec<_>>());
+    }
+    if let Some(chart) = &report.chart {
+        object.put("chart", json!({ "title": chart.title, "filename": "chart.svg" }));
+    }
+    object.put("notes", report.notes.as_slice());
+    object.into()
+}
+
+fn grouping(found: &Grouping) -> Value {
+    let group = |group: &Group| {
+        let mut object = Object::default();
+        object.put("group", group.name.as_str());
+        for (aggregate, figure) in found.aggregates.iter().zip(&group.figures) {
+            object.figure(aggregate.name(), *figure);
+        }
+        Value::from(object)
+    };
+    let mut object = Object::default();
+    object.put("by", found.by.as_str());
+    if let Some(measure) = &found.measure {
+        object.put("measure", measure.as_str());
+    }
+    object.put("groups", found.groups.iter().map(group).collect::<Vec<_>>());
+    object.into()
+}
+
+fn correlation(found: &Correlation) -> Value {
+    let mut object = Object::default();
+    object.put("first", found.first.as_str());
+    object.put("second", found.second.as_str());
+    object.figure("r", found.r);
+    object.put("count", found.count);
+    object.into()
+}
+
+fn forecast(steps: &[Ahead]) -> Value {
+    let step = |step: &Ahead| {
+        let mut object = Object::default();
+        object.put("position", step.position);
+        object.figure("value", step.value);
+        object.figure("lower", step.lower);
+        object.figure("upper", step.upper);
+        Value::from(object)
+    };
+    json!({ "confidence": CONFIDENCE, "steps": steps.iter().map(step).collect::<Vec<_>>() })
 }
 
 fn series(report: &SeriesReport) -> Value {
@@ -26,6 +77,9 @@ fn series(report: &SeriesReport) -> Value {
     }
     if let Some(found) = &report.outliers {
         object.put_or_reason("outliers", found.as_ref().map(outliers));
+    }
+    if let Some(found) = &report.forecast {
+        object.put_or_reason("forecast", found.as_ref().map(|steps| forecast(steps)));
     }
     object.into()
 }

@@ -1,33 +1,48 @@
 //! The engine of the Data Analyst: numbers in, a report, a question or an explanation out.
 //!
-//! It is a pure function over the contents of a message. It knows a fixed list of operations
-//! (describe, trend, outliers), reads what is wanted from the words of the text, and runs no
-//! code that anyone sends. It leaves out the protocol: an adapter turns parts into [`Input`]s and
+//! It is a pure function over the contents of a message. It knows a fixed list of operations, takes
+//! them from a small declarative object or from the words of the text, and runs no code that anyone
+//! sends or writes. It leaves out the protocol: an adapter turns parts into [`Input`]s and
 //! the [`Outcome`] into parts.
 //!
-//! The way through: `read` finds series of numbers in text, CSV and JSON; `request` finds out
-//! what to do with them; `figures` calculates; `narrative` and `data` write the [`Report`].
+//! The way through: `read` finds tables in text, CSV and JSON; `plan` finds out what to do with
+//! them; `answer` does it with `rows`, `figures` and `draw`, which `chart` makes SVG of; `narrative`
+//! and `data` write the [`Report`].
 
 mod agent;
+mod answer;
 mod bad_data;
+mod chart;
 mod data;
+mod draw;
+mod fetch;
 pub mod figures;
 mod format;
+mod frame;
 pub mod limits;
 mod narrative;
+mod parts;
+mod plan;
 mod read;
 mod report;
 mod request;
+mod rows;
 mod series;
 mod trend_words;
 mod wanted;
+mod watch;
 
-pub use agent::DataAnalyst;
+pub use agent::{DataAnalyst, FetchingAnalyst};
 pub use bad_data::{BadData, Place};
+pub use draw::Picture;
+pub use fetch::{Fetch, Fetched, PublicWeb};
 pub use report::{Report, SeriesReport};
 
+use answer::{Stop, carry_out};
+use plan::Plan;
 use read::Material;
-use request::{ABILITIES, Request};
+use request::ABILITIES;
+use watch::Watch;
 
 /// One piece of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,28 +90,41 @@ const EXAMPLE: &str = "Send numbers as a list, for example \"sales: [100, 120, 9
 /// assert_eq!(report.to_data()["series"][0]["trend"]["growthPercent"], 60);
 /// ```
 pub fn analyze(inputs: &[Input<'_>]) -> Outcome {
-    match read::read(inputs) {
-        Ok(material) => answer(material),
+    match read::read(inputs, &Watch::default()) {
+        Ok(material) => answer(material, None, &Watch::default()),
         Err(bad) => Outcome::BadData(bad),
     }
 }
 
-fn answer(Material { reading, instruction }: Material) -> Outcome {
-    let request = Request::read(&instruction);
-    let beyond = request.beyond.join(", nor ");
-    let has_data = !reading.series.is_empty();
-    if request.operations.is_empty() {
-        let question = if has_data { "What shall I do with the data?" } else { EXAMPLE };
+/// Does with the data what the plan says, or else the words that came with them.
+fn answer(material: Material, plan: Option<Plan>, watch: &Watch) -> Outcome {
+    let Material { reading, instruction } = material;
+    let plan = match plan.map_or_else(|| plan::read(&instruction, &reading.frames), Ok) {
+        Ok(plan) => plan,
+        Err(question) if reading.has_data() => return Outcome::Question(question),
+        Err(_) => Plan::default(),
+    };
+    if plan.says_nothing() && !plan.beyond.is_empty() {
+        let beyond = plan.beyond.join(", nor ");
+        let question = if reading.has_data() { "What shall I do with the data?" } else { EXAMPLE };
         return Outcome::Question(format!("I do not {beyond}. {ABILITIES}. {question}"));
     }
-    if !has_data {
+    if !reading.has_data() {
         return Outcome::Question(format!("What shall I analyze? {EXAMPLE}"));
     }
-    let mut notes = reading.notes;
-    if !beyond.is_empty() {
-        notes.push(format!("I do not {beyond}."));
+    match carry_out(reading.frames, plan, reading.notes, watch) {
+        Ok(report) => Outcome::Report(report),
+        Err(stop) => stop.into(),
     }
-    Outcome::Report(Report::new(&reading.series, &request, notes))
+}
+
+impl From<Stop> for Outcome {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Ask(question) => Self::Question(question),
+            Stop::Bad(bad) => Self::BadData(bad),
+        }
+    }
 }
 
 #[cfg(test)]

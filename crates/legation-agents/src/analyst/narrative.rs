@@ -1,7 +1,9 @@
 //! A report as a short answer for people: the finding first, then a few lines of figures.
 
-use super::figures::{Description, Outliers, Point};
-use super::format::number;
+use super::figures::{
+    Aggregate, Ahead, CONFIDENCE, Correlation, Description, Group, Grouping, Outliers, Point,
+};
+use super::format::{number, share};
 use super::report::{Report, SeriesReport};
 use super::series::UNNAMED;
 use super::trend_words::{details, movement, or_reason, sentence};
@@ -15,8 +17,90 @@ pub(crate) fn text(report: &Report) -> String {
     if report.series.len() > 1 {
         blocks.insert(0, overview(&report.series));
     }
+    blocks.extend(report.groups.iter().map(groups));
+    if !report.correlations.is_empty() {
+        let lines: Vec<String> = report.correlations.iter().map(correlation).collect();
+        blocks.push(lines.join("\n"));
+    }
+    blocks.extend(report.chart.iter().map(|chart| format!("Chart: {}.", chart.title)));
     blocks.extend(report.notes.iter().map(|note| format!("Note: {note}")));
     blocks.join("\n\n")
+}
+
+/// A line for each group.
+fn groups(found: &Grouping) -> String {
+    const MOST: usize = 50;
+    let what = found.measure.as_ref().map_or("rows".to_owned(), String::clone);
+    let extremes = extremes(found).unwrap_or_default();
+    let mut lines =
+        vec![format!("{what} by {}, {} groups{extremes}:", found.by, found.groups.len())];
+    for group in found.groups.iter().take(MOST) {
+        let figures = found.aggregates.iter().zip(&group.figures).map(|(aggregate, figure)| {
+            format!("{} {}", aggregate.name(), or_reason(*figure, number))
+        });
+        let name = if group.name.is_empty() { "(none)" } else { &group.name };
+        lines.push(format!("- {name}: {}", figures.collect::<Vec<_>>().join(", ")));
+    }
+    let more = found.groups.len().saturating_sub(MOST);
+    lines.extend((more > 0).then(|| format!("- and {more} more groups, which the data part has")));
+    lines.join("\n")
+}
+
+/// Which groups stand out by what was asked for first.
+fn extremes(found: &Grouping) -> Option<String> {
+    let at = found.aggregates.iter().position(|it| *it != Aggregate::Count).unwrap_or(0);
+    let values = found.groups.iter().filter_map(|group| Some((group, group.figures[at].ok()?)));
+    let most = values.clone().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let least = values.reduce(|best, next| if next.1 < best.1 { next } else { best })?;
+    let name = |(group, value): (&Group, f64)| match group.name.as_str() {
+        "" => format!("(none) ({})", number(value)),
+        name => format!("{name} ({})", number(value)),
+    };
+    let aggregate = found.aggregates[at].name();
+    let words = || {
+        format!("; the {aggregate} is highest for {} and lowest for {}", name(most), name(least))
+    };
+    (most.1 > least.1).then(words)
+}
+
+/// How two columns go together, in one sentence.
+fn correlation(found: &Correlation) -> String {
+    let (first, second) = (&found.first, &found.second);
+    let r = match found.r {
+        Ok(r) => r,
+        Err(reason) => {
+            return format!("{first} and {second}: no correlation can be told ({reason}).");
+        }
+    };
+    let strength = match r.abs() {
+        strong if strong >= 0.7 => "strongly",
+        middling if middling >= 0.4 => "moderately",
+        weak if weak >= 0.2 => "weakly",
+        _ => {
+            return format!(
+                "{first} and {second} do not go together (r = {}, n = {}).",
+                share(r),
+                found.count
+            );
+        }
+    };
+    let way = if r > 0.0 { "rise together" } else { "go opposite ways" };
+    format!("{first} and {second} {way} {strength} (r = {}, n = {}).", share(r), found.count)
+}
+
+/// A line for each step ahead.
+fn forecast(steps: &[Ahead]) -> Vec<String> {
+    let line = |step: &Ahead| {
+        format!(
+            "position {}: about {}, with {} % confidence between {} and {}",
+            step.position,
+            or_reason(step.value, number),
+            CONFIDENCE * 100.0,
+            or_reason(step.lower, number),
+            or_reason(step.upper, number)
+        )
+    };
+    steps.iter().map(line).collect()
 }
 
 /// One sentence over several series.
@@ -50,6 +134,11 @@ fn series(report: &SeriesReport) -> String {
         Some(Err(reason)) => add(format!("outliers cannot be judged: {reason}")),
         None => {}
     }
+    match &report.forecast {
+        Some(Ok(found)) => forecast(found).into_iter().for_each(&mut add),
+        Some(Err(reason)) => add(format!("no forecast: {reason}")),
+        None => {}
+    }
     lines.join("\n")
 }
 
@@ -69,6 +158,12 @@ fn finding(report: &SeriesReport) -> String {
             number(least),
             number(greatest)
         );
+    }
+    if let (None, Some(Ok(steps))) = (&report.outliers, &report.forecast) {
+        let last = steps.last().map_or("unknown".to_owned(), |it| or_reason(it.value, number));
+        let ahead =
+            if steps.len() == 1 { "1 step".into() } else { format!("{} steps", steps.len()) };
+        return format!("if the line continues, the value {ahead} ahead is about {last}.");
     }
     match &report.outliers {
         Some(Ok(found)) if found.count == 0 => "no value is an outlier.".to_owned(),
@@ -206,6 +301,31 @@ costs: every value is 5, so there is no trend.
         ];
         for (request, expected) in cases {
             assert_eq!(text(request).lines().next(), Some(expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn groups_correlations_and_forecasts_read_like_answers() {
+        let table = "region,sales,price\nnorth,1,9\nsouth,5,4\nnorth,2,7\n,4,5";
+        let cases = [
+            (
+                "Which region has the highest average sales?",
+                "sales by region, 3 groups; the mean is highest for south (5) and lowest for \
+                 north (1.5):\n- north: mean 1.5, max 2\n- south: mean 5, max 5\n\
+                 - (none): mean 4, max 4",
+            ),
+            (
+                "correlate sales and price",
+                "sales and price go opposite ways strongly (r = -0.99, n = 4).",
+            ),
+            (
+                "predict the next value of sales",
+                "sales: if the line continues, the value 1 step ahead is about 4.5.\n- 4 values\n\
+                 - position 5: about 4.5, with 95 % confidence between -9.2752 and 18.2752",
+            ),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(text(&format!("{words}\n\n{table}")), expected, "{words}");
         }
     }
 

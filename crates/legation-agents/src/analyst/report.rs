@@ -2,16 +2,27 @@
 //! programs see it in [`data`](super::data).
 
 use super::data;
-use super::figures::{Description, Outliers, Sample, Trend, Undefined, describe, outliers, trend};
+use super::draw::Picture;
+use super::figures::{
+    Ahead, Correlation, Description, Grouping, Outliers, Sample, Trend, Undefined, describe,
+    forecast, outliers, trend,
+};
 use super::narrative;
-use super::request::{Operation, Request};
-use super::series::{Series, names};
+use super::plan::Plan;
+use super::request::Operation;
+use super::series::Series;
 
 /// What the analyst found in the data of one request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// One entry per series, in the order of the data.
     pub series: Vec<SeriesReport>,
+    /// One entry per column that was aggregated.
+    pub groups: Vec<Grouping>,
+    /// One entry per pair of columns that was correlated.
+    pub correlations: Vec<Correlation>,
+    /// The chart, when one was asked for.
+    pub chart: Option<Picture>,
     /// How the data was read where that could be doubted, and what was asked for but not done.
     pub notes: Vec<String>,
 }
@@ -31,6 +42,8 @@ pub struct SeriesReport {
     pub trend: Option<Result<Trend, Undefined>>,
     /// The outliers, when asked for.
     pub outliers: Option<Result<Outliers, Undefined>>,
+    /// The steps ahead, when asked for.
+    pub forecast: Option<Result<Vec<Ahead>, Undefined>>,
 }
 
 impl Report {
@@ -65,7 +78,8 @@ impl Report {
     /// }
     /// ```
     ///
-    /// `description`, `trend` and `outliers` are there when asked for. A figure that does not
+    /// `description`, `trend`, `outliers` and `forecast` are there when asked for, and so are, beside
+    /// `series`, `groups`, `correlations` and `chart`; see `docs/analyst.md`. A figure that does not
     /// exist is null, and a key with `Reason` added to its name says why (`rSquaredReason`).
     /// Positions count from 1 and include missing values; `label` is there when the data names
     /// its rows. `direction` is rising, falling, flat or unclear; `fit` is strong, moderate, weak
@@ -73,21 +87,21 @@ impl Report {
     pub fn to_data(&self) -> serde_json::Value {
         data::report(self)
     }
+}
 
-    /// Carries out a request on every series; series without any value are left out.
-    pub(crate) fn new(series: &[Series], request: &Request, notes: Vec<String>) -> Self {
-        let reports = series.iter().zip(names(series)).filter_map(|(series, name)| {
-            let sample = Sample::new(series)?;
-            let wants = |operation| request.wants(operation);
-            Some(SeriesReport {
-                name,
-                count: sample.count(),
-                missing: sample.positions() - sample.count(),
-                description: wants(Operation::Describe).then(|| describe(&sample)),
-                trend: wants(Operation::Trend).then(|| trend(&sample)),
-                outliers: wants(Operation::Outliers).then(|| outliers(&sample)),
-            })
-        });
-        Self { series: reports.collect(), notes }
+impl SeriesReport {
+    /// Finds out about a series what a plan wants; `None` when it has no value.
+    pub(crate) fn new(series: &Series, name: String, plan: &Plan) -> Option<Self> {
+        let sample = Sample::new(series)?;
+        let wants = |operation| plan.operations.contains(&operation);
+        Some(Self {
+            name,
+            count: sample.count(),
+            missing: sample.positions() - sample.count(),
+            description: wants(Operation::Describe).then(|| describe(&sample)),
+            trend: wants(Operation::Trend).then(|| trend(&sample)),
+            outliers: wants(Operation::Outliers).then(|| outliers(&sample)),
+            forecast: plan.forecast.map(|steps| forecast(&sample, steps)),
+        })
     }
 }

@@ -1,18 +1,19 @@
 //! What the sender wants, from the words of the instruction.
 
 /// Something the analyst can do with a series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Operation {
     Describe,
     Trend,
     Outliers,
 }
 
-const ALL: [Operation; 3] = [Operation::Describe, Operation::Trend, Operation::Outliers];
+pub(crate) const ALL: [Operation; 3] = [Operation::Describe, Operation::Trend, Operation::Outliers];
 
 /// What the analyst can do, for the questions it asks back.
-pub(crate) const ABILITIES: &str =
-    "I can describe numbers (mean, median, spread, quartiles), find their trend, and find outliers";
+pub(crate) const ABILITIES: &str = "I can describe numbers (mean, median, spread, quartiles), find their trend and outliers, \
+     filter and group rows, correlate columns, forecast the next steps, and draw charts";
 
 /// Words that ask for an operation; a star at the end stands for any ending.
 const OPERATIONS: [(Operation, &[&str]); 3] = [
@@ -54,8 +55,6 @@ const OPERATIONS: [(Operation, &[&str]); 3] = [
             "grew",
             "slope*",
             "direction*",
-            "forecast*",
-            "predict*",
             "regression",
             "increas*",
             "decreas*",
@@ -76,14 +75,33 @@ const OPERATIONS: [(Operation, &[&str]); 3] = [
     ),
 ];
 
+/// Words that ask for a look ahead.
+pub(crate) const FORECAST: &[&str] = &["forecast*", "predict*", "extrapolat*", "projection*"];
+
+/// Words that ask for a chart.
+pub(crate) const CHART: &[&str] = &[
+    "plot*",
+    "chart*",
+    "graph*",
+    "draw*",
+    "visuali*",
+    "diagram*",
+    "histogram*",
+    "scatter*",
+    "piechart*",
+];
+
+/// Words that ask for a correlation.
+pub(crate) const CORRELATE: &[&str] =
+    &["correlat*", "covar*", "relationship*", "relate", "related"];
+
 /// Words that ask for everything.
 const EVERYTHING: &[&str] =
     &["analyze*", "analyse", "analysed", "analyzing", "analysing", "everything", "insight*"];
 
 /// Words that ask for what the analyst does not do, and how to call that.
-const BEYOND: [(&str, &[&str]); 9] = [
+const BEYOND: [(&str, &[&str]); 7] = [
     ("translate", &["translat*"]),
-    ("draw charts", &["plot*", "chart*", "graph*", "draw*", "visuali*", "diagram*"]),
     ("make pictures, sound or video", &["image*", "picture*", "video*", "music", "song*"]),
     (
         "write stories, poems or letters",
@@ -91,9 +109,11 @@ const BEYOND: [(&str, &[&str]); 9] = [
     ),
     ("write or run code", &["python", "javascript", "sql", "script*", "execute", "code"]),
     ("send messages or files", &["send", "email*", "mail*", "upload*", "download*"]),
-    ("compare series with statistics of two variables", &["correlat*", "covarian*", "causal*"]),
-    ("group or classify values", &["cluster*", "classif*", "segment*"]),
-    ("sort, convert or change the data", &["sort*", "convert*", "delete*", "clean*", "filter*"]),
+    (
+        "say what causes what, or find groups that no column names",
+        &["causal*", "cluster*", "classif*", "segment*"],
+    ),
+    ("sort, convert or change the data", &["sort*", "convert*", "delete*", "clean*"]),
 ];
 
 /// What an instruction asks for.
@@ -107,33 +127,32 @@ pub(crate) struct Request {
 
 impl Request {
     /// Reads the instruction. One that names nothing we know asks for everything.
-    pub(crate) fn read(instruction: &str) -> Self {
-        let words: Vec<String> = words(instruction).collect();
-        let asks_for = |patterns: &[&str]| {
-            words.iter().any(|word| patterns.iter().any(|pattern| matches(word, pattern)))
-        };
+    /// With something else asked for, it asks for that alone.
+    pub(crate) fn read(instruction: &str, for_more: bool) -> Self {
+        let asks_for = |patterns: &[&str]| mentions(instruction, patterns);
         let beyond: Vec<&str> =
             BEYOND.iter().filter(|(_, words)| asks_for(words)).map(|(what, _)| *what).collect();
         let named: Vec<Operation> =
             OPERATIONS.iter().filter(|(_, words)| asks_for(words)).map(|(op, _)| *op).collect();
         // "analysis" alone asks for everything, but "trend analysis" asks for the trend.
         let everything = asks_for(EVERYTHING)
-            || (named.is_empty() && (beyond.is_empty() || asks_for(&["analysis"])));
+            || (named.is_empty() && !for_more && (beyond.is_empty() || asks_for(&["analysis"])));
         let operations = if everything { ALL.to_vec() } else { named };
         Self { operations, beyond }
     }
+}
 
-    /// Whether an operation is to be carried out.
-    pub(crate) fn wants(&self, operation: Operation) -> bool {
-        self.operations.contains(&operation)
-    }
+/// Whether a text has a word of one of these patterns.
+pub(crate) fn mentions(text: &str, patterns: &[&str]) -> bool {
+    words(text).any(|word| patterns.iter().any(|pattern| matches(&word, pattern)))
 }
 
 /// Whether a text is nothing but names of operations, such as "Trend and outliers".
 pub(crate) fn names_only_operations(text: &str) -> bool {
     const GLUE: [&str; 6] = ["and", "or", "the", "a", "an", "of"];
     let is_operation = |word: &str| {
-        OPERATIONS.iter().any(|(_, patterns)| patterns.iter().any(|it| matches(word, it)))
+        let patterns = OPERATIONS.iter().flat_map(|(_, patterns)| *patterns);
+        patterns.chain(FORECAST).chain(CHART).any(|pattern| matches(word, pattern))
     };
     words(text).all(|word| GLUE.contains(&word.as_str()) || is_operation(&word))
 }
@@ -158,7 +177,7 @@ mod tests {
 
     #[test]
     fn words_decide_the_operations() {
-        let cases: [(&str, &[Operation]); 12] = [
+        let cases: [(&str, &[Operation]); 11] = [
             ("", &ALL),
             ("please", &ALL),
             ("Analyze this", &ALL),
@@ -167,21 +186,19 @@ mod tests {
             ("what is the AVERAGE?", &[Describe]),
             ("any anomalies or spikes", &[Outliers]),
             ("growth and summary", &[Describe, Trend]),
-            ("forecast the next value", &[Trend]),
             ("translate this", &[]),
-            ("an analysis and a chart", &ALL),
+            ("an analysis and a joke", &ALL),
             ("plot the trend", &[Trend]),
         ];
         for (instruction, operations) in cases {
-            assert_eq!(Request::read(instruction).operations, operations, "{instruction:?}");
+            assert_eq!(Request::read(instruction, false).operations, operations, "{instruction:?}");
         }
     }
 
     #[test]
     fn what_we_cannot_do_is_said() {
-        assert_eq!(Request::read("plot the trend").beyond, ["draw charts"]);
-        assert_eq!(Request::read("Translate this, please").beyond, ["translate"]);
-        assert!(Request::read("summer sales").beyond.is_empty());
+        assert_eq!(Request::read("Translate this, please", false).beyond, ["translate"]);
+        assert!(Request::read("summer sales", false).beyond.is_empty());
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn parts_become_series_and_words_become_operations() {
         (vec![csv("s\n1\n"), csv("s\n2\n")], "s 1/1 dto; s (2) 1/1 dto"),
         (
             vec![Input::Text("plot the trend of 1,200, 1,300")],
-            "values 2/2 t; I read commas inside numbers as thousands.; I do not draw charts.",
+            "values 2/2 t; I read commas inside numbers as thousands.",
         ),
     ];
     for (inputs, expected) in cases {
@@ -63,7 +63,8 @@ fn what_is_missing_is_asked_for() {
     let which = "? What shall I analyze? Send numbers as a list, for example \"sales: [100, \
                  120, 95, 140, 160]\", or attach a CSV table or JSON with lists of numbers.";
     let cannot = "? I do not translate. I can describe numbers (mean, median, spread, quartiles), \
-                  find their trend, and find outliers. ";
+                  find their trend and outliers, filter and group rows, correlate columns, \
+                  forecast the next steps, and draw charts. ";
     let cases = [
         (vec![], which.to_owned()),
         (vec![Input::Text("")], which.to_owned()),
@@ -140,7 +141,17 @@ impl Random {
     }
 }
 
-const FRAGMENTS: [&str; 42] = [
+const FRAGMENTS: [&str; 52] = [
+    "chart ",
+    "pie ",
+    "histogram ",
+    "scatter ",
+    "forecast ",
+    "correlate ",
+    " by ",
+    " is ",
+    " > ",
+    " next ",
     "1",
     "-2.5",
     "1,200",
@@ -211,6 +222,50 @@ fn no_numbers_make_it_report_what_is_not_finite() {
         let values: Vec<f64> =
             (0..length).map(|_| extremes[random.below(extremes.len())]).collect();
         check(&json_data(json!(values)), round);
+    }
+}
+
+#[test]
+fn no_numbers_make_it_draw_or_foresee_what_is_not_finite() {
+    const WORDS: [&str; 6] = [
+        "line chart",
+        "bar chart",
+        "pie chart of x",
+        "histogram of x",
+        "scatter chart of x against y",
+        "forecast the next 3 and draw them",
+    ];
+    let extremes = [
+        0.0,
+        1.0,
+        -1.0,
+        1e-300,
+        1e290,
+        9e289,
+        -9e289,
+        1e-289,
+        f64::MAX,
+        f64::MIN,
+        5e-324,
+        1e16,
+        1e16 + 2.0,
+        0.1,
+        1e9,
+    ];
+    let mut random = Random(11);
+    for round in 0..1_500 {
+        let length = 1 + random.below(6);
+        let mut values = || -> Vec<f64> {
+            (0..length).map(|_| extremes[random.below(extremes.len())]).collect()
+        };
+        let data = json_data(json!({"x": values(), "y": values()}));
+        for words in WORDS {
+            let outcome = analyze(&[data.clone(), Input::Text(words)]);
+            let Outcome::Report(report) = outcome else { continue };
+            check_nulls(&report.to_data(), round);
+            let svg = report.chart.map(|chart| chart.svg).unwrap_or_default();
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "round {round}: {svg}");
+        }
     }
 }
 

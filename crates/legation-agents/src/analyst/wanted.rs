@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
+use super::frame::plain;
+
 /// Other words for figures, beside those of [`Report::to_data`](super::Report::to_data).
 const WORDS: [(&str, &str); 8] = [
     ("average", "mean"),
@@ -26,7 +28,7 @@ pub(super) fn pick(schema: &Value, data: &Value, text: &str) -> Option<Value> {
     let found = properties.iter().filter_map(|(name, property)| {
         let value = match plain(name).as_str() {
             "summary" => Value::from(text),
-            word => fitting(figures.get(word)?, property),
+            word => fitting(figures.get(word).or_else(|| figures.get(other(word)?))?, property),
         };
         Some((name.clone(), value))
     });
@@ -72,12 +74,9 @@ fn index(data: &Value) -> HashMap<String, &Value> {
     index
 }
 
-/// A name without what spellings differ in.
-fn plain(name: &str) -> String {
-    let letters = name.chars().filter(|letter| letter.is_alphanumeric());
-    let plain: String = letters.flat_map(char::to_lowercase).collect();
-    let known = WORDS.iter().find(|(word, _)| *word == plain);
-    known.map_or(plain, |(_, figure)| (*figure).to_owned())
+/// What a figure is called in our words.
+fn other(word: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(known, _)| *known == word).map(|(_, figure)| *figure)
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub(crate) fn greatest_step(sample: &Sample<'_>, sign: f64) -> Option<Result<Ste
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::analyst::figures::trend::tests::{close, of, series};
     use crate::analyst::figures::trend::trend;
@@ -72,7 +74,8 @@ mod tests {
 
     #[test]
     fn steps_span_missing_values() {
-        let gap = Series { values: vec![Some(1.0), None, Some(4.0), Some(3.0)], ..series(&[]) };
+        let values = [Some(1.0), None, Some(4.0), Some(3.0)].into_iter().collect();
+        let gap = Series { values: Rc::new(values), ..series(&[]) };
         let found = trend(&Sample::new(&gap).unwrap()).unwrap();
         assert_eq!(found.greatest_rise, Ok(Step { change: 3.0, from: 1, to: 3 }));
         assert_eq!(found.greatest_fall, Ok(Step { change: -1.0, from: 3, to: 4 }));

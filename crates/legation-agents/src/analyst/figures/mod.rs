@@ -4,18 +4,30 @@
 //! compensated, and variances are computed around the mean in a second pass. A figure that still
 //! does not exist is an [`Undefined`] with its reason.
 
+mod bins;
+mod correlate;
 mod describe;
+mod forecast;
+mod group;
 mod growth;
 mod outliers;
 mod sample;
+mod student;
 mod trend;
 
+pub use correlate::Correlation;
 pub use describe::Description;
+pub use forecast::{Ahead, CONFIDENCE};
+pub use group::{Aggregate, Group, Grouping};
 pub use growth::Step;
 pub use outliers::{FENCE, Outliers};
 pub use trend::{Direction, Fit, STRONG_FIT, Trend, WEAK_FIT};
 
+pub(crate) use bins::bins;
+pub(crate) use correlate::pearson;
 pub(crate) use describe::describe;
+pub(crate) use forecast::forecast;
+pub(crate) use group::split;
 pub(crate) use outliers::outliers;
 pub(crate) use sample::Sample;
 pub(crate) use trend::trend;

@@ -17,7 +17,7 @@ pub(crate) struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// Takes the present values of a series; `None` when all are missing.
     pub(crate) fn new(series: &'a Series) -> Option<Self> {
-        let present = || series.values.iter().enumerate().filter_map(|(at, v)| Some((at, (*v)?)));
+        let present = || series.values.iter().enumerate().filter_map(|(at, v)| Some((at, v?)));
         let greatest = present().map(|(_, value)| value.abs()).reduce(f64::max)?;
         let scale = if greatest == 0.0 || SAFE.contains(&greatest) { 1.0 } else { greatest };
         let (indexes, scaled) = present().map(|(at, value)| (at, value / scale)).unzip();
@@ -58,9 +58,9 @@ impl<'a> Sample<'a> {
     pub(crate) fn point(&self, at: usize) -> Point {
         let index = self.indexes[at];
         Point {
-            value: self.series.values[index].unwrap_or_default(),
+            value: self.series.values.get(index).unwrap_or_default(),
             position: index + 1,
-            label: self.series.labels.as_ref().and_then(|labels| labels.get(index).cloned()),
+            label: self.series.labels.as_ref().and_then(|labels| labels.label(index)),
         }
     }
 
@@ -127,6 +127,8 @@ pub(crate) fn count_f64(count: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
 
     #[test]
@@ -159,7 +161,8 @@ mod tests {
 
     #[test]
     fn a_sample_of_nothing_is_none() {
-        let series = Series { name: None, values: vec![None, None], labels: None };
+        let values = Rc::new([None, None].into_iter().collect());
+        let series = Series { name: None, values, labels: None };
         assert!(Sample::new(&series).is_none());
     }
 }

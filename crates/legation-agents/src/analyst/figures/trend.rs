@@ -102,16 +102,16 @@ pub(crate) fn trend(sample: &Sample<'_>) -> Result<Trend, Undefined> {
 }
 
 /// The least-squares line, in scaled units.
-struct Line {
+pub(crate) struct Line {
     slope: f64,
-    mean_x: f64,
+    pub(crate) mean_x: f64,
     mean_y: f64,
-    squares_x: f64,
+    pub(crate) squares_x: f64,
     squares_y: f64,
 }
 
 impl Line {
-    fn through(sample: &Sample<'_>) -> Self {
+    pub(crate) fn through(sample: &Sample<'_>) -> Self {
         let xs: Vec<f64> = sample.indexes().iter().map(|index| count_f64(*index)).collect();
         let ys = sample.scaled();
         let mean_x = sum(xs.iter().copied()) / count_f64(xs.len());
@@ -126,7 +126,7 @@ impl Line {
         Self { slope, mean_x, mean_y, squares_x, squares_y }
     }
 
-    fn at(&self, x: f64) -> f64 {
+    pub(crate) fn at(&self, x: f64) -> f64 {
         self.mean_y + self.slope * (x - self.mean_x)
     }
 }
@@ -154,11 +154,13 @@ fn direction(sample: &Sample<'_>, line: &Line, fit: Fit) -> Direction {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::analyst::series::Series;
 
     pub(crate) fn series(values: &[f64]) -> Series {
-        let values = values.iter().map(|value| Some(*value)).collect();
+        let values = Rc::new(values.iter().map(|value| Some(*value)).collect());
         Series { name: None, values, labels: None }
     }
 

@@ -34,6 +34,9 @@ const CURRENCY: [char; 5] = ['$', '€', '£', '¥', '₹'];
 /// Reads one cell.
 pub(crate) fn read_cell(text: &str, commas: Commas) -> Cell {
     let text = text.trim();
+    if let Some(value) = plain(text, commas) {
+        return Cell::Number(value);
+    }
     if is_one_of(text, &MISSING) {
         return Cell::Missing;
     }
@@ -49,6 +52,19 @@ pub(crate) fn read_cell(text: &str, commas: Commas) -> Cell {
         Some(_) => Cell::NotFinite,
         None => Cell::Word,
     }
+}
+
+/// The value of digits as programs write them, which most cells of large tables hold.
+fn plain(text: &str, commas: Commas) -> Option<f64> {
+    let is_plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    if text.is_empty() || !text.bytes().all(is_plain) {
+        return None;
+    }
+    // With decimal commas a point may group thousands.
+    if commas == Commas::Decimal && text.contains('.') {
+        return None;
+    }
+    text.parse().ok().filter(|value: &f64| value.is_finite()).map(|value| value + 0.0)
 }
 
 impl Commas {

@@ -9,13 +9,12 @@ pub(crate) const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 /// How many records are looked at.
 const SAMPLE: usize = 20;
 
-/// Opens a table: no header yet, rows of any width, cells trimmed.
+/// Opens a table: no header yet, rows of any width.
 pub(crate) fn open(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
-        .trim(csv::Trim::All)
         .from_reader(text.as_bytes())
 }
 

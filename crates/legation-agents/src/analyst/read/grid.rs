@@ -1,16 +1,16 @@
-//! Rows and columns, wherever they come from, turned into series.
+//! Rows and columns of a JSON document, turned into a table of typed columns.
 //!
 //! A column is numeric when at least half of what it holds is numbers; anything else in it is
-//! then an error with its place, because dropping it would give wrong figures in silence. Other
-//! columns are labels: the first of them names the positions.
+//! then an error with its place, because dropping it would give wrong figures in silence.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::cell::Cell;
-use crate::analyst::bad_data::{BadData, Place, excerpt};
+use crate::analyst::bad_data::{BadData, Place};
+use crate::analyst::frame::{Cells, Column, Frame, Numbers, Words};
 use crate::analyst::limits::MAX_COLUMNS;
-use crate::analyst::series::{Reading, Series, check_values};
+use crate::analyst::series::check_values;
 
 /// Data in rows and columns.
 pub(crate) trait Grid {
@@ -28,96 +28,78 @@ pub(crate) trait Grid {
     fn place(&self, column: usize, row: usize) -> Place;
 }
 
-/// Columns of numbers that count the rows rather than measure something.
-const INDEX_NAMES: [&str; 16] = [
-    "id", "index", "row", "no", "no.", "nr", "#", "year", "quarter", "month", "week", "day",
-    "date", "period", "step", "position",
-];
+/// How many cells of each kind a column holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    numbers: usize,
+    words: usize,
+}
 
-/// Reads the numeric columns as series; none is no error here.
-pub(crate) fn read_grid(source: &str, grid: &impl Grid) -> Result<Reading, BadData> {
+impl Tally {
+    /// Counts a cell.
+    pub(crate) fn count(&mut self, cell: Cell) {
+        match cell {
+            Cell::Number(_) | Cell::NotFinite => self.numbers += 1,
+            Cell::Word => self.words += 1,
+            Cell::Missing => {}
+        }
+    }
+
+    /// Whether the column measures something, rather than naming it.
+    pub(crate) fn is_numeric(self) -> bool {
+        self.numbers > 0 && self.numbers >= self.words
+    }
+}
+
+/// A cell of a numeric column, where only numbers belong.
+pub(crate) fn number(
+    source: &str,
+    cell: Cell,
+    place: impl FnOnce() -> Place,
+    text: &str,
+) -> Result<Option<f64>, BadData> {
+    match cell {
+        Cell::Number(value) => Ok(Some(value)),
+        Cell::Missing => Ok(None),
+        Cell::NotFinite => Err(BadData::not_finite(source, place(), text)),
+        Cell::Word => Err(BadData::not_a_number(source, place(), text)),
+    }
+}
+
+/// Reads the columns; none of numbers is no error here.
+pub(crate) fn read_grid(source: &str, grid: &impl Grid) -> Result<Frame, BadData> {
     check_values(source, grid.rows())?;
     if grid.columns() > MAX_COLUMNS {
         return Err(BadData::too_much(source, "columns", grid.columns(), MAX_COLUMNS));
     }
-    let mut numeric = Vec::new();
-    let mut label_column = None;
+    let mut columns = Vec::with_capacity(grid.columns());
     for column in 0..grid.columns() {
-        match numbers(source, grid, column)? {
-            Some(values) => numeric.push((column, values)),
-            None if label_column.is_none() && has_text(grid, column) => label_column = Some(column),
-            None => {}
-        }
+        columns.push(Column { name: grid.name(column), cells: cells(source, grid, column)? });
     }
-    let mut reading = Reading::default();
-    if let Some(index) = set_index_aside(grid, &mut numeric) {
-        let name = excerpt(&grid.name(index).unwrap_or_default());
-        reading.note(format!("I took `{name}` as the labels of the rows, not as data."));
-        label_column = label_column.or(Some(index));
-    }
-    let labels = label_column.map(|column| labels(grid, column));
-    for (column, values) in numeric {
-        let series = Series { name: grid.name(column), values, labels: labels.clone() };
-        reading.push(source, series)?;
-    }
-    Ok(reading)
+    Ok(Frame { source: source.to_owned(), columns, rows: grid.rows() })
 }
 
-/// Returns the values of a numeric column, `None` for a column of labels.
-fn numbers(
-    source: &str,
-    grid: &impl Grid,
-    column: usize,
-) -> Result<Option<Vec<Option<f64>>>, BadData> {
-    let cells: Vec<Cell> = (0..grid.rows()).map(|row| grid.cell(column, row)).collect();
-    let count = |wanted: fn(&Cell) -> bool| cells.iter().filter(|cell| wanted(cell)).count();
-    let numeric = count(|cell| matches!(cell, Cell::Number(_) | Cell::NotFinite));
-    if numeric == 0 || numeric < count(|cell| *cell == Cell::Word) {
-        return Ok(None);
+fn cells(source: &str, grid: &impl Grid, column: usize) -> Result<Cells, BadData> {
+    let mut tally = Tally::default();
+    (0..grid.rows()).for_each(|row| tally.count(grid.cell(column, row)));
+    if !tally.is_numeric() {
+        let mut words = Words::default();
+        (0..grid.rows()).for_each(|row| words.push(&grid.text(column, row)));
+        return Ok(Cells::Words(Rc::new(words)));
     }
-    let mut values = Vec::with_capacity(cells.len());
-    for (row, cell) in cells.into_iter().enumerate() {
-        let refuse = |bad: fn(&str, Place, &str) -> BadData| {
-            Err(bad(source, grid.place(column, row), &grid.text(column, row)))
-        };
-        match cell {
-            Cell::Number(value) => values.push(Some(value)),
-            Cell::Missing => values.push(None),
-            Cell::NotFinite => return refuse(BadData::not_finite),
-            Cell::Word => return refuse(BadData::not_a_number),
-        }
+    let mut numbers = Numbers::default();
+    for row in 0..grid.rows() {
+        let place = || grid.place(column, row);
+        numbers.push(number(source, grid.cell(column, row), place, &grid.text(column, row))?);
     }
-    Ok(Some(values))
-}
-
-/// Removes a column that only counts the rows, when something else remains to analyze.
-fn set_index_aside(
-    grid: &impl Grid,
-    numeric: &mut Vec<(usize, Vec<Option<f64>>)>,
-) -> Option<usize> {
-    let is_index = |column: usize| {
-        let name = grid.name(column).unwrap_or_default();
-        INDEX_NAMES.iter().any(|index| name.trim().eq_ignore_ascii_case(index))
-    };
-    if numeric.len() < 2 {
-        return None;
-    }
-    let at = numeric.iter().position(|(column, _)| is_index(*column))?;
-    Some(numeric.remove(at).0)
-}
-
-fn has_text(grid: &impl Grid, column: usize) -> bool {
-    (0..grid.rows()).any(|row| !grid.text(column, row).trim().is_empty())
-}
-
-fn labels(grid: &impl Grid, column: usize) -> Rc<[String]> {
-    (0..grid.rows()).map(|row| excerpt(&grid.text(column, row))).collect()
+    Ok(Cells::Numbers(Rc::new(numbers)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::analyst::read::cell::{Commas, read_cell};
+    use crate::analyst::series::Reading;
 
     /// The first row is the header.
     struct Rows<'a>(&'a [&'a [&'a str]]);
@@ -143,18 +125,23 @@ mod tests {
         }
     }
 
+    fn read(rows: &[&[&str]]) -> Reading {
+        Reading::of(read_grid("the table", &Rows(rows)).unwrap(), None)
+    }
+
     fn series_names(rows: &[&[&str]]) -> Vec<String> {
-        let reading = read_grid("the table", &Rows(rows)).unwrap();
-        reading.series.into_iter().filter_map(|series| series.name).collect()
+        read(rows).series().into_iter().filter_map(|series| series.name).collect()
     }
 
     #[test]
     fn columns_of_mostly_words_are_labels() {
         let rows: &[&[&str]] = &[&["code", "n"], &["A1", "1"], &["B2", ""], &["3", "2"]];
         assert_eq!(series_names(rows), ["n"]);
-        let reading = read_grid("the table", &Rows(rows)).unwrap();
-        assert_eq!(reading.series[0].labels.as_deref().unwrap(), ["A1", "B2", "3"]);
-        assert_eq!(reading.series[0].values, [Some(1.0), None, Some(2.0)]);
+        let series = read(rows).series().remove(0);
+        let label = |row| series.labels.as_ref().and_then(|labels| labels.label(row));
+        let labels: Vec<String> = (0..4).filter_map(label).collect();
+        assert_eq!(labels, ["A1", "B2", "3"]);
+        assert!(series.values.iter().eq([Some(1.0), None, Some(2.0)]));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn read_json(source: &str, value: &Value) -> Result<Reading, BadData>
         Value::Object(fields) => read_object(source, "$", fields, MAX_DEPTH, &mut reading)?,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-    if reading.series.is_empty() {
+    if !reading.has_data() {
         return Err(BadData::new(
             source,
             Place::Path("$".to_owned()),
@@ -69,10 +69,10 @@ fn read_object(
     // Lists of one length belong together as the columns of a table, so labels can be shared.
     let same_length = lists.windows(2).all(|pair| pair[0].items.len() == pair[1].items.len());
     if same_length {
-        return reading.absorb(source, read_grid(source, &Lists(lists))?);
+        return add(source, &Lists(lists), reading);
     }
     for list in lists {
-        reading.absorb(source, read_grid(source, &Lists(vec![list]))?)?;
+        add(source, &Lists(vec![list]), reading)?;
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ fn read_array(
 ) -> Result<(), BadData> {
     if items.iter().any(Value::is_object) {
         let records = Records::new(source, path, items)?;
-        return reading.absorb(source, read_grid(source, &records)?);
+        return add(source, &records, reading);
     }
     if let Some(at) = items.iter().position(Value::is_array) {
         return Err(BadData::new(
@@ -97,7 +97,12 @@ fn read_array(
         ));
     }
     let list = List { path: path.to_owned(), name, items };
-    reading.absorb(source, read_grid(source, &Lists(vec![list]))?)
+    add(source, &Lists(vec![list]), reading)
+}
+
+fn add(source: &str, grid: &impl Grid, reading: &mut Reading) -> Result<(), BadData> {
+    reading.frames.push(read_grid(source, grid)?);
+    Ok(())
 }
 
 fn is_container(value: &Value) -> bool {
@@ -220,18 +225,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Renders the series as `name=1 2 _`, so that a case is one line.
     fn read(value: &Value) -> String {
         match read_json("the data", value) {
-            Ok(reading) => reading.series.iter().map(line).collect::<Vec<_>>().join("; "),
+            Ok(reading) => reading.in_short(),
             Err(bad) => format!("{:?}", bad.place),
         }
-    }
-
-    fn line(series: &crate::analyst::series::Series) -> String {
-        let show = |value: &Option<f64>| value.map_or("_".to_owned(), |value| value.to_string());
-        let values: Vec<String> = series.values.iter().map(show).collect();
-        format!("{}={}", series.name.as_deref().unwrap_or(""), values.join(" "))
     }
 
     #[test]

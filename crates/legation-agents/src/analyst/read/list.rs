@@ -9,7 +9,8 @@ use super::row::{is_number, row, stands_alone};
 use super::run::{Mark, Values, values};
 use super::token::{Gap, Token, tokens};
 use crate::analyst::bad_data::{BadData, Place, excerpt};
-use crate::analyst::series::{Reading, Series};
+use crate::analyst::frame::{Frame, Numbers};
+use crate::analyst::series::{Reading, check_values};
 
 /// Reads the lists of a text; returns them and the text without them.
 ///
@@ -68,7 +69,8 @@ impl List {
             None => "the list in the text".to_owned(),
         };
         let Values { cells, note } = values(text, &self.items, self.mark);
-        let mut numbers = Vec::with_capacity(cells.len());
+        check_values(&source, cells.len())?;
+        let mut numbers = Numbers::default();
         for (index, cell) in cells.into_iter().enumerate() {
             let refuse = |bad: fn(&str, Place, &str) -> BadData, wanted: Cell| {
                 let found = self.items.iter().find(|item| item.cell == wanted);
@@ -85,7 +87,8 @@ impl List {
         if let Some(note) = note {
             reading.note(note.to_owned());
         }
-        reading.push(&source, Series { name, values: numbers, labels: None })
+        reading.frames.push(Frame::list(&source, name, numbers));
+        Ok(())
     }
 }
 

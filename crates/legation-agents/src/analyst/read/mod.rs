@@ -1,7 +1,8 @@
-//! From the parts of a request to series of numbers and the words of the instruction.
+//! From the parts of a request to tables and the words of the instruction.
 
 mod cell;
 mod delimiter;
+mod encoding;
 mod grid;
 mod header;
 mod json;
@@ -14,14 +15,20 @@ mod table;
 mod text;
 mod token;
 
+pub(crate) use cell::{Cell, Commas, read_cell};
+pub(crate) use encoding::decode;
+#[cfg(test)]
+pub(crate) use table::read_table;
+
 use super::Input;
 use super::bad_data::BadData;
 use super::series::Reading;
+use super::watch::Watch;
 
 /// Everything a request holds, read.
 #[derive(Debug)]
 pub(crate) struct Material {
-    /// The series and the notes on them.
+    /// The tables and the notes on them.
     pub(crate) reading: Reading,
     /// The text without the data that was found in it.
     pub(crate) instruction: String,
@@ -32,7 +39,7 @@ pub(crate) struct Material {
 /// # Errors
 ///
 /// The first piece of data that cannot be read, or that is over a limit.
-pub(crate) fn read(inputs: &[Input<'_>]) -> Result<Material, BadData> {
+pub(crate) fn read(inputs: &[Input<'_>], watch: &Watch) -> Result<Material, BadData> {
     let mut reading = Reading::default();
     let mut texts = Vec::new();
     for input in inputs {
@@ -40,17 +47,17 @@ pub(crate) fn read(inputs: &[Input<'_>]) -> Result<Material, BadData> {
             Input::Text(text) => texts.push(*text),
             Input::Csv { name, text } => {
                 let source = source(*name, "the CSV data");
-                reading.absorb(&source, table::read_table(&source, text)?)?;
+                reading.absorb(table::read_table(&source, text, watch)?);
             }
             Input::Json { name, value } => {
                 let source = source(*name, "the JSON data");
-                reading.absorb(&source, json::read_json(&source, value)?)?;
+                reading.absorb(json::read_json(&source, value)?);
             }
         }
     }
-    let attached = !reading.series.is_empty();
+    let attached = reading.has_data();
     let (found, instruction) = text::read_text(&texts.join("\n"), attached)?;
-    reading.absorb(text::SOURCE, found)?;
+    reading.absorb(found);
     Ok(Material { reading, instruction })
 }
 

@@ -1,87 +1,120 @@
-//! A CSV table: delimiter and header are found out, errors name line and column.
+//! A CSV table: delimiter, header and the types of columns are found out, errors name line and
+//! column.
+//!
+//! The text is read twice, record by record: once to learn what each column holds and once to
+//! keep it, in 8 bytes a number and 4 a word. No cell becomes a string of its own.
 //!
 //! Markdown tables are read too: their outer bars and the rule below the header are taken off.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use csv::StringRecord;
 
 use super::cell::{Cell, Commas, read_cell};
-use super::grid::{Grid, read_grid};
+use super::delimiter::sniff;
+use super::grid::{Tally, number};
 use super::header::is_header;
-use super::records::records;
+use super::records::{Record, Source};
 use crate::analyst::bad_data::{BadData, Place};
-use crate::analyst::limits::MAX_TABLE_BYTES;
-use crate::analyst::series::{Reading, Series};
+use crate::analyst::frame::{Cells, Column, Frame, Numbers, Words};
+use crate::analyst::limits::{MAX_CELLS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_ROWS};
+use crate::analyst::series::Reading;
+use crate::analyst::watch::Watch;
 
-/// Reads the numeric columns of a table.
+/// Reads the columns of a table.
 ///
 /// # Errors
 ///
 /// A row of another width than the first, a word in a column of numbers, no numbers at all, or
 /// too much data.
-pub(crate) fn read_table(source: &str, text: &str) -> Result<Reading, BadData> {
-    if text.len() > MAX_TABLE_BYTES {
-        return Err(BadData::too_much(source, "bytes", text.len(), MAX_TABLE_BYTES));
+pub(crate) fn read_table(name: &str, text: &str, watch: &Watch) -> Result<Reading, BadData> {
+    if text.len() > MAX_FILE_BYTES {
+        return Err(BadData::too_much(name, "bytes", text.len(), MAX_FILE_BYTES));
     }
-    let table = Table::new(source, &without_frame(text.trim_start_matches('\u{feff}')))?;
-    let mut reading = match table.only_row() {
-        Some(values) => list_in_a_row(source, values)?,
-        None => read_grid(source, &table)?,
+    let text = without_frame(text.trim_start_matches('\u{feff}'));
+    let source = Source { name, text: &text, delimiter: sniff(&text), watch };
+    let shape = Shape::of(source)?;
+    let frame = match shape.only_row() {
+        Some(values) => Frame::list(name, None, values),
+        None => shape.load(source)?,
     };
-    if reading.series.is_empty() {
+    if frame.columns.iter().all(|column| column.numbers().is_none()) {
         return Err(BadData::new(
-            source,
+            name,
             Place::Whole,
             "it has no column of numbers",
             "Send at least one column of numbers, with its name in the first line",
         ));
     }
-    if table.commas == Commas::Decimal {
-        reading.note("I read commas inside numbers as decimal commas.".to_owned());
-    }
-    Ok(reading)
+    let decimal = shape.commas == Commas::Decimal;
+    Ok(Reading::of(frame, decimal.then_some("I read commas inside numbers as decimal commas.")))
 }
 
-fn list_in_a_row(source: &str, values: Vec<Option<f64>>) -> Result<Reading, BadData> {
-    let mut reading = Reading::default();
-    reading.push(source, Series { name: None, values, labels: None })?;
-    Ok(reading)
-}
-
-/// The records of a table, all of one width, and the line each starts on.
-struct Table {
-    header: Option<StringRecord>,
-    rows: Vec<(usize, StringRecord)>,
+/// What a first reading says about a table.
+struct Shape {
+    first: StringRecord,
+    has_header: bool,
     commas: Commas,
+    tallies: Vec<Tally>,
+    rows: usize,
 }
 
-impl Table {
-    fn new(source: &str, text: &str) -> Result<Self, BadData> {
-        let mut rows = records(source, text)?;
-        let Some((_, first)) = rows.first() else {
+impl Shape {
+    fn of(source: Source<'_>) -> Result<Self, BadData> {
+        let commas = commas(source)?;
+        let mut shape: Option<Self> = None;
+        source.each("looking through", |record| match &mut shape {
+            None => {
+                shape = Some(Self::begin(source, record, commas)?);
+                Ok(())
+            }
+            Some(shape) => shape.add(source, record),
+        })?;
+        let empty = || {
             let remedy = "Send a table with a header line and rows";
-            return Err(BadData::new(source, Place::Whole, "it is empty", remedy));
+            BadData::new(source.name, Place::Whole, "it is empty", remedy)
         };
-        let width = first.len();
-        if let Some((line, row)) = rows.iter().find(|(_, row)| row.len() != width) {
+        shape.ok_or_else(empty)
+    }
+
+    fn begin(source: Source<'_>, record: &Record<'_>, commas: Commas) -> Result<Self, BadData> {
+        let width = record.cells.len();
+        if width > MAX_COLUMNS {
+            return Err(BadData::too_much(source.name, "columns", width, MAX_COLUMNS));
+        }
+        let cells: Vec<&str> = record.cells.iter().map(str::trim).collect();
+        let has_header = is_header(&cells, commas);
+        let first = cells.into();
+        let tallies = vec![Tally::default(); width];
+        let mut shape = Self { first, has_header, commas, tallies, rows: 0 };
+        if !has_header {
+            shape.add(source, record)?;
+        }
+        Ok(shape)
+    }
+
+    fn add(&mut self, source: Source<'_>, record: &Record<'_>) -> Result<(), BadData> {
+        let (found, width) = (record.cells.len(), self.first.len());
+        if found != width {
             return Err(BadData::new(
-                source,
-                Place::Line(*line),
-                format!("it has {}, but the first line has {width}", cells(row.len())),
+                source.name,
+                Place::Line(source.line(record)),
+                format!("it has {}, but the first line has {width}", cells(found)),
                 "Give every line the same number of cells, and quote cells that hold a delimiter",
             ));
         }
-        let commas = Commas::of(rows.iter().flat_map(|(_, row)| row.iter()));
-        let first_cells: Vec<&str> = first.iter().collect();
-        let header = is_header(&first_cells, commas).then(|| rows.remove(0).1);
-        Ok(Self { header, rows, commas })
+        self.rows += 1;
+        check_size(source.name, self.rows, width)?;
+        for (tally, cell) in self.tallies.iter_mut().zip(record.cells) {
+            tally.count(read_cell(cell, self.commas));
+        }
+        Ok(())
     }
 
     /// Returns the values of a table that is one line of numbers: a list, not columns of one.
-    fn only_row(&self) -> Option<Vec<Option<f64>>> {
-        let [(_, row)] = self.rows.as_slice() else { return None };
-        if self.header.is_some() || row.len() < 2 {
+    fn only_row(&self) -> Option<Numbers> {
+        if self.has_header || self.rows != 1 || self.first.len() < 2 {
             return None;
         }
         let number = |cell| match read_cell(cell, self.commas) {
@@ -89,38 +122,85 @@ impl Table {
             Cell::Missing => Some(None),
             Cell::NotFinite | Cell::Word => None,
         };
-        let values: Vec<Option<f64>> = row.iter().map(number).collect::<Option<_>>()?;
-        values.iter().any(Option::is_some).then_some(values)
+        let values: Vec<Option<f64>> = self.first.iter().map(number).collect::<Option<_>>()?;
+        values.iter().any(Option::is_some).then(|| values.into_iter().collect())
+    }
+
+    /// Reads the table a second time, now knowing what each column is.
+    fn load(&self, source: Source<'_>) -> Result<Frame, BadData> {
+        let blank = |tally: &Tally| match tally.is_numeric() {
+            true => Building::Numbers(Numbers::default()),
+            false => Building::Words(Words::default()),
+        };
+        let mut columns: Vec<Building> = self.tallies.iter().map(blank).collect();
+        let mut is_header = self.has_header;
+        source.each("reading", |record| {
+            if std::mem::take(&mut is_header) {
+                return Ok(());
+            }
+            for (column, (building, text)) in columns.iter_mut().zip(record.cells).enumerate() {
+                match building {
+                    Building::Numbers(numbers) => {
+                        let place = || self.place(source, record, column);
+                        let cell = read_cell(text, self.commas);
+                        numbers.push(number(source.name, cell, place, text)?);
+                    }
+                    Building::Words(words) => words.push(text),
+                }
+            }
+            Ok(())
+        })?;
+        let columns = columns.into_iter().enumerate().map(|(column, building)| Column {
+            // Without a header, the only column needs no name.
+            name: (self.has_header || self.first.len() > 1).then(|| self.column_name(column)),
+            cells: match building {
+                Building::Numbers(numbers) => Cells::Numbers(Rc::new(numbers)),
+                Building::Words(words) => Cells::Words(Rc::new(words)),
+            },
+        });
+        Ok(Frame { source: source.name.to_owned(), columns: columns.collect(), rows: self.rows })
+    }
+
+    fn place(&self, source: Source<'_>, record: &Record<'_>, column: usize) -> Place {
+        Place::Cell { line: source.line(record), column: self.column_name(column) }
     }
 
     fn column_name(&self, column: usize) -> String {
-        match self.header.as_ref().and_then(|header| header.get(column)) {
+        match self.first.get(column).filter(|_| self.has_header) {
             Some(name) if !name.is_empty() => name.to_owned(),
             Some(_) | None => format!("column {}", column + 1),
         }
     }
 }
 
-impl Grid for Table {
-    fn columns(&self) -> usize {
-        self.header.as_ref().or(self.rows.first().map(|(_, row)| row)).map_or(0, StringRecord::len)
+/// A column that is being filled.
+enum Building {
+    Numbers(Numbers),
+    Words(Words),
+}
+
+/// What commas inside cells mean. Where commas separate cells and nothing is quoted, none is inside.
+fn commas(source: Source<'_>) -> Result<Commas, BadData> {
+    if source.delimiter == b',' && !source.text.contains('"') {
+        return Ok(Commas::Thousands);
     }
-    fn rows(&self) -> usize {
-        self.rows.len()
+    let mut decimal = false;
+    source.each("looking through", |record| {
+        decimal = decimal || Commas::of(record.cells.iter()) == Commas::Decimal;
+        Ok(())
+    })?;
+    Ok(if decimal { Commas::Decimal } else { Commas::Thousands })
+}
+
+/// Refuses a table with more rows or cells than we take, as soon as it has them.
+fn check_size(name: &str, rows: usize, width: usize) -> Result<(), BadData> {
+    if rows > MAX_ROWS {
+        return Err(BadData::too_much(name, "rows or more", rows, MAX_ROWS));
     }
-    fn name(&self, column: usize) -> Option<String> {
-        // Without a header, the only column needs no name.
-        (self.header.is_some() || self.columns() > 1).then(|| self.column_name(column))
+    if rows * width > MAX_CELLS {
+        return Err(BadData::too_much(name, "cells or more", rows * width, MAX_CELLS));
     }
-    fn cell(&self, column: usize, row: usize) -> Cell {
-        read_cell(&self.rows[row].1[column], self.commas)
-    }
-    fn text(&self, column: usize, row: usize) -> Cow<'_, str> {
-        self.rows[row].1[column].into()
-    }
-    fn place(&self, column: usize, row: usize) -> Place {
-        Place::Cell { line: self.rows[row].0, column: self.column_name(column) }
-    }
+    Ok(())
 }
 
 fn cells(count: usize) -> String {
@@ -129,7 +209,9 @@ fn cells(count: usize) -> String {
 
 /// Takes the outer bars and the rules of a Markdown table off, keeping the number of lines.
 fn without_frame(text: &str) -> Cow<'_, str> {
-    if !text.lines().any(is_rule) {
+    // The rule is the second line, perhaps after blank ones.
+    const TOP: usize = 10;
+    if !text.lines().take(TOP).any(is_rule) {
         return text.into();
     }
     let bare = |line: &str| match line.trim() {
@@ -147,11 +229,10 @@ pub(crate) fn is_rule(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyst::limits::MAX_VALUES;
 
     fn read(text: &str) -> String {
-        match read_table("`t.csv`", text) {
-            Ok(reading) => reading.series.iter().map(line).collect::<Vec<_>>().join("; "),
+        match read_table("`t.csv`", text, &Watch::default()) {
+            Ok(reading) => reading.in_short(),
             Err(bad) => match bad.place {
                 Place::Whole => bad.problem,
                 Place::Line(_) | Place::Cell { .. } | Place::Item(_) | Place::Path(_) => {
@@ -159,12 +240,6 @@ mod tests {
                 }
             },
         }
-    }
-
-    fn line(series: &Series) -> String {
-        let show = |value: &Option<f64>| value.map_or("_".to_owned(), |value| value.to_string());
-        let values: Vec<String> = series.values.iter().map(show).collect();
-        format!("{}={}", series.name.as_deref().unwrap_or(""), values.join(" "))
     }
 
     #[test]
@@ -212,10 +287,19 @@ mod tests {
     }
 
     #[test]
-    fn too_many_rows_or_bytes_are_refused() {
-        assert!(read(&"1\n".repeat(MAX_VALUES)).starts_with("=1 1"));
-        assert!(read(&"1\n".repeat(MAX_VALUES + 1)).contains("at most"));
-        assert!(read(&"1".repeat(MAX_TABLE_BYTES + 1)).contains("at most"));
-        assert!(read(&format!("{}\n", "a,".repeat(1000)).repeat(2)).contains("at most"));
+    fn too_much_of_anything_is_refused() {
+        assert!(check_size("t", MAX_ROWS, 4).is_ok());
+        assert!(check_size("t", MAX_ROWS + 1, 1).is_err());
+        assert!(check_size("t", MAX_CELLS / 200 + 1, 200).is_err());
+        assert!(read(&" ".repeat(MAX_FILE_BYTES + 1)).contains("at most"));
+        assert!(read(&format!("{}\n", "a,".repeat(10_000)).repeat(2)).contains("at most 256"));
+    }
+
+    #[test]
+    fn columns_have_types() {
+        let text = "id,day,region,note,sales\n1,2024-03-01,north,,1\n2,2024-03-02,south,,2\n";
+        let reading = read_table("t", text, &Watch::default()).unwrap();
+        let kinds: Vec<&str> = reading.frames[0].columns.iter().map(Column::kind).collect();
+        assert_eq!(kinds, ["numbers", "dates", "categories", "empty", "numbers"]);
     }
 }

@@ -11,6 +11,7 @@ use super::table::{is_rule, read_table};
 use crate::analyst::bad_data::{BadData, Place};
 use crate::analyst::limits::MAX_TEXT_BYTES;
 use crate::analyst::series::Reading;
+use crate::analyst::watch::Watch;
 
 /// What messages call the text parts.
 pub(crate) const SOURCE: &str = "the text";
@@ -39,9 +40,9 @@ pub(crate) fn read_text(text: &str, attached: bool) -> Result<(Reading, String),
         prose.push_str(&read_embedded_tables(&part, &mut reading)?);
         prose.push('\n');
     }
-    let other_data = attached || !reading.series.is_empty();
+    let other_data = attached || reading.has_data();
     let (lists, instruction) = read_lists(&prose, other_data)?;
-    reading.absorb(SOURCE, lists)?;
+    reading.absorb(lists);
     Ok((reading, instruction))
 }
 
@@ -50,7 +51,7 @@ fn read_fence<'a>(part: &'a str, reading: &mut Reading) -> Result<&'a str, BadDa
     let Some((kind, body)) = part.split_once('\n') else { return Ok(part) };
     match kind.trim().to_ascii_lowercase().as_str() {
         "csv" | "tsv" => {
-            reading.absorb(TABLE, read_table(TABLE, body)?)?;
+            reading.absorb(read_table(TABLE, body, &Watch::default())?);
             Ok("")
         }
         "json" => {
@@ -58,7 +59,7 @@ fn read_fence<'a>(part: &'a str, reading: &mut Reading) -> Result<&'a str, BadDa
                 let problem = format!("it is not JSON: {error}");
                 BadData::new(JSON, Place::Whole, problem, "Correct it and send it again")
             })?;
-            reading.absorb(JSON, read_json(JSON, &value)?)?;
+            reading.absorb(read_json(JSON, &value)?);
             Ok("")
         }
         _ => Ok(body),
@@ -81,7 +82,7 @@ fn read_embedded_json(text: &str, reading: &mut Reading) -> Result<String, BadDa
         };
         search = start + values.byte_offset();
         if holds_series(&value) {
-            reading.absorb(JSON, read_json(JSON, &value)?)?;
+            reading.absorb(read_json(JSON, &value)?);
             prose.push_str(&text[rest..start]);
             rest = search;
         }
@@ -115,7 +116,7 @@ fn read_embedded_tables(text: &str, reading: &mut Reading) -> Result<String, Bad
         let belongs = |line: &&&str| !line.trim().is_empty() && line.contains(delimiter);
         let length = lines[at..].iter().take_while(belongs).count();
         let table = lines[at..at + length].join("\n");
-        reading.absorb(TABLE, read_table(TABLE, &table)?)?;
+        reading.absorb(read_table(TABLE, &table, &Watch::default())?);
         at += length;
     }
     Ok(prose)
