@@ -289,7 +289,7 @@ async fn agents_are_replaced_with_their_cards_or_not_at_all() {
 
     let mut bad = named("echo", "Bad");
     bad.card = object(json!({"name": 1}));
-    let refused = [vec![], vec![exposed(bad)], vec![exposed(named("v1", "Reserved"))]];
+    let refused = [vec![], vec![exposed(bad)], vec![exposed(named("callback", "Reserved"))]];
     for agents in refused {
         assert!(front.replace_agents(agents, None).is_err());
         assert_eq!(name("/a2a/echo").await.as_deref(), Some("Renamed"));

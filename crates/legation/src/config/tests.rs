@@ -268,8 +268,8 @@ fn agents_that_cannot_be() {
          a slug has lower-case letters a-z, digits, and hyphens between them"
     );
     assert_eq!(
-        faults("agents:\n  tasks: {runtime: {type: analyst}}\n"),
-        "f.yaml:2:3: `agents.tasks`: `tasks` cannot be an agent's name in addresses: the name is \
+        faults("agents:\n  callback: {runtime: {type: analyst}}\n"),
+        "f.yaml:2:3: `agents.callback`: `callback` cannot be an agent's name in addresses: the name is \
          reserved for a path of the server; give the agent another slug"
     );
     check_agent("    goal: G\n", "f.yaml:3:5: `agents.a.runtime`: missing: What does its work");
