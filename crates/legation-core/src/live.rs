@@ -61,6 +61,8 @@ struct State {
     /// The fold of all events, ahead of the store by those pending and in flight.
     task: Task,
     seq: Seq,
+    /// An event from which on the task has its status, the first one as far as is known.
+    status_since: Seq,
     epoch: u32,
     birth: Option<Box<Birth>>,
     pending: Vec<Entry>,
@@ -138,6 +140,10 @@ impl Live {
         let snapshot = stored.snapshot.as_ref().map_or(0, |(seq, _)| *seq);
         let mut state = State::new(task, stored.seq, stored.epoch + 1, snapshot);
         state.at_work_stored = stored.at_work;
+        let events = stored.events()?;
+        let later = events.iter().rev();
+        let later = later.take_while(|event| matches!(event.update, Update::ArtifactUpdate(_)));
+        state.status_since = stored.seq - later.count() as Seq;
         let Stored { key, id, scope, .. } = stored;
         Ok(Self { key, id, context_id, scope, home, state: Mutex::new(state) })
     }
@@ -365,6 +371,12 @@ impl Live {
         self.state.lock().task.clone()
     }
 
+    /// The same with an event from which on it has its status.
+    pub(crate) fn task_and_status_since(&self) -> (Task, Seq) {
+        let state = self.state.lock();
+        (state.task.clone(), state.status_since)
+    }
+
     /// Whether the task, as folded so far, has this artifact.
     pub(crate) fn has_artifact(&self, id: &ArtifactId) -> bool {
         self.state.lock().task.artifacts.iter().any(|known| known.artifact_id == *id)
@@ -536,6 +548,7 @@ impl State {
         Self {
             task,
             seq,
+            status_since: seq,
             epoch,
             birth: None,
             pending: Vec::new(),
@@ -566,6 +579,9 @@ impl State {
             Some(_) => Document::write(&event.update).bytes().clone(),
         };
         self.seq += 1;
+        if !matches!(event.update, Update::ArtifactUpdate(_)) {
+            self.status_since = self.seq;
+        }
         self.window.0 += 1;
         self.window.1 += stored.len();
         self.log_bytes += stored.len();

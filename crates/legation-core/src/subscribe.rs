@@ -83,10 +83,13 @@ fn status_once_more(live: &Live, status: TaskStatus) -> Item {
 /// The task as of an event, without artifacts and history. Before the first event there is no task,
 /// so the header of a whole replay is the task as it was created.
 async fn header(core: &Core, live: &Live, at: Seq) -> Result<Document, A2aError> {
-    let mut task = live.task();
+    let (mut task, status_since) = live.task_and_status_since();
     task.artifacts.clear();
     task.history.clear();
-    task.status = status_at(core, live, at.max(1)).await?;
+    // Most readers were cut off in the task's present status, for which nothing has to be read.
+    if at < status_since {
+        task.status = status_at(core, live, at.max(1)).await?;
+    }
     Ok(Document::write(&StreamResponse::Task(task)))
 }
 
