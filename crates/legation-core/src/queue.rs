@@ -17,6 +17,7 @@ pub(crate) struct Queues(Mutex<HashMap<Arc<str>, Arc<Queue>>>);
 
 /// Where runs of an agent wait, first come, first served.
 pub(crate) struct Queue {
+    bound: usize,
     places: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
@@ -29,11 +30,15 @@ impl Queues {
     pub(crate) fn of(&self, profile: &Profile) -> Option<Arc<Queue>> {
         let places = profile.concurrency?;
         let mut queues = self.0.lock();
-        let queue = queues.entry(profile.slug.clone()).or_insert_with(|| {
-            let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-            Arc::new(Queue { places, waiting: Arc::default() })
-        });
-        Some(queue.clone())
+        // An agent that was replaced may have another bound; runs at work keep their places.
+        let known = queues.get(&profile.slug).filter(|queue| queue.bound == places);
+        if let Some(queue) = known {
+            return Some(queue.clone());
+        }
+        let free = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
+        let queue = Arc::new(Queue { bound: places, places: free, waiting: Arc::default() });
+        queues.insert(profile.slug.clone(), queue.clone());
+        Some(queue)
     }
 
     /// Refuses a message that would have to wait behind too many others.
@@ -64,5 +69,25 @@ impl Queue {
     pub(crate) async fn enter(&self) -> OwnedSemaphorePermit {
         let _waiting = Count::up(&self.waiting);
         self.places.clone().acquire_owned().await.expect("queues are never closed")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_bound_holds_for_those_who_come_then() {
+        let queues = Queues::default();
+        let mut profile = Profile::new("slow", "Slow", "Takes its time");
+        assert!(queues.of(&profile).is_none());
+        profile.concurrency = Some(2);
+        let first = queues.of(&profile).expect("a bound");
+        let _at_work = first.try_enter().expect("a free place");
+        assert!(Arc::ptr_eq(&first, &queues.of(&profile).expect("the same bound")));
+        profile.concurrency = Some(1);
+        let second = queues.of(&profile).expect("another bound");
+        let _place = second.try_enter().expect("a free place");
+        assert!(second.try_enter().is_none());
     }
 }

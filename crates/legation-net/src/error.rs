@@ -44,6 +44,8 @@ impl Error {
     }
 
     pub(crate) fn from_send(source: reqwest::Error) -> Self {
+        // Its text would tell the whole address, which may hold a credential.
+        let source = source.without_url();
         if !source.is_connect() {
             return Self::Broken(source);
         }

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::serve::ServeOptions;
 use crate::config::{Given, Resolved, Runtime};
-use crate::reload::{self, Reload};
+use crate::reload::{self, Reload, Stamp};
 
 /// What one may ask the analyst, and what any agent.
 const DATA: &str = "Analyze this sales data and provide a trend analysis: [100, 120, 95, 140, 160]";
@@ -24,6 +24,7 @@ pub(crate) fn serve(
     (given, resolved): (Given, Resolved),
 ) -> anyhow::Result<ExitCode> {
     log_to_stderr();
+    let stamp = given.file.as_deref().and_then(Stamp::of);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(async {
         let served = reload::serve_all(&resolved, &[])?;
@@ -35,7 +36,7 @@ pub(crate) fn serve(
         match given.file.clone() {
             None => running.until_stopped().await,
             Some(file) => {
-                let reload = Reload { file, overrides, given, served, front };
+                let reload = Reload { file, overrides, given, served, front, stamp };
                 running.until(reload.run()).await;
             }
         }

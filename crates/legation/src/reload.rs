@@ -49,6 +49,8 @@ pub(crate) struct Reload {
     pub(crate) given: Given,
     pub(crate) served: Vec<Served>,
     pub(crate) front: Front,
+    /// The file when it was read, so that a change since then is one.
+    pub(crate) stamp: Option<Stamp>,
 }
 
 impl Reload {
@@ -57,7 +59,7 @@ impl Reload {
     pub(crate) async fn run(mut self) {
         let is_watched = io::stderr().is_terminal();
         let mut hangup = signal(SignalKind::hangup()).ok();
-        let mut taken = Stamp::of(&self.file);
+        let mut taken = self.stamp;
         let mut last = taken;
         loop {
             tokio::select! {
@@ -120,14 +122,14 @@ async fn next(signal: &mut Option<Signal>) {
 
 /// By which one sees that a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     modified: SystemTime,
     inode: u64,
     length: u64,
 }
 
 impl Stamp {
-    fn of(file: &Path) -> Option<Self> {
+    pub(crate) fn of(file: &Path) -> Option<Self> {
         let metadata = fs::metadata(file).ok()?;
         let modified = metadata.modified().ok()?;
         Some(Self { modified, inode: metadata.ino(), length: metadata.len() })

@@ -87,7 +87,7 @@ impl Fault {
             }
             Self::Status { status, pause, ref body } => {
                 let body: String = body.chars().take(EXCERPT).collect();
-                tracing::warn!(place, %status, %body, "{who} answered with an error");
+                tracing::warn!(place, %status, body, "{who} answered with an error");
                 said_of(status, pause)
             }
         };

@@ -205,7 +205,7 @@ impl<'t> Answer<'t> {
             }
             Said::Artifact(artifact) => self.turn.artifact(artifact).await?,
             Said::Usage(usage) => self.took(usage),
-            Said::Log(text) => tracing::info!(task = %self.turn.task().id, "{text}"),
+            Said::Log(text) => tracing::info!(task = %self.turn.task().id, text),
             Said::Complete(parts) => {
                 self.end(parts).await?;
                 return Ok(true);

@@ -1,7 +1,7 @@
 //! Saves artifacts. Their names are a stranger's, so they are made fit to be names of files in one
 //! directory, and nothing that is there already is touched.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -14,8 +14,8 @@ use super::json::pretty;
 use super::message;
 use super::out::note;
 
-/// Characters of a name; file systems allow 255 bytes.
-const LONGEST: usize = 60;
+/// Bytes of a name without its ending and number; file systems allow 255 in all.
+const LONGEST: usize = 120;
 /// How many files of one name there may be.
 const COPIES: u32 = 10_000;
 
@@ -23,21 +23,22 @@ const COPIES: u32 = 10_000;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     dir: PathBuf,
-    /// What is there already of this conversation.
-    saved: HashSet<(TaskId, ArtifactId)>,
+    /// What is there already of this conversation, as it was.
+    saved: HashMap<(TaskId, ArtifactId), Artifact>,
 }
 
 impl Shelf {
     /// Makes the directory where it is missing.
     pub(crate) fn new(dir: PathBuf) -> Result<Self, Failure> {
         fs::create_dir_all(&dir).map_err(|error| failure(&dir, &error))?;
-        Ok(Self { dir, saved: HashSet::new() })
+        Ok(Self { dir, saved: HashMap::new() })
     }
 
-    /// Saves the artifacts of a task that were not saved yet, and says where.
+    /// Saves the artifacts of a task that were not saved yet as they are, and says where.
     pub(crate) fn save(&mut self, task: &Task) -> Result<(), Failure> {
         for artifact in &task.artifacts {
-            if !self.saved.insert((task.id.clone(), artifact.artifact_id.clone())) {
+            let key = (task.id.clone(), artifact.artifact_id.clone());
+            if self.saved.get(&key) == Some(artifact) {
                 continue;
             }
             for (name, bytes) in files(artifact) {
@@ -45,6 +46,7 @@ impl Shelf {
                 let path = path.map_err(|error| failure(&self.dir.join(&name), &error))?;
                 note(&format!("saved {}", path.display()));
             }
+            self.saved.insert(key, artifact.clone());
         }
         Ok(())
     }
@@ -106,7 +108,12 @@ fn fit(name: &str) -> String {
         }
         _ => (kept, None),
     };
-    let stem: String = stem.chars().take(LONGEST).collect();
+    let mut bytes = 0;
+    let short = |letter: &char| {
+        bytes += letter.len_utf8();
+        bytes <= LONGEST
+    };
+    let stem: String = stem.chars().take_while(short).collect();
     let stem = stem.trim_end_matches(['.', ' ']);
     let stem = if stem.is_empty() { "artifact" } else { stem };
     let guard = if is_device(stem) { "_" } else { "" };

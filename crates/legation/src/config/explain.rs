@@ -37,6 +37,10 @@ fn explain_one(given: &Given, shown: Shown) -> Option<Explained> {
     let Shown { path, value, unset, is_secret } = shown;
     let is_nothing = |value: &Json| value.as_array().is_some_and(Vec::is_empty);
     let stated = given.origin(&path);
+    // What a program or an endpoint is given from the environment may be a key to something.
+    let from_environment =
+        matches!(stated, Some(Origin::File(source)) if !source.variables.is_empty());
+    let is_secret = is_secret || from_environment && path.contains(".runtime.");
     let (value, text) = match (value, unset) {
         (Some(value), _) if stated.is_none() && is_nothing(&value) => return None,
         (Some(_), _) if is_secret => (json!(MASK), MASK.to_owned()),

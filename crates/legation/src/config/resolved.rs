@@ -26,6 +26,9 @@ pub(crate) struct Resolved {
     pub(crate) agents: Vec<ResolvedAgent>,
 }
 
+/// The most processes of a program.
+const MOST_PROCESSES: usize = 1024;
+
 /// An agent that is served.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ResolvedAgent {
@@ -254,6 +257,13 @@ impl Check<'_> {
                 Runtime::Exec(Exec { cwd: Some(cwd.display().to_string()), ..exec })
             }
             Runtime::Http(http) => {
+                let mut known = HashSet::new();
+                for (name, _) in &http.headers {
+                    if !known.insert(name.to_ascii_lowercase()) {
+                        let what = format!("there is a header `{name}` already");
+                        self.fault(&format!("{path}.headers.{name}"), what);
+                    }
+                }
                 let is_letter =
                     |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
                 for (name, _) in &http.headers {
@@ -275,9 +285,21 @@ impl Check<'_> {
         if let Some(number) = exec.command.iter().position(|word| word.contains('\0')) {
             self.fault(&format!("{path}.command[{number}]"), "a program's words hold no NUL");
         }
-        let workers = format!("{path}.workers");
+        let (workers, processes) = (format!("{path}.workers"), format!("{path}.processes"));
         if exec.mode == Mode::PerTask && self.given.origins.contains_key(&workers) {
             self.fault(&workers, "only `mode: pool` has workers");
+        }
+        if exec.mode == Mode::Pool && self.given.origins.contains_key(&processes) {
+            self.fault(&processes, "only `mode: per_task` has processes");
+        }
+        for (path, count) in [(&workers, exec.workers), (&processes, exec.processes)] {
+            if count > MOST_PROCESSES {
+                self.fault(path, format!("at most {MOST_PROCESSES}, not {count}"));
+            }
+        }
+        let memory = format!("{path}.memory");
+        if cfg!(not(target_os = "linux")) && self.given.origins.contains_key(&memory) {
+            self.fault(&memory, "the memory of programs is bounded on Linux only");
         }
         for (name, value) in &exec.env.set {
             let path = format!("{path}.env.set.{name}");

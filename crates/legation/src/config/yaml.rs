@@ -11,6 +11,8 @@ use super::fault::Fault;
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The most values, each use of an alias counted in full.
 const MAX_NODES: usize = 50_000;
+/// A text counts as one value more for each so many bytes, because aliases repeat it.
+const BYTES_A_NODE: usize = 256;
 /// How deep lists and mappings may nest.
 const MAX_DEPTH: usize = 32;
 
@@ -145,8 +147,9 @@ impl Tree<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 refuse_tag(at, tag.is_some())?;
                 let node = Node::scalar(at, &text, style == ScalarStyle::Plain);
-                self.count(at, 1)?;
-                self.add(node, anchor, (1, 0))
+                let size = 1 + text.len() / BYTES_A_NODE;
+                self.count(at, size)?;
+                self.add(node, anchor, (size, 0))
             }
             Event::SequenceStart(anchor, tag) => {
                 refuse_tag(at, tag.is_some())?;
