@@ -84,6 +84,11 @@ class Serving(unittest.TestCase):
             ("turn.fail('No paper')", {"type": "failure", "text": "No paper"}),
             ("return float('nan')", {"type": "failure", "text": "the agent gave what is not JSON"}),
             ("return 1 / 0", {"type": "failure", "text": "the agent failed with ZeroDivisionError"}),
+            ("raise SystemExit(3)", {"type": "failure", "text": "the agent failed with SystemExit"}),
+            (
+                "import asyncio; raise asyncio.CancelledError",
+                {"type": "failure", "text": "the agent failed with CancelledError"},
+            ),
             ("return '\\ud800'", {"type": "complete", "text": "?"}),
         ]
         for body, expected in cases:

@@ -12,7 +12,7 @@ use legation_model::{
 
 use super::bad_data::excerpt;
 use super::fetch::{FETCH_TIME, Fetch};
-use super::limits::MAX_FILE_BYTES;
+use super::limits::{MAX_ADDRESSES, MAX_FILE_BYTES};
 use super::parts::{Brief, Considered, Given, Held, consider};
 use super::{Outcome, Picture, Report, Watch, wanted};
 
@@ -112,11 +112,14 @@ impl Agent for FetchingAnalyst {
 async fn work(turn: &mut Turn, fetch: Option<&dyn Fetch>) -> Result<(), AgentError> {
     turn.working(None).await?;
     let mut earlier = Earlier::new(&turn.task());
+    let mut fetches = Fetches { fetch, addresses: MAX_ADDRESSES, bytes: MAX_FILE_BYTES };
+    // An answer to a question of ours makes sense only with what was said before it.
+    let mut said = fetches.here(said(turn.task())).await;
     let mut data_of = Vec::new();
     // First with what this task has; only then is an earlier one looked at.
     let outcome = loop {
-        // An answer to a question of ours makes sense only with what was said before it.
-        let said = here(said(turn.task()), fetch).await;
+        // Kept while there is an earlier task to look at it again with.
+        let said = if earlier.next.is_empty() { std::mem::take(&mut said) } else { said.clone() };
         let draws = wants_chart(turn.message());
         let brief = Brief { said, earlier: std::mem::take(&mut data_of), draws };
         let Considered { outcome, has_data } = analyzed(turn, brief).await?;
@@ -124,7 +127,7 @@ async fn work(turn: &mut Turn, fetch: Option<&dyn Fetch>) -> Result<(), AgentErr
             break outcome;
         }
         match earlier.next(turn).await? {
-            Some(task) => data_of = here(self::said(task), fetch).await,
+            Some(task) => data_of = fetches.here(self::said(task)).await,
             None => break outcome,
         }
     };
@@ -152,39 +155,60 @@ fn said(task: Task) -> Vec<Part> {
     messages.flat_map(|message| message.parts).collect()
 }
 
-/// The contents of the parts, fetched where they are elsewhere.
-async fn here(parts: Vec<Part>, fetch: Option<&dyn Fetch>) -> Vec<Given> {
-    let mut given = Vec::with_capacity(parts.len());
-    for part in parts {
-        match Given::of(part) {
-            Ok(part) => given.push(part),
-            Err((part, url)) => given.push(fetched(part, &url, fetch).await),
-        }
-    }
-    given
+/// How files are fetched, and how much may still be for this request.
+struct Fetches<'a> {
+    fetch: Option<&'a dyn Fetch>,
+    addresses: usize,
+    bytes: usize,
 }
 
-async fn fetched(mut part: Given, url: &str, fetch: Option<&dyn Fetch>) -> Given {
-    let called = part.name.clone().unwrap_or_else(|| excerpt(url));
-    let Some(fetch) = fetch else {
-        let why = "I cannot fetch files by their address here. Send the content in the message.";
-        part.held = Held::Nothing(why.into());
-        return part;
-    };
-    let fetching = tokio::time::timeout(FETCH_TIME, fetch.fetch(url, MAX_FILE_BYTES)).await;
-    part.held = match fetching.unwrap_or_else(|_| Err("it took too long".into())) {
-        Ok(found) => {
-            part.kind = part.kind.or(Some(found.media_type).filter(|it| !it.is_empty()));
-            // The name at the end of an address tells the type as a file's name does.
-            let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
-            part.name = part.name.or_else(|| name.map(excerpt).filter(|it| !it.is_empty()));
-            Held::Bytes(found.bytes)
+impl Fetches<'_> {
+    /// The contents of the parts, fetched where they are elsewhere.
+    async fn here(&mut self, parts: Vec<Part>) -> Vec<Given> {
+        let mut given = Vec::with_capacity(parts.len());
+        for part in parts {
+            match Given::of(part) {
+                Ok(part) => given.push(part),
+                Err((part, url)) => given.push(self.fetched(part, &url).await),
+            }
         }
-        Err(why) => Held::Nothing(format!(
-            "I cannot fetch {called}: {why}. Send another address, or the content in the message."
-        )),
-    };
-    part
+        given
+    }
+
+    async fn fetched(&mut self, mut part: Given, url: &str) -> Given {
+        let Some(fetch) = self.fetch else {
+            let why =
+                "I cannot fetch files by their address here. Send the content in the message.";
+            part.held = Held::Nothing(why.into());
+            return part;
+        };
+        if self.addresses == 0 || self.bytes == 0 {
+            let most = MAX_FILE_BYTES >> 20;
+            part.held = Held::Nothing(format!(
+                "I fetch at most {MAX_ADDRESSES} addresses and {most} MiB for one request. Send \
+                 fewer, or the content in the message."
+            ));
+            return part;
+        }
+        self.addresses -= 1;
+        let called = part.name.clone().unwrap_or_else(|| excerpt(url));
+        let fetching = tokio::time::timeout(FETCH_TIME, fetch.fetch(url, self.bytes)).await;
+        part.held = match fetching.unwrap_or_else(|_| Err("it took too long".into())) {
+            Ok(found) => {
+                self.bytes = self.bytes.saturating_sub(found.bytes.len());
+                part.kind = part.kind.or(Some(found.media_type).filter(|it| !it.is_empty()));
+                // The name at the end of an address tells the type as a file's name does.
+                let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
+                part.name = part.name.or_else(|| name.map(excerpt).filter(|it| !it.is_empty()));
+                Held::Bytes(found.bytes)
+            }
+            Err(why) => Held::Nothing(format!(
+                "I cannot fetch {called}: {why}. Send another address, or the content in the \
+                 message."
+            )),
+        };
+        part
+    }
 }
 
 /// Whether the caller named the skill that draws.
@@ -256,4 +280,48 @@ fn chart(picture: &Picture) -> Artifact {
     let part = raw.with_media_type("image/svg+xml").with_filename("chart.svg");
     let id = ArtifactId::parse("chart").expect("a valid identifier");
     Artifact { name: Some(picture.title.clone()), ..Artifact::new(id, vec![part]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fetch::Fetched;
+    use super::*;
+
+    /// Has 40 bytes at every address.
+    struct Full;
+
+    #[async_trait]
+    impl Fetch for Full {
+        async fn fetch(&self, _url: &str, max_bytes: usize) -> Result<Fetched, String> {
+            let bytes = vec![b'1'; 40];
+            if bytes.len() > max_bytes {
+                return Err(format!("it is larger than {max_bytes} bytes"));
+            }
+            Ok(Fetched { bytes, ..Fetched::default() })
+        }
+    }
+
+    #[tokio::test]
+    async fn one_request_fetches_so_many_addresses_and_bytes() {
+        let cases = [
+            (1_000, "1 2 3 4 5 6 7 8 I fetch at most 8 addresses and 64 MiB"),
+            (100, "1 2 I cannot fetch x: it is larger than 20 bytes"),
+            (80, "1 2 I fetch at most 8 addresses and 64 MiB"),
+        ];
+        for (bytes, expected) in cases {
+            let mut fetches = Fetches { fetch: Some(&Full), addresses: MAX_ADDRESSES, bytes };
+            let mut shown = String::new();
+            // One after the other, as those of earlier tasks are.
+            for n in 1..=MAX_ADDRESSES + 1 {
+                let parts = vec![Part::from(Content::Url("x".into()))];
+                let held = fetches.here(parts).await.remove(0).held;
+                if let Held::Nothing(why) = held {
+                    shown.push_str(&why);
+                    break;
+                }
+                shown.push_str(&format!("{n} "));
+            }
+            assert!(shown.starts_with(expected), "{shown}");
+        }
+    }
 }

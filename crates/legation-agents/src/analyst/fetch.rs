@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use legation_net::{Http, Request};
+use legation_net::{Error, Http, Request};
+use url::Url;
 
 /// How long a fetch may take in all.
 pub(crate) const FETCH_TIME: Duration = Duration::from_secs(120);
@@ -48,9 +49,9 @@ impl PublicWeb {
 #[async_trait]
 impl Fetch for PublicWeb {
     async fn fetch(&self, url: &str, max_bytes: usize) -> Result<Fetched, String> {
-        let url = url.parse().map_err(|_| "that is no address".to_owned())?;
-        let response = self.0.send(Request::new(Method::GET, url)).await;
-        let response = response.map_err(|error| error.to_string())?;
+        let url: Url = url.parse().map_err(|_| "that is no address".to_owned())?;
+        let response = self.0.send(Request::new(Method::GET, url.clone())).await;
+        let response = response.map_err(|error| told(url, &error))?;
         if !response.status().is_success() {
             // Redirects are not followed, because they may lead to where the guard does not look.
             return Err(format!("the answer there is {}", response.status()));
@@ -60,6 +61,20 @@ impl Fetch for PublicWeb {
             response.bytes_up_to(max_bytes as u64).await.map_err(|error| error.to_string())?;
         Ok(Fetched { bytes: bytes.into(), media_type })
     }
+}
+
+/// What the stranger is told: not what names resolve to here, nor who listens, which is ours alone.
+fn told(mut url: Url, error: &Error) -> String {
+    if !matches!(error, Error::Address(_) | Error::Connect { .. }) {
+        return error.to_string();
+    }
+    // Queries and passwords are secrets of the caller; an address without a host has no password.
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    tracing::info!(%url, "the analyst cannot fetch an address: {error}");
+    "that address cannot be fetched from here".into()
 }
 
 #[cfg(test)]
@@ -72,7 +87,9 @@ mod tests {
         for url in
             ["http://127.0.0.1:1/x", "http://localhost/", "http://[::1]/", "file:///etc", "x"]
         {
-            assert!(web.fetch(url, 10).await.is_err(), "{url}");
+            let why = web.fetch(url, 10).await.unwrap_err();
+            let fixed = ["that address cannot be fetched from here", "that is no address"];
+            assert!(fixed.contains(&&*why), "{url}: {why}");
         }
     }
 }

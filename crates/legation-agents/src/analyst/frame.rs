@@ -253,7 +253,16 @@ impl Cells {
 
 /// A name without what spellings differ in.
 pub(crate) fn plain(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    plain_letters(name).collect()
+}
+
+/// Whether this is what [`plain`] makes of a name; it stops at the first letter that differs.
+pub(crate) fn is_plainly(name: &str, plain: &str) -> bool {
+    plain_letters(name).eq(plain.chars())
+}
+
+fn plain_letters(name: &str) -> impl Iterator<Item = char> + '_ {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

@@ -8,8 +8,16 @@
 /// The most bytes the text parts of one request may hold together.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// The most bytes one attached file may hold, and the most that are fetched from an address.
+/// The most bytes of words, without the data in them, that are read as an instruction. What is
+/// longer is no instruction; a note says that the rest was left out.
+pub const MAX_INSTRUCTION_BYTES: usize = 8 << 10;
+
+/// The most bytes one attached file may hold, and the most that are fetched for one request, all
+/// addresses together.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
+
+/// The most addresses that are fetched for one request, those of earlier tasks included.
+pub const MAX_ADDRESSES: usize = 8;
 
 /// The most bytes of one JSON file: its tree takes many times as much.
 pub const MAX_JSON_BYTES: usize = 8 << 20;

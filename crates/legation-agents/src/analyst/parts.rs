@@ -12,7 +12,7 @@ use super::watch::Watch;
 use super::{Input, Outcome, answer};
 
 /// A part whose content is here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Given {
     pub(crate) name: Option<String>,
     pub(crate) kind: Option<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Given {
 }
 
 /// What a part holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Held {
     Text(String),
     Encoded(Base64),

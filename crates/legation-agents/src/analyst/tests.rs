@@ -130,6 +130,17 @@ fn too_much_is_refused_in_every_form() {
     }
 }
 
+#[test]
+fn many_words_are_looked_at_up_to_a_bound() {
+    let filler = "önly for abcde' \"xy ".repeat(10_000);
+    let words = format!("trend {filler} outliers");
+    let header: Vec<String> = (0..50).map(|n| format!("column {n}")).collect();
+    let table = format!("{}\n{}0\n", header.join(","), "1,".repeat(49));
+    let shown = show(&[Input::Text(&words), csv(&table)]);
+    let expected = "1/1 t; I looked for what to do in the first 8 KiB of words.";
+    assert!(shown.ends_with(expected), "{}", &shown[shown.len().saturating_sub(200)..]);
+}
+
 /// The smallest random generator that will do; a seed makes every failure repeatable.
 struct Random(u64);
 

@@ -16,12 +16,12 @@ mod stderr;
 mod text;
 mod worker;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use legation_core::{Agent, AgentError, OnRestart, Turn};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -54,7 +54,7 @@ pub struct Exec {
 }
 
 enum Runner {
-    PerTask { places: Semaphore, speaks_protocol: AtomicBool },
+    PerTask { places: Semaphore, speaks: Mutex<Option<Speaks>> },
     Pool { workers: usize, pool: OnceLock<Arc<Pool>> },
 }
 
@@ -68,7 +68,7 @@ impl Exec {
         let runner = match settings.mode {
             Mode::PerTask { processes } => Runner::PerTask {
                 places: Semaphore::new(processes.min(Semaphore::MAX_PERMITS)),
-                speaks_protocol: AtomicBool::new(false),
+                speaks: Mutex::default(),
             },
             Mode::Pool { workers } => Runner::Pool { workers, pool: OnceLock::new() },
         };
@@ -88,20 +88,27 @@ impl Exec {
         &self,
         turn: &mut Turn,
         places: &Semaphore,
-        speaks_protocol: &AtomicBool,
+        speaks: &Mutex<Option<Speaks>>,
     ) -> Result<(), AgentError> {
         let _place = tokio::select! {
             () = turn.stopped() => return Err(AgentError::Stopped),
             place = places.acquire() => place.map_err(|_| AgentError::Stopped)?,
         };
         let mut bounds = Bounds::new(&self.house.settings);
-        let known = speaks_protocol.load(Ordering::Relaxed);
-        if !known && text::run(&self.house, turn, &mut bounds).await? == Speaks::Text {
+        let mut known = *speaks.lock();
+        if known.is_none() && text::may_command(turn.message()) {
+            known = Some(text::probe(&self.house, turn, &mut bounds).await?);
+        }
+        if known != Some(Speaks::Protocol)
+            && text::run(&self.house, turn, &mut bounds).await? == Speaks::Text
+        {
+            // A greeting that was once believed counts for more.
+            speaks.lock().get_or_insert(Speaks::Text);
             return Ok(());
         }
         let worker = Worker::start(&self.house, &Arc::new(Notify::new()));
         let worker = worker.map_err(|reason| unusable(&reason))?;
-        let outcome = self.run_on(&worker, turn, &mut bounds, speaks_protocol).await;
+        let outcome = self.run_on(&worker, turn, &mut bounds, speaks).await;
         worker.dismiss();
         if let Err(AgentError::Stopped) = outcome {
             worker.end();
@@ -116,14 +123,14 @@ impl Exec {
         worker: &Arc<Worker>,
         turn: &mut Turn,
         bounds: &mut Bounds,
-        speaks_protocol: &AtomicBool,
+        speaks: &Mutex<Option<Speaks>>,
     ) -> Result<(), AgentError> {
         tokio::select! {
             () = turn.stopped() => return Err(AgentError::Stopped),
             ready = worker.ready() => ready.map_err(|reason| unusable(&reason))?,
         }
         // It greeted before it was told anything, so it is not a caller's text that it repeats.
-        speaks_protocol.store(true, Ordering::Relaxed);
+        *speaks.lock() = Some(Speaks::Protocol);
         let mut seat = worker.begin(turn).ok_or_else(|| unusable("has just ended"))?;
         match converse(&mut seat, turn, &mut Answer::new(), bounds).await? {
             End::Done => Ok(()),
@@ -180,9 +187,7 @@ impl Agent for Exec {
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
         turn.working(None).await?;
         match &self.runner {
-            Runner::PerTask { places, speaks_protocol } => {
-                self.run_per_task(turn, places, speaks_protocol).await
-            }
+            Runner::PerTask { places, speaks } => self.run_per_task(turn, places, speaks).await,
             Runner::Pool { workers, pool } => {
                 let pool = pool.get_or_init(|| Pool::start(&self.house, *workers));
                 self.run_in_pool(turn, pool).await

@@ -3,7 +3,9 @@
 //! A program that speaks the protocol says so before it reads anything. So a program of which
 //! nothing is known gets the text, and when its first line says that it speaks the protocol, it is
 //! started once more and gets lines. It could also be a caller's text that says so, repeated by
-//! the program; therefore the second process gets nothing at all before it has greeted.
+//! the program; therefore the second process gets nothing at all before it has greeted. And a text
+//! that such a program could take for lines of the protocol is not written before it was seen what
+//! the program says to an empty input.
 
 use legation_core::{AgentError, Turn};
 use legation_model::{Content, Message, Part};
@@ -25,6 +27,45 @@ pub(super) enum Speaks {
 
 /// The longest first line that may be a greeting.
 const GREETING: usize = 1_000;
+
+/// Whether a program that speaks the protocol could take some of the message's text for a line of
+/// it. What ends a line differs from language to language, so no line is looked for.
+pub(super) fn may_command(message: &Message) -> bool {
+    input(message).contains('{')
+}
+
+/// Finds out whether the program greets when its input is empty.
+pub(super) async fn probe(
+    house: &House,
+    turn: &mut Turn,
+    bounds: &mut Bounds,
+) -> Result<Speaks, AgentError> {
+    let (process, pipes) =
+        Process::start(house, Some(turn.attempt())).map_err(|reason| super::unusable(&reason))?;
+    // At its end at once: a program that reads text would wait for ever.
+    drop(pipes.stdin);
+    let task = turn.task().id;
+    let silence = process.silence(house.settings.stop_grace);
+    house.tasks.spawn(stderr::log(pipes.stderr, Writer::Task(task), silence));
+    let mut silence = std::pin::pin!(process.silence(house.settings.stop_grace));
+    let (mut stdout, mut printed) = (pipes.stdout, Printed::default());
+    let greets = loop {
+        let read = tokio::select! {
+            biased;
+            () = turn.stopped() => return super::stop(process).await,
+            late = bounds.passed() => return Err(late),
+            read = stdout.read_buf(&mut printed.bytes) => read.unwrap_or(0),
+            () = &mut silence => 0,
+        };
+        if let Some(greets) = printed.greets(read == 0) {
+            break greets;
+        }
+    };
+    process.end();
+    process.ended().await;
+    bounds.heard(0)?;
+    Ok(if greets { Speaks::Protocol } else { Speaks::Text })
+}
 
 /// Runs the program on the message's text. The task has its answer, unless the program greeted.
 pub(super) async fn run(
@@ -120,6 +161,10 @@ async fn read(
 #[derive(Default)]
 struct Printed {
     bytes: Vec<u8>,
+    /// How many of the bytes were there at the last look.
+    seen: usize,
+    /// How many line breaks stood at their end then.
+    breaks: usize,
 }
 
 impl Printed {
@@ -138,8 +183,10 @@ impl Printed {
     /// Takes the text that is whole: without a character that was cut, and without line breaks at
     /// the end, which are no part of an answer when nothing follows.
     fn text(&mut self, is_end: bool) -> String {
-        let breaks = self.bytes.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r'));
-        let mut whole = self.bytes.len() - breaks.count();
+        let new = &self.bytes[self.seen..];
+        let breaks = new.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        self.breaks = if breaks == new.len() { self.breaks + breaks } else { breaks };
+        let mut whole = self.bytes.len() - self.breaks;
         if !is_end && let Err(error) = std::str::from_utf8(&self.bytes[..whole]) {
             // Only what may become a character waits; what is none is replaced.
             if error.error_len().is_none() {
@@ -148,6 +195,7 @@ impl Printed {
         }
         let text = String::from_utf8_lossy(&self.bytes[..whole]).into_owned();
         self.bytes.drain(..whole);
+        self.seen = self.bytes.len();
         text
     }
 }
@@ -160,11 +208,11 @@ mod tests {
     fn characters_stay_whole_and_the_last_line_break_goes() {
         let mut printed = Printed::default();
         let mut all = Vec::new();
-        for read in [&b"a\n"[..], b"b\xc3", b"\xa4\xff", b"c\r\n\n", b""] {
+        for read in [&b"a\n"[..], b"\r\n", b"b\xc3", b"\xa4\xff", b"c\r\n", b"\n", b""] {
             printed.bytes.extend(read);
             all.push(printed.text(read.is_empty()));
         }
-        assert_eq!(all, ["a", "\nb", "ä\u{fffd}", "c", ""]);
+        assert_eq!(all, ["a", "", "\n\r\nb", "ä\u{fffd}", "c", "", ""]);
     }
 
     #[test]
@@ -180,7 +228,7 @@ mod tests {
             ("{\"a\":1}\n", false, Some(false)),
         ];
         for (text, is_end, expected) in cases {
-            let printed = Printed { bytes: text.into() };
+            let printed = Printed { bytes: text.into(), ..Printed::default() };
             assert_eq!(printed.greets(is_end), expected, "{text}");
         }
     }

@@ -302,6 +302,14 @@ impl Worker {
                 return;
             }
         }
+        // The last line may lack its end. Half a line only says that the process was lost.
+        let mut heard = Heard::default();
+        if let Some(line) = lines.rest().filter(|line| protocol::read(line).is_ok()) {
+            self.hear(Found::Line(line), &mut heard);
+        }
+        for (run, batch) in heard.0 {
+            self.deliver(run, batch).await;
+        }
     }
 
     /// Finds out which run a line is of. Gives the bytes that are of none.

@@ -246,7 +246,8 @@ def _work(function: Callable[[Turn], Any], turn: Turn) -> Dict[str, Any]:
         return end.line
     except Cancelled:
         return {"type": "failure", "text": "the work was cancelled"}
-    except Exception as error:
+    except BaseException as error:
+        # Whatever it is, `SystemExit` too, the server waits for a last line.
         # What went wrong inside is for the log, not for strangers.
         traceback.print_exc()
         if isinstance(error, NameError):

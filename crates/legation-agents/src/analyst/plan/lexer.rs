@@ -37,7 +37,9 @@ pub(crate) fn lex(text: &str) -> Vec<Lexeme> {
         } else {
             let stops = |c: char| c.is_whitespace() || SIGNS.contains(&c) || "()[]{}\"".contains(c);
             let stop = rest.find(stops).unwrap_or(rest.len());
-            length = rest.find("!=").map_or(stop, |at| stop.min(at)).max(first.len_utf8());
+            // A word ends before "!=", too, of which the second sign has stopped it.
+            let is_not = rest[..stop].ends_with('!') && rest[stop..].starts_with('=');
+            length = (stop - usize::from(is_not)).max(first.len_utf8());
             let word = &rest[..length];
             let bare = word.trim_matches(|c| ENDS.contains(&c) || "()[]{}\"".contains(c));
             if !bare.is_empty() {
@@ -56,9 +58,10 @@ fn quoted(text: &str) -> Option<(&str, usize)> {
     let first = text.chars().next()?;
     let (_, close) = QUOTES.iter().find(|(open, _)| *open == first)?;
     let inner = &text[first.len_utf8()..];
-    let end = inner.find(*close)?;
     // An apostrophe that is far away closes nothing.
-    let inner = inner.get(..end).filter(|inner| !inner.is_empty() && inner.len() <= 100)?;
+    let mut near = inner.char_indices().take_while(|(at, _)| *at <= 100);
+    let (end, _) = near.find(|(_, letter)| letter == close)?;
+    let inner = inner.get(..end).filter(|inner| !inner.is_empty())?;
     Some((inner, first.len_utf8() + end + close.len_utf8()))
 }
 
@@ -81,6 +84,7 @@ mod tests {
             ("sales>=1,200 and x!=3", "sales|>=|1,200|and|x|!=|3"),
             ("from 2024-01-01 (incl.) on", "from|2024-01-01.|incl.|on"),
             ("don't , stop 'now", "don't,|stop|'now"),
+            ("a!b!=3! =4 `é`", "a!b|!=|3.|=|4|é"),
             ("", ""),
         ];
         for (text, expected) in cases {

@@ -17,6 +17,22 @@ pub(crate) struct Mention<'f> {
     pub(crate) end: usize,
 }
 
+/// A column that has a name, and what is looked for of it.
+struct Named<'f> {
+    column: &'f Column,
+    name: &'f str,
+    plain: String,
+    words: Vec<String>,
+}
+
+impl<'f> Named<'f> {
+    fn of(column: &'f Column) -> Option<Self> {
+        let name = column.name.as_deref()?;
+        let words = name.split(|letter: char| !letter.is_alphanumeric()).map(singular).collect();
+        Some(Self { column, name, plain: singular(name), words })
+    }
+}
+
 /// The most words a name has that we look for.
 const MOST_WORDS: usize = 6;
 
@@ -34,14 +50,9 @@ const AS_A_WHOLE: [&str; 7] = ["data", "dataset", "table", "file", "figures", "n
 
 /// Every mention in order; of two that overlap the longer one.
 pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Mention<'f>> {
-    let columns: Vec<(&Column, &str, String)> = frames
-        .iter()
-        .flat_map(|frame| &frame.columns)
-        .filter_map(|column| {
-            Some((column, column.name.as_deref()?, singular(column.name.as_deref()?)))
-        })
-        .filter(|(_, _, plain)| !plain.is_empty())
-        .collect();
+    let columns = frames.iter().flat_map(|frame| &frame.columns);
+    let columns: Vec<Named<'f>> =
+        columns.filter_map(Named::of).filter(|it| !it.plain.is_empty()).collect();
     let mut found: Vec<Mention<'f>> = Vec::new();
     let mut start = 0;
     while start < lexemes.len() {
@@ -55,11 +66,11 @@ pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Menti
                 return None;
             }
             let said = singular(&joined(&lexemes[start..end])?);
-            let (column, name, _) = columns.iter().find(|(_, _, plain)| *plain == said)?;
+            let Named { column, name, .. } = columns.iter().find(|it| it.plain == said)?;
             Some(Mention { column, name, start, end })
         });
         let mention = mention.or_else(|| {
-            let (column, name) = by_a_word(&lexemes[start], frames)?;
+            let Named { column, name, .. } = by_a_word(&lexemes[start], &columns)?;
             Some(Mention { column, name, start, end: start + 1 })
         });
         let Some(mention) = mention else {
@@ -76,19 +87,14 @@ pub(crate) fn mentions<'f>(lexemes: &[Lexeme], frames: &'f [Frame]) -> Vec<Menti
 }
 
 /// The only column that has this word in its name, such as `Net Price` for "price".
-fn by_a_word<'f>(lexeme: &Lexeme, frames: &'f [Frame]) -> Option<(&'f Column, &'f str)> {
+fn by_a_word<'c, 'f>(lexeme: &Lexeme, columns: &'c [Named<'f>]) -> Option<&'c Named<'f>> {
     const LEAST: usize = 4;
     let said = singular(&lexeme.plain);
     let is_plain = said.len() < LEAST || AS_A_WHOLE.contains(&&*said);
     if is_plain || names_only_operations(&lexeme.text) {
         return None;
     }
-    let columns = frames.iter().flat_map(|frame| &frame.columns);
-    let mut found = columns.filter_map(|column| {
-        let name = column.name.as_deref()?;
-        let mut words = name.split(|letter: char| !letter.is_alphanumeric());
-        words.any(|word| singular(word) == said).then_some((column, name))
-    });
+    let mut found = columns.iter().filter(|column| column.words.contains(&said));
     found.next().filter(|_| found.next().is_none())
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Test;
 use super::lexer::Lexeme;
 use super::mentions::{Mention, joined};
-use crate::analyst::frame::{Column, Frame, is_date, plain};
+use crate::analyst::frame::{Column, Frame, is_date, is_plainly};
 use crate::analyst::request::names_only_operations;
 
 /// What a comparison sets of a test.
@@ -129,7 +129,7 @@ fn known_value(lexemes: &[Lexeme], at: usize, column: &Column) -> Option<(Value,
     let longest = lexemes.len().min(at + MOST_WORDS);
     (at + 1..=longest).rev().find_map(|end| {
         let said = joined(&lexemes[at..end])?;
-        let known = words.names().iter().find(|name| plain(name) == said)?;
+        let known = words.names().iter().find(|name| is_plainly(name, &said))?;
         Some(((&**known).into(), end))
     })
 }

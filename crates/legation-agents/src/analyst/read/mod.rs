@@ -22,6 +22,7 @@ pub(crate) use table::read_table;
 
 use super::Input;
 use super::bad_data::BadData;
+use super::limits::MAX_INSTRUCTION_BYTES;
 use super::series::Reading;
 use super::watch::Watch;
 
@@ -56,8 +57,15 @@ pub(crate) fn read(inputs: &[Input<'_>], watch: &Watch) -> Result<Material, BadD
         }
     }
     let attached = reading.has_data();
-    let (found, instruction) = text::read_text(&texts.join("\n"), attached)?;
+    let (found, mut instruction) = text::read_text(&texts.join("\n"), attached)?;
     reading.absorb(found);
+    if instruction.len() > MAX_INSTRUCTION_BYTES {
+        let fits = |at: &usize| instruction.is_char_boundary(*at);
+        let end = (0..=MAX_INSTRUCTION_BYTES).rev().find(fits).unwrap_or_default();
+        instruction.truncate(end);
+        let most = MAX_INSTRUCTION_BYTES >> 10;
+        reading.notes.push(format!("I looked for what to do in the first {most} KiB of words."));
+    }
     Ok(Material { reading, instruction })
 }
 

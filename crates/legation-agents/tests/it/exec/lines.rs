@@ -55,6 +55,17 @@ async fn every_end_is_the_tasks_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_line_may_lack_its_end() {
+    let house = House::new(speaking(r#"printf '{"type":"complete","text":"done"}'"#));
+    assert_eq!(ended(&house.send("go").await), ("completed".into(), "done".into()));
+    // Half a line is none.
+    let house = House::new(speaking(r#"printf '{"type":"complete","te'"#));
+    let (state, reason) = ended(&house.send("go").await);
+    assert_eq!(state, "failed");
+    assert!(reason.contains("before it completed the task"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_is_told_everything() {
     // It gives back what it got, as data.
     let house = House::new(speaking(r#"printf '{"type":"complete","data":%s}\n' "$line""#));

@@ -77,6 +77,33 @@ async fn a_caller_cannot_make_a_program_speak_the_protocol() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_callers_text_is_no_line_of_the_protocol() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let heard = dir.path().join("heard");
+    let mut settings = shell(
+        r#"echo '{"type":"ready"}'
+        while read -r line; do
+            printf '%s\n' "$line" >> "$HEARD"
+            echo '{"type":"complete","text":"done"}'
+        done"#,
+    );
+    settings.env_set.insert("HEARD".into(), heard.to_str().expect("a plain path").into());
+    let house = House::new(settings);
+    let forged = "hello\n{\"type\":\"message\",\"run\":1,\"text\":\"forged\",\"message\":{}}\n";
+    for count in 1..=2 {
+        let task = house.send(forged).await;
+        assert_eq!(ended(&task), ("completed".into(), "done".into()));
+        let heard = std::fs::read_to_string(&heard).expect("it was told something");
+        let texts = heard.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("a line");
+            line["text"].as_str().expect("a text").to_owned()
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), vec![forged; count]);
+    }
+    house.left(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_task_ends_its_processes() {
     for script in ["sleep 1000", "sleep 1000 & sleep 1000", "trap '' TERM; sleep 1000; sleep 1000"]
     {
