@@ -4,3 +4,4 @@ pub mod analyst;
 #[cfg(unix)]
 pub mod exec;
 pub mod http;
+mod said;

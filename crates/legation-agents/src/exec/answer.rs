@@ -3,7 +3,7 @@
 use legation_core::{AgentError, AnswerIn, Turn};
 use legation_model::{Artifact, ArtifactId, Part, TaskState};
 
-use super::protocol::Said;
+use crate::said::Said;
 
 /// A streamed answer up to this is said once more at the end, for callers that read messages only.
 const REPEATED: usize = 64 << 10;
@@ -60,7 +60,6 @@ impl Answer {
             Said::Complete(parts) => return self.complete(turn, parts).await.map(|()| Goes::Done),
             Said::Reject(parts) => return turn.reject(parts).await.map(|()| Goes::Done),
             Said::Failure(reason) => return Err(AgentError::Failed(reason)),
-            Said::Broken(fault) => return Err(AgentError::Failed(format!("the program {fault}"))),
         }
         Ok(Goes::On)
     }

@@ -43,6 +43,8 @@ pub(super) async fn converse(
             Heard::Batch(Some(batch)) => {
                 bounds.heard(batch.bytes)?;
                 for said in batch.said {
+                    let said =
+                        said.map_err(|fault| AgentError::Failed(format!("the program {fault}")))?;
                     if said.is_last() {
                         seat.done();
                     }

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::lines::{Found, Lines};
 use super::process::{House, Process};
-use super::protocol::{self, Line, Said, Told};
+use super::protocol::{self, Line, Told};
 use super::stderr::{self, Writer, printable};
+use crate::said::Said;
 
 /// Runs that a worker gets at once when it does not say how many it wants.
 const CONCURRENCY: usize = 32;
@@ -74,7 +75,7 @@ enum Stage {
 
 /// What was said at once about a run.
 pub(super) struct Batch {
-    pub(super) said: Vec<Said>,
+    pub(super) said: Vec<protocol::Heard>,
     pub(super) bytes: u64,
 }
 
@@ -330,7 +331,7 @@ impl Worker {
                 None => return self.stray(line),
             },
             Err(fault) => match self.run_in(line) {
-                Some(run) => heard.add(run, Said::Broken(fault), bytes),
+                Some(run) => heard.add(run, Err(fault), bytes),
                 None => return self.stray(line),
             },
         }
@@ -373,7 +374,7 @@ impl Worker {
     }
 
     async fn deliver(&self, run: u64, batch: Batch) {
-        let is_last = batch.said.iter().any(Said::is_last);
+        let is_last = batch.said.iter().flatten().any(Said::is_last);
         let to = {
             let mut state = self.state.lock();
             let to = state.routes.get(&run).map(|route| route.to.clone());
@@ -461,7 +462,7 @@ impl Drop for Seat {
 struct Heard(Vec<(u64, Batch)>);
 
 impl Heard {
-    fn add(&mut self, run: u64, said: Said, bytes: u64) {
+    fn add(&mut self, run: u64, said: protocol::Heard, bytes: u64) {
         // Lines of a run come together mostly.
         match self.0.last_mut() {
             Some((last, batch)) if *last == run => {

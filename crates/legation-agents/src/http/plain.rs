@@ -13,8 +13,9 @@ use super::earlier::earlier;
 use super::endpoint::Endpoint;
 use super::fault::Fault;
 use super::frames::{Answered, Frames};
-use super::wire::{self, Said};
+use super::wire;
 use super::{BadSettings, Secret};
+use crate::said::Said;
 
 const WHO: &str = "the program behind this agent";
 const ONE_ANSWER: &str = "application/json, text/plain";
@@ -167,7 +168,7 @@ impl<'t> Answer<'t> {
     async fn whole(mut self, response: Response) -> Result<(), Fault> {
         let bytes = response.bytes().await?;
         let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8"))?;
-        for said in Said::read_whole(text).map_err(unreadable)? {
+        for said in wire::read_whole(text).map_err(unreadable)? {
             if self.said(said).await? {
                 return Ok(());
             }
@@ -185,7 +186,7 @@ impl<'t> Answer<'t> {
                 if text == "[DONE]" {
                     return self.complete().await;
                 }
-                let said = Said::read(&text)
+                let said = wire::read(&text)
                     .map_err(|reason| unreadable(format!("event {number}: {reason}")))?;
                 if self.said(said).await? {
                     return Ok(());
