@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use legation::model::Message;
 use legation::{Agent, AgentError, Exposed, OnRestart, Profile, Turn, async_trait};
-use legation_agents::analyst::{DataAnalyst, PublicWeb};
+use legation_agents::analyst::FetchingAnalyst;
 use legation_agents::http::{self, openai};
 
 use crate::config::{self, ResolvedAgent, Runtime};
@@ -18,7 +18,7 @@ use crate::config::{self, ResolvedAgent, Runtime};
 pub(crate) fn build(resolved: &ResolvedAgent) -> anyhow::Result<Exposed> {
     let ResolvedAgent { profile, runtime, on_restart } = resolved;
     let built: Arc<dyn Agent> = match runtime {
-        Runtime::Analyst(_) => Arc::new(DataAnalyst.fetching(Arc::new(PublicWeb::new()?))),
+        Runtime::Analyst(_) => Arc::new(FetchingAnalyst::new()?),
         Runtime::Exec(given) => program(given, *on_restart).with_context(|| of(profile))?,
         Runtime::Http(given) => endpoint(given, *on_restart).with_context(|| of(profile))?,
         Runtime::OpenAi(given) => model(given).with_context(|| of(profile))?,

@@ -1,7 +1,6 @@
 //! The analyst as an agent: message parts in, an answer for people and programs out.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use legation_core::{Agent, AgentError, OnRestart, Profile, Turn};
@@ -9,21 +8,38 @@ use legation_model::{
     AgentSkill, Artifact, ArtifactId, Base64, Content, Json, Message, Part, Role, Task, TaskId,
     TaskState,
 };
+use legation_net::Http;
 
 use super::bad_data::excerpt;
-use super::fetch::{FETCH_TIME, Fetch};
+use super::fetch::{FETCH_TIME, fetch};
 use super::limits::{MAX_ADDRESSES, MAX_FILE_BYTES};
 use super::parts::{Brief, Considered, Given, Held, consider};
 use super::{Outcome, Picture, Report, Watch, wanted};
 
 /// The built-in Data Analyst: describes and compares numbers, looks ahead and draws charts. It needs
-/// no model. This one fetches nothing; see [`DataAnalyst::fetching`].
+/// no model. This one fetches nothing; see [`FetchingAnalyst`].
 #[derive(Clone, Copy, Debug)]
 pub struct DataAnalyst;
 
 /// The Data Analyst that takes files by their address, too.
+#[derive(Clone, Debug)]
 pub struct FetchingAnalyst {
-    fetch: Arc<dyn Fetch>,
+    http: Http,
+}
+
+impl FetchingAnalyst {
+    /// The analyst that fetches from the public internet only.
+    ///
+    /// # Errors
+    /// When the TLS trust roots of the system cannot be loaded.
+    pub fn new() -> Result<Self, legation_net::Error> {
+        Http::guarded().map(Self::by)
+    }
+
+    /// The analyst that fetches through this client, which decides what strangers may have fetched.
+    pub fn by(http: Http) -> Self {
+        Self { http }
+    }
 }
 
 /// How many earlier tasks are looked at for data: a follow-up to a follow-up refers to it only.
@@ -46,11 +62,6 @@ impl DataAnalyst {
         profile.input_modes = INPUT.map(Into::into).into();
         profile.output_modes = OUTPUT.map(Into::into).into();
         profile
-    }
-
-    /// The analyst that takes files by their address, too, through this.
-    pub fn fetching(self, fetch: Arc<dyn Fetch>) -> FetchingAnalyst {
-        FetchingAnalyst { fetch }
     }
 }
 
@@ -100,7 +111,7 @@ impl Agent for DataAnalyst {
 #[async_trait]
 impl Agent for FetchingAnalyst {
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
-        work(turn, Some(&*self.fetch)).await
+        work(turn, Some(&self.http)).await
     }
 
     /// As for [`DataAnalyst`].
@@ -109,10 +120,10 @@ impl Agent for FetchingAnalyst {
     }
 }
 
-async fn work(turn: &mut Turn, fetch: Option<&dyn Fetch>) -> Result<(), AgentError> {
+async fn work(turn: &mut Turn, http: Option<&Http>) -> Result<(), AgentError> {
     turn.working(None).await?;
     let mut earlier = Earlier::new(&turn.task());
-    let mut fetches = Fetches { fetch, addresses: MAX_ADDRESSES, bytes: MAX_FILE_BYTES };
+    let mut fetches = Fetches { http, addresses: MAX_ADDRESSES, bytes: MAX_FILE_BYTES };
     // An answer to a question of ours makes sense only with what was said before it.
     let mut said = fetches.here(said(turn.task())).await;
     let mut data_of = Vec::new();
@@ -157,7 +168,7 @@ fn said(task: Task) -> Vec<Part> {
 
 /// How files are fetched, and how much may still be for this request.
 struct Fetches<'a> {
-    fetch: Option<&'a dyn Fetch>,
+    http: Option<&'a Http>,
     addresses: usize,
     bytes: usize,
 }
@@ -176,7 +187,7 @@ impl Fetches<'_> {
     }
 
     async fn fetched(&mut self, mut part: Given, url: &str) -> Given {
-        let Some(fetch) = self.fetch else {
+        let Some(http) = self.http else {
             let why =
                 "I cannot fetch files by their address here. Send the content in the message.";
             part.held = Held::Nothing(why.into());
@@ -192,7 +203,7 @@ impl Fetches<'_> {
         }
         self.addresses -= 1;
         let called = part.name.clone().unwrap_or_else(|| excerpt(url));
-        let fetching = tokio::time::timeout(FETCH_TIME, fetch.fetch(url, self.bytes)).await;
+        let fetching = tokio::time::timeout(FETCH_TIME, fetch(http, url, self.bytes)).await;
         part.held = match fetching.unwrap_or_else(|_| Err("it took too long".into())) {
             Ok(found) => {
                 self.bytes = self.bytes.saturating_sub(found.bytes.len());
@@ -284,36 +295,27 @@ fn chart(picture: &Picture) -> Artifact {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fetch::Fetched;
     use super::*;
-
-    /// Has 40 bytes at every address.
-    struct Full;
-
-    #[async_trait]
-    impl Fetch for Full {
-        async fn fetch(&self, _url: &str, max_bytes: usize) -> Result<Fetched, String> {
-            let bytes = vec![b'1'; 40];
-            if bytes.len() > max_bytes {
-                return Err(format!("it is larger than {max_bytes} bytes"));
-            }
-            Ok(Fetched { bytes, ..Fetched::default() })
-        }
-    }
 
     #[tokio::test]
     async fn one_request_fetches_so_many_addresses_and_bytes() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let forty = axum::Router::new().fallback(|| async { "1".repeat(40) });
+        tokio::spawn(async move { axum::serve(listener, forty).await });
+        // On this machine nothing but this server is called.
+        let http = Http::new().expect("trust roots");
         let cases = [
             (1_000, "1 2 3 4 5 6 7 8 I fetch at most 8 addresses and 64 MiB"),
-            (100, "1 2 I cannot fetch x: it is larger than 20 bytes"),
+            (100, "1 2 I cannot fetch x: the answer is larger than 20 bytes"),
             (80, "1 2 I fetch at most 8 addresses and 64 MiB"),
         ];
         for (bytes, expected) in cases {
-            let mut fetches = Fetches { fetch: Some(&Full), addresses: MAX_ADDRESSES, bytes };
+            let mut fetches = Fetches { http: Some(&http), addresses: MAX_ADDRESSES, bytes };
             let mut shown = String::new();
             // One after the other, as those of earlier tasks are.
             for n in 1..=MAX_ADDRESSES + 1 {
-                let parts = vec![Part::from(Content::Url("x".into()))];
+                let parts = vec![Part::from(Content::Url(url.clone())).with_filename("x")];
                 let held = fetches.here(parts).await.remove(0).held;
                 if let Held::Nothing(why) = held {
                     shown.push_str(&why);

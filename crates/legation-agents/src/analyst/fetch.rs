@@ -1,9 +1,7 @@
-//! Files by their address. The analyst opens no connection itself: whoever runs it says how an
-//! address is fetched and which addresses are, because only they know what their network may reach.
+//! Files by their address, which comes from a stranger.
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use http::Method;
 use legation_net::{Error, Http, Request};
 use url::Url;
@@ -11,56 +9,28 @@ use url::Url;
 /// How long a fetch may take in all.
 pub(crate) const FETCH_TIME: Duration = Duration::from_secs(120);
 
-/// Fetches files for the analyst.
-#[async_trait]
-pub trait Fetch: Send + Sync + 'static {
-    /// Fetches what is at an address, which comes from a stranger. Private addresses must be
-    /// refused here, and so must redirects to them.
-    ///
-    /// # Errors
-    /// In words for that stranger, such as "connection refused", when nothing usable is there or
-    /// when it is larger than `max_bytes`.
-    async fn fetch(&self, url: &str, max_bytes: usize) -> Result<Fetched, String>;
-}
-
 /// What was found at an address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fetched {
-    /// The contents.
-    pub bytes: Vec<u8>,
+pub(super) struct Fetched {
+    pub(super) bytes: Vec<u8>,
     /// What the other side calls its type; empty when it says nothing.
-    pub media_type: String,
+    pub(super) media_type: String,
 }
 
-/// Fetches from the public internet, through the guard of `legation-net`.
-#[derive(Debug)]
-pub struct PublicWeb(Http);
-
-impl PublicWeb {
-    /// Makes one with its own connections.
-    ///
-    /// # Errors
-    /// When the TLS trust roots of the system cannot be loaded.
-    pub fn new() -> Result<Self, legation_net::Error> {
-        Http::guarded().map(Self)
+/// Fetches what is at an address.
+///
+/// # Errors
+/// In words for the stranger, when nothing usable is there or when it is larger than `max_bytes`.
+pub(super) async fn fetch(http: &Http, url: &str, max_bytes: usize) -> Result<Fetched, String> {
+    let url: Url = url.parse().map_err(|_| "that is no address".to_owned())?;
+    let response = http.send(Request::new(Method::GET, url.clone())).await;
+    let response = response.map_err(|error| told(url, &error))?;
+    if !response.status().is_success() {
+        // Redirects are not followed, because they may lead to where the guard does not look.
+        return Err(format!("the answer there is {}", response.status()));
     }
-}
-
-#[async_trait]
-impl Fetch for PublicWeb {
-    async fn fetch(&self, url: &str, max_bytes: usize) -> Result<Fetched, String> {
-        let url: Url = url.parse().map_err(|_| "that is no address".to_owned())?;
-        let response = self.0.send(Request::new(Method::GET, url.clone())).await;
-        let response = response.map_err(|error| told(url, &error))?;
-        if !response.status().is_success() {
-            // Redirects are not followed, because they may lead to where the guard does not look.
-            return Err(format!("the answer there is {}", response.status()));
-        }
-        let media_type = response.media_type();
-        let bytes =
-            response.bytes_up_to(max_bytes as u64).await.map_err(|error| error.to_string())?;
-        Ok(Fetched { bytes: bytes.into(), media_type })
-    }
+    let media_type = response.media_type();
+    let bytes = response.bytes_up_to(max_bytes as u64).await.map_err(|error| error.to_string())?;
+    Ok(Fetched { bytes: bytes.into(), media_type })
 }
 
 /// What the stranger is told: not what names resolve to here, nor who listens, which is ours alone.
@@ -83,11 +53,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_on_this_machine_is_not_fetched() {
-        let web = PublicWeb::new().expect("trust roots");
+        let http = Http::guarded().expect("trust roots");
         for url in
             ["http://127.0.0.1:1/x", "http://localhost/", "http://[::1]/", "file:///etc", "x"]
         {
-            let why = web.fetch(url, 10).await.unwrap_err();
+            let why = fetch(&http, url, 10).await.err().expect("a refusal");
             let fixed = ["that address cannot be fetched from here", "that is no address"];
             assert!(fixed.contains(&&*why), "{url}: {why}");
         }

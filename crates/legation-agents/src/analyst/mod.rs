@@ -35,7 +35,6 @@ mod watch;
 pub use agent::{DataAnalyst, FetchingAnalyst};
 pub use bad_data::{BadData, Place};
 pub use draw::Picture;
-pub use fetch::{Fetch, Fetched, PublicWeb};
 pub use report::{Report, SeriesReport};
 
 use answer::{Stop, carry_out};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderName};
 use ::http::{HeaderMap, Method};
 use bytes::Bytes;
+use legation_core::AgentError;
 use legation_net::{Error, Limits, Request, Response};
 use url::Url;
 
@@ -82,9 +83,15 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// How long one question and its answer may take in all.
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
+    /// Does a message's work within the time that it may take in all.
+    pub(super) async fn within_its_time(
+        &self,
+        who: &str,
+        work: impl Future<Output = Result<(), Fault>>,
+    ) -> Result<(), AgentError> {
+        let done = tokio::time::timeout(self.timeout, work).await;
+        let done = done.unwrap_or(Err(Fault::Slow(self.timeout)));
+        done.map_err(|fault| fault.into_error(who, &self.place()))
     }
 
     /// Where it is, as the log may have it: paths and queries hold keys at times.

@@ -235,10 +235,7 @@ impl OpenAi {
 impl Agent for OpenAi {
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
         turn.working(None).await?;
-        let timeout = self.endpoint.timeout();
-        let done = tokio::time::timeout(timeout, self.work(turn)).await;
-        let done = done.unwrap_or(Err(Fault::Slow(timeout)));
-        done.map_err(|fault| fault.into_error(WHO, &self.endpoint.place()))
+        self.endpoint.within_its_time(WHO, self.work(turn)).await
     }
 
     /// A model can be asked again: nothing but its price is lost.

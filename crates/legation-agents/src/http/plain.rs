@@ -95,10 +95,7 @@ impl Http {
 impl Agent for Http {
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
         turn.working(None).await?;
-        let timeout = self.endpoint.timeout();
-        let done = tokio::time::timeout(timeout, self.work(turn)).await;
-        let done = done.unwrap_or(Err(Fault::Slow(timeout)));
-        done.map_err(|fault| fault.into_error(WHO, &self.endpoint.place()))
+        self.endpoint.within_its_time(WHO, self.work(turn)).await
     }
 
     fn on_restart(&self) -> OnRestart {

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use legation_agents::analyst::{DataAnalyst, Fetch, Fetched};
+use axum::Router;
+use axum::routing::get;
+use legation_agents::analyst::{DataAnalyst, FetchingAnalyst};
 use legation_core::{Agent, Call, Caller, Reply, Service};
 use legation_model::{Base64, Content, Request, SendMessageRequest, Task};
+use legation_net::Http;
 use legation_store::sqlite::{Options, SqliteStore};
 use serde_json::{Value, json};
 
@@ -114,32 +117,25 @@ async fn a_follow_up_uses_the_data_of_the_tasks_it_refers_to() {
     assert!(said(&without).contains("What shall I analyze?"), "{}", said(&without));
 }
 
-struct Shelf;
-
-#[async_trait::async_trait]
-impl Fetch for Shelf {
-    async fn fetch(&self, url: &str, _max_bytes: usize) -> Result<Fetched, String> {
-        match url {
-            "https://example.com/shops.csv?v=2" => {
-                Ok(Fetched { bytes: SHOPS.to_vec(), media_type: "application/octet-stream".into() })
-            }
-            _ => Err("that address is private".into()),
-        }
-    }
-}
-
 #[tokio::test]
 async fn files_are_fetched_by_whoever_may() {
-    let desk = Desk::new(DataAnalyst.fetching(Arc::new(Shelf)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/shops.csv?v=2", listener.local_addr().expect("an address"));
+    let shelf = Router::new().route("/shops.csv", get(|| async { SHOPS }));
+    tokio::spawn(async move { axum::serve(listener, shelf).await });
     let at = |url: &str| json!([{"text": "total costs"}, {"url": url}]);
-    let task = desk.send(at("https://example.com/shops.csv?v=2"), json!({})).await;
+    let desk = Desk::new(FetchingAnalyst::by(Http::new().expect("trust roots")));
+    let task = desk.send(at(&url), json!({})).await;
     assert!(said(&task).contains("sum 16"), "{}", said(&task));
-    let task = desk.send(at("http://169.254.169.254/"), json!({})).await;
+    let task = desk.send(at(&url.replace("shops", "none")), json!({})).await;
+    assert!(said(&task).contains("the answer there is 404"), "{}", said(&task));
+    let guarded = Desk::new(FetchingAnalyst::new().expect("trust roots"));
+    let task = guarded.send(at("http://169.254.169.254/"), json!({})).await;
     let refusal = "TASK_STATE_INPUT_REQUIRED: I cannot fetch http://169.254.169.254/: that address \
-                   is private. Send another address, or the content in the message.";
+                   cannot be fetched from here. Send another address, or the content in the message.";
     assert_eq!(said(&task), refusal);
     let alone = Desk::new(DataAnalyst);
-    let task = alone.send(at("https://example.com/shops.csv?v=2"), json!({})).await;
+    let task = alone.send(at(&url), json!({})).await;
     assert!(said(&task).contains("I cannot fetch files by their address here"));
 }
 
