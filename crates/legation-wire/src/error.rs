@@ -75,11 +75,31 @@ pub struct Row {
 }
 
 impl Row {
-    /// The gRPC status.
+    /// The gRPC status whose name the REST binding says.
     pub const fn grpc(&self, profile: ErrorProfile) -> Grpc {
         match (profile, self.earlier) {
             (ErrorProfile::V1_0_0, Some((grpc, _))) => grpc,
             (ErrorProfile::V1_0_0, None) | (ErrorProfile::V1_0_1, _) => self.grpc,
+        }
+    }
+
+    /// The gRPC status of the gRPC binding in a version. No text of 0.3 has any: there they are the
+    /// ones that its clients were made against.
+    pub const fn grpc_in(&self, version: Version, profile: ErrorProfile) -> Grpc {
+        match (version, self.kind) {
+            // What is not found there is a path of the REST binding.
+            (_, E::MethodNotFound) => Unimplemented,
+            (
+                Version::V0_3 | Version::V0_2 | Version::V0_1,
+                E::TaskNotCancelable
+                | E::PushNotificationNotSupported
+                | E::UnsupportedOperation
+                | E::ContentTypeNotSupported
+                | E::ExtendedAgentCardNotConfigured
+                | E::ExtensionSupportRequired
+                | E::VersionNotSupported,
+            ) => Unimplemented,
+            _ => self.grpc(profile),
         }
     }
 

@@ -38,6 +38,32 @@ pub fn write_rest(error: &A2aError, version: Version, profile: ErrorProfile) -> 
     }
 }
 
+/// What a gRPC call ends with when it fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcStatus {
+    /// The value of `grpc-status`.
+    pub code: u8,
+    /// The value of `grpc-message`, not yet percent-encoded.
+    pub message: String,
+    /// The value of `grpc-status-details-bin`, not yet base64: a `google.rpc.Status`.
+    pub details: Vec<u8>,
+}
+
+/// Writes an error as the end of a gRPC call in a version.
+///
+/// Clients of 0.3 know an error by the name of its class at the beginning of the text.
+pub fn write_grpc(error: &A2aError, version: Version, profile: ErrorProfile) -> GrpcStatus {
+    let row = row_of(error.kind);
+    let code = row.grpc_in(version, profile).number();
+    let message = match version {
+        Version::V1_0 => error.message.clone(),
+        Version::V0_3 | Version::V0_2 | Version::V0_1 => {
+            format!("{}: {}", row.class, error.message)
+        }
+    };
+    GrpcStatus { code, message, details: Vec::new() }
+}
+
 /// Reads the `error` member of a JSON-RPC response.
 ///
 /// Whatever it is, it becomes an error: a code that is not known is an internal one.

@@ -9,6 +9,7 @@ pub mod card;
 pub mod codec;
 pub mod error;
 pub mod fault;
+pub mod grpc;
 pub mod json;
 pub mod jsonrpc;
 pub mod loss;

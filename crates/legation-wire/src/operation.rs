@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use legation_model::A2aError;
 
+use crate::grpc::Package;
 use crate::percent;
 use crate::version::Version;
 
@@ -39,8 +40,10 @@ pub enum Verb {
 pub struct Row {
     /// The operation.
     pub operation: Operation,
-    /// The JSON-RPC method, which in 1.0 is the gRPC method as well; empty where there is none.
+    /// The JSON-RPC method; empty where there is none.
     pub method: &'static str,
+    /// The gRPC method; empty where there is none.
+    pub grpc: &'static str,
     /// The HTTP methods of the REST binding.
     pub verbs: &'static [Verb],
     /// The path of the REST binding, relative to the interface's URL; empty where there is none.
@@ -52,11 +55,12 @@ pub struct Row {
 const fn row(
     operation: Operation,
     method: &'static str,
+    grpc: &'static str,
     verbs: &'static [Verb],
     path: &'static str,
 ) -> Row {
     let streams = matches!(operation, SendStreamingMessage | SubscribeToTask);
-    Row { operation, method, verbs, path, streams }
+    Row { operation, method, grpc, verbs, path, streams }
 }
 
 use Operation::*;
@@ -66,49 +70,49 @@ use Verb::{Delete, Get, Post};
 /// schema says GET.
 #[rustfmt::skip]
 pub const TABLE: [Row; 11] = [
-    row(SendMessage,                      "SendMessage",                      &[Post],      "/message:send"),
-    row(SendStreamingMessage,             "SendStreamingMessage",             &[Post],      "/message:stream"),
-    row(GetTask,                          "GetTask",                          &[Get],       "/tasks/{id}"),
-    row(ListTasks,                        "ListTasks",                        &[Get],       "/tasks"),
-    row(CancelTask,                       "CancelTask",                       &[Post],      "/tasks/{id}:cancel"),
-    row(SubscribeToTask,                  "SubscribeToTask",                  &[Post, Get], "/tasks/{id}:subscribe"),
-    row(CreateTaskPushNotificationConfig, "CreateTaskPushNotificationConfig", &[Post],      "/tasks/{taskId}/pushNotificationConfigs"),
-    row(GetTaskPushNotificationConfig,    "GetTaskPushNotificationConfig",    &[Get],       "/tasks/{taskId}/pushNotificationConfigs/{id}"),
-    row(ListTaskPushNotificationConfigs,  "ListTaskPushNotificationConfigs",  &[Get],       "/tasks/{taskId}/pushNotificationConfigs"),
-    row(DeleteTaskPushNotificationConfig, "DeleteTaskPushNotificationConfig", &[Delete],    "/tasks/{taskId}/pushNotificationConfigs/{id}"),
-    row(GetExtendedAgentCard,             "GetExtendedAgentCard",             &[Get],       "/extendedAgentCard"),
+    row(SendMessage,                      "SendMessage",                      "SendMessage",                      &[Post],      "/message:send"),
+    row(SendStreamingMessage,             "SendStreamingMessage",             "SendStreamingMessage",             &[Post],      "/message:stream"),
+    row(GetTask,                          "GetTask",                          "GetTask",                          &[Get],       "/tasks/{id}"),
+    row(ListTasks,                        "ListTasks",                        "ListTasks",                        &[Get],       "/tasks"),
+    row(CancelTask,                       "CancelTask",                       "CancelTask",                       &[Post],      "/tasks/{id}:cancel"),
+    row(SubscribeToTask,                  "SubscribeToTask",                  "SubscribeToTask",                  &[Post, Get], "/tasks/{id}:subscribe"),
+    row(CreateTaskPushNotificationConfig, "CreateTaskPushNotificationConfig", "CreateTaskPushNotificationConfig", &[Post],      "/tasks/{taskId}/pushNotificationConfigs"),
+    row(GetTaskPushNotificationConfig,    "GetTaskPushNotificationConfig",    "GetTaskPushNotificationConfig",    &[Get],       "/tasks/{taskId}/pushNotificationConfigs/{id}"),
+    row(ListTaskPushNotificationConfigs,  "ListTaskPushNotificationConfigs",  "ListTaskPushNotificationConfigs",  &[Get],       "/tasks/{taskId}/pushNotificationConfigs"),
+    row(DeleteTaskPushNotificationConfig, "DeleteTaskPushNotificationConfig", "DeleteTaskPushNotificationConfig", &[Delete],    "/tasks/{taskId}/pushNotificationConfigs/{id}"),
+    row(GetExtendedAgentCard,             "GetExtendedAgentCard",             "GetExtendedAgentCard",             &[Get],       "/extendedAgentCard"),
 ];
 
 /// The operations in 0.3 and 0.2. A list of tasks has a path in its text, and nothing else says what
-/// it is. Two names of the extended card: the text of 0.3 has one, its
-/// schema the other; and 0.2 asked for it by a path beside the card's own.
+/// it is. Two names of the extended card: the text of 0.3 has one, its schema the other; and 0.2
+/// asked for it by a path beside the card's own.
 #[rustfmt::skip]
 const V0_3: [Row; 12] = [
-    row(SendMessage,                      "message/send",                        &[Post],      "/v1/message:send"),
-    row(SendStreamingMessage,             "message/stream",                      &[Post],      "/v1/message:stream"),
-    row(GetTask,                          "tasks/get",                           &[Get],       "/v1/tasks/{id}"),
-    row(ListTasks,                        "",                                    &[Get],       "/v1/tasks"),
-    row(CancelTask,                       "tasks/cancel",                        &[Post],      "/v1/tasks/{id}:cancel"),
-    row(SubscribeToTask,                  "tasks/resubscribe",                   &[Post, Get], "/v1/tasks/{id}:subscribe"),
-    row(CreateTaskPushNotificationConfig, "tasks/pushNotificationConfig/set",    &[Post],      "/v1/tasks/{id}/pushNotificationConfigs"),
-    row(GetTaskPushNotificationConfig,    "tasks/pushNotificationConfig/get",    &[Get],       "/v1/tasks/{id}/pushNotificationConfigs/{pushNotificationConfigId}"),
-    row(ListTaskPushNotificationConfigs,  "tasks/pushNotificationConfig/list",   &[Get],       "/v1/tasks/{id}/pushNotificationConfigs"),
-    row(DeleteTaskPushNotificationConfig, "tasks/pushNotificationConfig/delete", &[Delete],    "/v1/tasks/{id}/pushNotificationConfigs/{pushNotificationConfigId}"),
-    row(GetExtendedAgentCard,             "agent/getAuthenticatedExtendedCard",  &[Get],       "/v1/card"),
-    row(GetExtendedAgentCard,             "agent/authenticatedExtendedCard",     &[Get],       "/agent/authenticatedExtendedCard"),
+    row(SendMessage,                      "message/send",                        "SendMessage",                      &[Post],      "/v1/message:send"),
+    row(SendStreamingMessage,             "message/stream",                      "SendStreamingMessage",             &[Post],      "/v1/message:stream"),
+    row(GetTask,                          "tasks/get",                           "GetTask",                          &[Get],       "/v1/tasks/{id}"),
+    row(ListTasks,                        "",                                    "",                                 &[Get],       "/v1/tasks"),
+    row(CancelTask,                       "tasks/cancel",                        "CancelTask",                       &[Post],      "/v1/tasks/{id}:cancel"),
+    row(SubscribeToTask,                  "tasks/resubscribe",                   "TaskSubscription",                 &[Post, Get], "/v1/tasks/{id}:subscribe"),
+    row(CreateTaskPushNotificationConfig, "tasks/pushNotificationConfig/set",    "CreateTaskPushNotificationConfig", &[Post],      "/v1/tasks/{id}/pushNotificationConfigs"),
+    row(GetTaskPushNotificationConfig,    "tasks/pushNotificationConfig/get",    "GetTaskPushNotificationConfig",    &[Get],       "/v1/tasks/{id}/pushNotificationConfigs/{pushNotificationConfigId}"),
+    row(ListTaskPushNotificationConfigs,  "tasks/pushNotificationConfig/list",   "ListTaskPushNotificationConfig",   &[Get],       "/v1/tasks/{id}/pushNotificationConfigs"),
+    row(DeleteTaskPushNotificationConfig, "tasks/pushNotificationConfig/delete", "DeleteTaskPushNotificationConfig", &[Delete],    "/v1/tasks/{id}/pushNotificationConfigs/{pushNotificationConfigId}"),
+    row(GetExtendedAgentCard,             "agent/getAuthenticatedExtendedCard",  "GetAgentCard",                     &[Get],       "/v1/card"),
+    row(GetExtendedAgentCard,             "agent/authenticatedExtendedCard",     "",                                 &[Get],       "/agent/authenticatedExtendedCard"),
 ];
 
 /// The operations in 0.1. Its drafts have JSON-RPC only; the paths are those that servers and
 /// clients of its time made of the methods.
 #[rustfmt::skip]
 const V0_1: [Row; 7] = [
-    row(SendMessage,                      "tasks/send",                 &[Post], "/tasks/send"),
-    row(SendStreamingMessage,             "tasks/sendSubscribe",        &[Post], "/tasks/sendSubscribe"),
-    row(GetTask,                          "tasks/get",                  &[Get],  "/tasks/{id}"),
-    row(CancelTask,                       "tasks/cancel",               &[Post], "/tasks/{id}/cancel"),
-    row(SubscribeToTask,                  "tasks/resubscribe",          &[],     ""),
-    row(CreateTaskPushNotificationConfig, "tasks/pushNotification/set", &[Post], "/tasks/{id}/pushNotification/set"),
-    row(GetTaskPushNotificationConfig,    "tasks/pushNotification/get", &[Get],  "/tasks/{id}/pushNotification/get"),
+    row(SendMessage,                      "tasks/send",                 "", &[Post], "/tasks/send"),
+    row(SendStreamingMessage,             "tasks/sendSubscribe",        "", &[Post], "/tasks/sendSubscribe"),
+    row(GetTask,                          "tasks/get",                  "", &[Get],  "/tasks/{id}"),
+    row(CancelTask,                       "tasks/cancel",               "", &[Post], "/tasks/{id}/cancel"),
+    row(SubscribeToTask,                  "tasks/resubscribe",          "", &[],     ""),
+    row(CreateTaskPushNotificationConfig, "tasks/pushNotification/set", "", &[Post], "/tasks/{id}/pushNotification/set"),
+    row(GetTaskPushNotificationConfig,    "tasks/pushNotification/get", "", &[Get],  "/tasks/{id}/pushNotification/get"),
 ];
 
 /// The operations of a version.
@@ -158,6 +162,12 @@ impl Operation {
     pub fn of_method(version: Version, method: &str) -> Option<Self> {
         let mut named = rows(version).iter().filter(|row| !row.method.is_empty());
         named.find(|row| row.method == method).map(|row| row.operation)
+    }
+
+    /// The operation of a gRPC method of a package's service.
+    pub fn of_grpc(package: Package, method: &str) -> Option<Self> {
+        let mut named = rows(package.version()).iter().filter(|row| !row.grpc.is_empty());
+        named.find(|row| row.grpc == method).map(|row| row.operation)
     }
 }
 

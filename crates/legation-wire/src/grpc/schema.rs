@@ -1,0 +1,98 @@
+//! The messages of both packages as tables, made of the protobuf schemas by the build.
+
+/// A message.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// The name with its package.
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) fields: &'static [Field],
+}
+
+/// How a message is said in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// As an object of its fields.
+    Plain,
+    /// As what its one field holds: free-form JSON, its objects and its lists.
+    Json,
+    /// As RFC 3339.
+    Timestamp,
+    /// As seconds with an `s` behind them.
+    Duration,
+    /// As an object of the fields of another message, which its `@type` names.
+    Any,
+}
+
+/// A field of a message.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) number: u32,
+    pub(super) name: &'static str,
+    /// The name in JSON.
+    pub(super) json: &'static str,
+    pub(super) kind: Kind,
+    pub(super) label: Label,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Text,
+    Bytes,
+    Bool,
+    Int32,
+    Int64,
+    Double,
+    /// The values by number.
+    Enum(&'static [(i32, &'static str)]),
+    Message(&'static Message),
+}
+
+/// How often a field may be there, and what its absence means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    /// Once; absent is the same as zero, false or empty.
+    Implicit,
+    /// Once or not at all.
+    Explicit,
+    /// Not beside another one with this label.
+    OneOf,
+    /// Any number of times.
+    Repeated,
+    /// Any number of times, as entries of a map from texts.
+    Map,
+}
+
+/// A method of a service.
+#[derive(Debug)]
+pub(super) struct Method {
+    pub(super) service: &'static str,
+    pub(super) name: &'static str,
+    pub(super) input: &'static Message,
+    pub(super) output: &'static Message,
+    pub(super) streams: bool,
+}
+
+include!(concat!(env!("OUT_DIR"), "/schema.rs"));
+
+impl Message {
+    /// The message of this name, with its package.
+    pub(super) fn of_name(name: &str) -> Option<&'static Self> {
+        MESSAGES.iter().copied().find(|message| message.name == name)
+    }
+
+    pub(super) fn field_of_number(&'static self, number: u32) -> Option<(usize, &'static Field)> {
+        self.fields.iter().enumerate().find(|(_, field)| field.number == number)
+    }
+
+    pub(super) fn field_of_json(&'static self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.json == name)
+    }
+}
+
+impl Method {
+    pub(super) fn of(service: &str, name: &str) -> Option<&'static Self> {
+        METHODS.iter().find(|method| method.service == service && method.name == name)
+    }
+}
