@@ -7,7 +7,8 @@ use legation_model::{A2aError, ErrorKind, FieldViolation};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::error::{ErrorProfile, Row, TABLE, row_of};
+use crate::error::{ErrorProfile, Grpc, Row, TABLE, row_of};
+use crate::grpc;
 use crate::version::Version;
 
 const DOMAIN: &str = "a2a-protocol.org";
@@ -61,7 +62,15 @@ pub fn write_grpc(error: &A2aError, version: Version, profile: ErrorProfile) -> 
             format!("{}: {}", row.class, error.message)
         }
     };
-    GrpcStatus { code, message, details: Vec::new() }
+    // Its schema has no `status`, which is left out.
+    let status = RestError {
+        code: code.into(),
+        status: row.grpc(profile).name(),
+        message: &message,
+        details: details(error),
+    };
+    let details = grpc::write_status(&to_json(&status));
+    GrpcStatus { code, message, details }
 }
 
 /// Reads the `error` member of a JSON-RPC response.
@@ -87,6 +96,30 @@ pub fn read_rest(status: u16, body: &str) -> A2aError {
         Err(_) => A2aError::new(kind.unwrap_or(ErrorKind::Internal), excerpt(body)),
     }
 }
+
+/// Reads the end of a gRPC call that failed; the code counts when the details say nothing.
+pub fn read_grpc(status: &GrpcStatus) -> A2aError {
+    let kind = BY_GRPC.iter().find(|(known, _)| known.number() == status.code);
+    let kind = kind.map(|(_, kind)| *kind);
+    let details = grpc::read_status(&status.details).filter(|_| !status.details.is_empty());
+    match details.and_then(|json| serde_json::from_str::<Read>(&json).ok()) {
+        Some(read) => read.into_error(kind),
+        None => A2aError::new(kind.unwrap_or(ErrorKind::Internal), excerpt(&status.message)),
+    }
+}
+
+/// What a gRPC code means by itself.
+const BY_GRPC: [(Grpc, ErrorKind); 9] = [
+    (Grpc::InvalidArgument, ErrorKind::InvalidParams),
+    (Grpc::DeadlineExceeded, ErrorKind::DeadlineExceeded),
+    (Grpc::NotFound, ErrorKind::TaskNotFound),
+    (Grpc::PermissionDenied, ErrorKind::PermissionDenied),
+    (Grpc::ResourceExhausted, ErrorKind::RateLimited),
+    (Grpc::FailedPrecondition, ErrorKind::UnsupportedOperation),
+    (Grpc::Unimplemented, ErrorKind::MethodNotFound),
+    (Grpc::Unavailable, ErrorKind::Unavailable),
+    (Grpc::Unauthenticated, ErrorKind::Unauthenticated),
+];
 
 /// What a status means by itself, whoever sends it, a proxy included.
 const BY_STATUS: [(u16, ErrorKind); 10] = [
@@ -289,6 +322,49 @@ mod tests {
     }
 
     #[test]
+    fn a_grpc_error_is_a_status_with_details() {
+        let mut error = invalid();
+        error.retry_after = Some(Duration::from_millis(1500));
+        let status = write_grpc(&error, Version::V1_0, ErrorProfile::V1_0_1);
+        let details = grpc::read_status(&status.details).expect("a status");
+        insta::assert_snapshot!(details, @r#"{"code":3,"message":"message.parts: must hold at least one part","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_PARAMS","domain":"a2a-protocol.org","metadata":{"taskId":"t-1"}},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"message.parts","description":"must hold at least one part"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}]}"#);
+    }
+
+    #[test]
+    fn grpc_codes_of_0_3_are_those_of_its_clients() {
+        use ErrorKind as E;
+        let cases = [
+            (E::TaskNotFound, 5, 5, "TaskNotFoundError: x"),
+            (E::TaskNotCancelable, 9, 12, "TaskNotCancelableError: x"),
+            (E::PushNotificationNotSupported, 9, 12, "PushNotificationNotSupportedError: x"),
+            (E::UnsupportedOperation, 9, 12, "UnsupportedOperationError: x"),
+            (E::ContentTypeNotSupported, 3, 12, "ContentTypeNotSupportedError: x"),
+            (E::MethodNotFound, 12, 12, "MethodNotFoundError: x"),
+            (E::InvalidParams, 3, 3, "InvalidParamsError: x"),
+            (E::Internal, 13, 13, "InternalError: x"),
+        ];
+        for (kind, new, old, text) in cases {
+            let error = A2aError::new(kind, "x");
+            let status = write_grpc(&error, Version::V1_0, ErrorProfile::V1_0_1);
+            assert_eq!((status.code, &*status.message), (new, "x"), "{kind:?}");
+            let status = write_grpc(&error, Version::V0_3, ErrorProfile::V1_0_1);
+            assert_eq!((status.code, &*status.message), (old, text), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_grpc_error_of_others_is_read_by_its_code() {
+        let read = |code, details: &[u8]| {
+            let (message, details) = ("x".to_owned(), details.to_vec());
+            read_grpc(&GrpcStatus { code, message, details })
+        };
+        assert_eq!(read(14, b"").kind, ErrorKind::Unavailable);
+        assert_eq!(read(2, b"\xff").kind, ErrorKind::Internal);
+        // A detail of a kind that nobody here knows: `a/b` with some bytes.
+        assert_eq!(read(5, b"\x08\x05\x12\x01y\x1a\x08\x0a\x03a/b\x12\x01\x00").message, "y");
+    }
+
+    #[test]
     fn what_is_written_is_read_back() {
         for row in &TABLE {
             let mut error = A2aError { kind: row.kind, ..invalid() };
@@ -299,6 +375,7 @@ mod tests {
             for profile in [ErrorProfile::V1_0_0, ErrorProfile::V1_0_1] {
                 let written = write_rest(&error, Version::V1_0, profile);
                 assert_eq!(read_rest(row.http(profile), &written), error);
+                assert_eq!(read_grpc(&write_grpc(&error, Version::V1_0, profile)), error);
             }
         }
     }

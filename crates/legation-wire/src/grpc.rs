@@ -6,15 +6,29 @@
 //! both ways are one pass, without trees and without a second set of types. What a request says
 //! is then read by the codecs of the other bindings, and what they write is what is sent.
 
+mod cursor;
+mod fault;
+mod fields;
+mod from_json;
+mod known;
+mod names;
+mod occurrences;
 mod schema;
+mod text;
+mod to_json;
 
 use legation_model::{A2aError, ErrorKind, Request};
 
 use crate::answer::Answer;
 use crate::json::JsonBounds;
-use crate::operation::Operation;
+use crate::operation::{self, Operation};
+use crate::v0_3::{self, Form};
+use crate::v1;
 use crate::version::Version;
-use schema::Method;
+use fault::Fault;
+use from_json::{field_from_json, from_json};
+use schema::{Message, Method};
+use to_json::{Absent, to_json};
 
 /// The package of a gRPC service, which says the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,8 +93,16 @@ pub fn read(
     message: &[u8],
     bounds: JsonBounds,
 ) -> Result<Request, A2aError> {
-    let _ = (message, bounds, method(package, operation)?.input);
-    Err(A2aError::new(ErrorKind::Unavailable, "the codec is not there yet"))
+    let input = method(package, operation)?.input;
+    let params = to_json(input, message, Absent::Omitted, bounds).map_err(Fault::of_message)?;
+    let read = match package {
+        Package::V1_0 => v1::read_params(operation, Some(&params)),
+        Package::V0_3 => {
+            let asked = v0_3::read_params(operation, Form::Proto, Some(&params));
+            asked.map(|asked| asked.request)
+        }
+    };
+    read.map_err(|error| names::in_schema(input, error))
 }
 
 /// Writes a 1.0 document as the message of an answer, or of an item of one.
@@ -95,13 +117,105 @@ pub fn write(
     document: &[u8],
     numbers: Numbers,
 ) -> Result<Vec<u8>, A2aError> {
-    let _ = (package, answer, document, numbers);
-    Err(A2aError::new(ErrorKind::Unavailable, "the codec is not there yet"))
+    let operation = match answer {
+        Answer::SentTask | Answer::SentMessage => Operation::SendMessage,
+        Answer::Task => Operation::GetTask,
+        Answer::Tasks => Operation::ListTasks,
+        Answer::Item => Operation::SendStreamingMessage,
+    };
+    let json = |document| str::from_utf8(document).map_err(|_| damaged());
+    match package {
+        Package::V1_0 => {
+            let member = match answer {
+                Answer::SentTask => "task",
+                Answer::SentMessage => "message",
+                Answer::Task | Answer::Tasks | Answer::Item => {
+                    return write_answer(package, operation, json(document)?, numbers);
+                }
+            };
+            let field = method(package, operation)?.output.field_of_json(member);
+            let field = field.expect("a send answers with either");
+            field_from_json(field, json(document)?, numbers).map_err(Fault::of_document)
+        }
+        Package::V0_3 => {
+            let document = v0_3::write(Form::Proto, answer, document).map_err(|_| damaged())?;
+            write_answer(package, operation, json(&document)?, numbers)
+        }
+    }
+}
+
+fn damaged() -> A2aError {
+    A2aError::new(ErrorKind::Internal, "internal error")
+}
+
+/// Writes the message of an answer from its JSON in the version of the package: what its HTTP+JSON
+/// binding answers. An empty answer is an object without members.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_answer(
+    package: Package,
+    operation: Operation,
+    json: &str,
+    numbers: Numbers,
+) -> Result<Vec<u8>, A2aError> {
+    let output = method(package, operation)?.output;
+    from_json(output, json, numbers).map_err(Fault::of_document)
+}
+
+/// Writes a request from its JSON in the version of the package, as a client does.
+///
+/// # Errors
+/// `InvalidParams` when it holds a number that protobuf cannot carry, with the place, and when it is
+/// not the JSON of such a request.
+pub fn write_request(
+    package: Package,
+    operation: Operation,
+    params: &str,
+    numbers: Numbers,
+) -> Result<Vec<u8>, A2aError> {
+    let input = method(package, operation)?.input;
+    from_json(input, params, numbers).map_err(Fault::of_message)
+}
+
+/// Reads the message of an answer, or of an item of one, as its JSON in the version of the package:
+/// what its HTTP+JSON binding answers. What the message leaves out because it is zero, false or
+/// empty is there.
+///
+/// # Errors
+/// `Parse` and `InvalidParams` when it is not such a message.
+pub fn read_answer(
+    package: Package,
+    operation: Operation,
+    message: &[u8],
+    bounds: JsonBounds,
+) -> Result<String, A2aError> {
+    let output = method(package, operation)?.output;
+    to_json(output, message, Absent::Written, bounds).map_err(Fault::of_message)
+}
+
+/// How a number of free-form JSON is spelled when it comes back; none when it cannot go.
+pub(crate) fn number(text: &str) -> Option<String> {
+    known::double(text).map(known::spelled)
+}
+
+/// Writes the JSON of a `google.rpc.Status`.
+pub(crate) fn write_status(json: &str) -> Vec<u8> {
+    from_json(status(), json, Numbers::Refuse).expect("the JSON of a status")
+}
+
+/// Reads a `google.rpc.Status` as its JSON; none when it is not one.
+pub(crate) fn read_status(message: &[u8]) -> Option<String> {
+    to_json(status(), message, Absent::Omitted, JsonBounds::default()).ok()
+}
+
+fn status() -> &'static Message {
+    Message::of_name("google.rpc.Status").expect("it is among the schemas")
 }
 
 /// The method of an operation.
 fn method(package: Package, operation: Operation) -> Result<&'static Method, A2aError> {
-    let mut rows = crate::operation::rows(package.version()).iter();
+    let mut rows = operation::rows(package.version()).iter();
     let row = rows.find(|row| row.operation == operation && !row.grpc.is_empty());
     let method = row.and_then(|row| Method::of(package.service(), row.grpc));
     method.ok_or_else(|| {

@@ -56,7 +56,7 @@ fn refusal(message: impl Into<String>) -> A2aError {
 }
 
 /// What follows the string whose content begins here; nothing when it does not end.
-fn behind_string(mut rest: &[u8]) -> &[u8] {
+pub(crate) fn behind_string(mut rest: &[u8]) -> &[u8] {
     loop {
         // Files arrive as strings of megabytes, so plain stretches are skipped eight at a time.
         while let Some((word, behind)) = rest.split_first_chunk::<8>() {

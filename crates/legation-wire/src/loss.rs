@@ -1,17 +1,53 @@
-//! What the forms of older versions cannot say, and what becomes of it: one table.
+//! What the forms of older versions and the messages of gRPC cannot say, and what becomes of it: one
+//! table.
 //!
-//! Whatever is not in the table comes back from a form as it went in.
+//! Whatever is not in the table comes back as it went in.
 
 use legation_model::{Message, Part, Role, StreamResponse, TaskStatusUpdateEvent};
 
 use crate::answer::Answer;
+use crate::grpc::{self, Package};
+use crate::json::behind_string;
 use crate::v0_3::{Form, kept, narrow};
 
-/// Something that a form cannot say.
+/// What an answer is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// The JSON of an older version.
+    Json(Form),
+    /// Messages of gRPC.
+    Grpc(Package),
+}
+
+impl Medium {
+    /// All of them. The JSON of 1.0 is none: it can say everything.
+    pub const ALL: [Self; 6] = [
+        Self::Json(Form::Json),
+        Self::Json(Form::JsonAnd0_1),
+        Self::Json(Form::Json0_1),
+        Self::Json(Form::Proto),
+        Self::Grpc(Package::V0_3),
+        Self::Grpc(Package::V1_0),
+    ];
+}
+
+impl From<Form> for Medium {
+    fn from(form: Form) -> Self {
+        Self::Json(form)
+    }
+}
+
+impl From<Package> for Medium {
+    fn from(package: Package) -> Self {
+        Self::Grpc(package)
+    }
+}
+
+/// Something that a medium cannot say.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss {
-    /// The forms.
-    pub forms: &'static [Form],
+    /// The media.
+    pub media: &'static [Medium],
     /// What it is.
     pub what: &'static str,
     /// What its reader gets instead.
@@ -19,24 +55,30 @@ pub struct Loss {
     apply: fn(&mut StreamResponse, Answer),
 }
 
-const JSON: &[Form] = &[Form::Json, Form::JsonAnd0_1, Form::Json0_1];
+const ALL: &[Medium] = &Medium::ALL;
+const V0_1: &[Medium] = ALL.split_at(2).1.split_at(1).0;
+const JSON: &[Medium] = ALL.split_at(3).0;
+const PROTO_0_3: &[Medium] = ALL.split_at(3).1.split_at(2).0;
+const GRPC: &[Medium] = ALL.split_at(4).1;
+/// Those of older versions.
+const OLDER: &[Medium] = ALL.split_at(5).0;
 
 /// Every loss, in the order in which they happen.
-pub const TABLE: [Loss; 7] = [
+pub const TABLE: [Loss; 9] = [
     Loss {
-        forms: &[Form::Json0_1],
+        media: V0_1,
         what: "the states rejected and auth-required",
         becomes: "failed and input-required",
         apply: |response, _| narrow_states(response),
     },
     Loss {
-        forms: &[Form::Json0_1],
+        media: V0_1,
         what: "a direct message",
         becomes: "a completed task with the message in its status, under the message's id",
         apply: |response, _| answer_by_task(response),
     },
     Loss {
-        forms: &[Form::Json0_1],
+        media: V0_1,
         what: "a task as an item of a stream",
         becomes: "a status event; history and artifacts are for `tasks/get`",
         apply: |response, answer| {
@@ -46,7 +88,7 @@ pub const TABLE: [Loss; 7] = [
         },
     },
     Loss {
-        forms: JSON,
+        media: JSON,
         what: "a message whose role is not said",
         becomes: "a message of the agent",
         apply: |response, _| {
@@ -58,28 +100,46 @@ pub const TABLE: [Loss; 7] = [
         },
     },
     Loss {
-        forms: &[Form::Proto],
+        media: PROTO_0_3,
         what: "the tasks that a message refers to",
         becomes: "nothing",
         apply: |response, _| each_message(response, |message| message.reference_task_ids.clear()),
     },
     Loss {
-        forms: &Form::ALL,
+        media: OLDER,
         what: "metadata of a text or of data under the keys that keep what has no member",
         becomes: "what is kept there",
         apply: |response, _| each_part(response, kept::restore),
     },
     Loss {
-        forms: &Form::ALL,
+        media: OLDER,
         what: "metadata that is empty, where something is kept in it",
         becomes: "no metadata",
         apply: |response, _| each_part(response, kept::drop_empty),
     },
+    Loss {
+        media: GRPC,
+        what: "how a number in metadata or data is spelled, such as 1.50 or 1e2",
+        becomes: "the shortest spelling, such as 1.5 or 100",
+        apply: |response, _| {
+            each_number(response, |text| grpc::number(text).unwrap_or(text.to_owned()))
+        },
+    },
+    Loss {
+        media: GRPC,
+        what: "a whole number beyond 2^53 in metadata or data, or one beyond 1.8e308",
+        becomes: "a refusal of the answer, or a text where the server is set so",
+        apply: |response, _| {
+            each_number(response, |text| grpc::number(text).unwrap_or(format!("{text:?}")))
+        },
+    },
 ];
 
-/// Makes of an answer what it is after it went through a form.
-pub fn normalise(form: Form, answer: Answer, response: &mut StreamResponse) {
-    for loss in TABLE.iter().filter(|loss| loss.forms.contains(&form)) {
+/// Makes of an answer what it is after it went through a medium; through gRPC where numbers go as
+/// texts when they have to.
+pub fn normalise(medium: impl Into<Medium>, answer: Answer, response: &mut StreamResponse) {
+    let medium = medium.into();
+    for loss in TABLE.iter().filter(|loss| loss.media.contains(&medium)) {
         (loss.apply)(response, answer);
     }
 }
@@ -141,4 +201,27 @@ fn each_part(response: &mut StreamResponse, change: fn(&mut Part)) {
             update.artifact.parts.iter_mut().for_each(change);
         }
     }
+}
+
+/// Changes the text of every number. Those of a response are all in metadata and data.
+fn each_number(response: &mut StreamResponse, change: fn(&str) -> String) {
+    let json = serde_json::to_string(response).expect("the model is JSON");
+    let (mut changed, mut rest) = (String::new(), &*json);
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        let (before, here) = rest.split_at(at);
+        changed.push_str(before);
+        let is_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+        if let Some(inside) = here.strip_prefix('"') {
+            let length = here.len() - behind_string(inside.as_bytes()).len();
+            changed.push_str(&here[..length]);
+            rest = &here[length..];
+        } else {
+            let (number, behind) =
+                here.split_at(here.find(|c| !is_number(c)).unwrap_or(here.len()));
+            changed.push_str(&change(number));
+            rest = behind;
+        }
+    }
+    changed.push_str(rest);
+    *response = serde_json::from_str(&changed).expect("numbers and texts are JSON");
 }

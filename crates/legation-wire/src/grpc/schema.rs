@@ -44,6 +44,8 @@ pub(super) enum Kind {
     Int32,
     Int64,
     Double,
+    /// Nothing: the `null` of free-form JSON.
+    Null,
     /// The values by number.
     Enum(&'static [(i32, &'static str)]),
     Message(&'static Message),
@@ -71,7 +73,6 @@ pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) input: &'static Message,
     pub(super) output: &'static Message,
-    pub(super) streams: bool,
 }
 
 include!(concat!(env!("OUT_DIR"), "/schema.rs"));
@@ -88,6 +89,13 @@ impl Message {
 
     pub(super) fn field_of_json(&'static self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.json == name)
+    }
+}
+
+impl Kind {
+    /// The message, when it is one.
+    pub(super) const fn message(self) -> Option<&'static Message> {
+        if let Self::Message(message) = self { Some(message) } else { None }
     }
 }
 

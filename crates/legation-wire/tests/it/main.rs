@@ -2,5 +2,6 @@
 
 mod documented;
 mod golden;
+mod grpc;
 mod round_trip;
 mod values;

@@ -10,10 +10,11 @@ use proptest::sample::select;
 
 use crate::values;
 
-const ANSWERS: [Answer; 4] = [Answer::SentTask, Answer::SentMessage, Answer::Task, Answer::Item];
+pub(crate) const ANSWERS: [Answer; 4] =
+    [Answer::SentTask, Answer::SentMessage, Answer::Task, Answer::Item];
 
 /// The 1.0 document of an answer.
-fn document(answer: Answer, response: &StreamResponse) -> Vec<u8> {
+pub(crate) fn document(answer: Answer, response: &StreamResponse) -> Vec<u8> {
     let document = match (answer, response) {
         (Answer::SentTask | Answer::Task, StreamResponse::Task(task)) => serde_json::to_vec(task),
         (Answer::SentMessage, StreamResponse::Message(message)) => serde_json::to_vec(message),
@@ -103,17 +104,19 @@ fn the_deepest_data_comes_back() {
 }
 
 #[test]
-fn the_table_of_losses_names_each_form() {
+fn the_table_of_losses_names_each_medium() {
     let lines = loss::TABLE
         .iter()
-        .map(|loss| format!("{:?}: {} -> {}", loss.forms, loss.what, loss.becomes));
+        .map(|loss| format!("{:?}: {} -> {}", loss.media, loss.what, loss.becomes));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
-    [Json0_1]: the states rejected and auth-required -> failed and input-required
-    [Json0_1]: a direct message -> a completed task with the message in its status, under the message's id
-    [Json0_1]: a task as an item of a stream -> a status event; history and artifacts are for `tasks/get`
-    [Json, JsonAnd0_1, Json0_1]: a message whose role is not said -> a message of the agent
-    [Proto]: the tasks that a message refers to -> nothing
-    [Json, JsonAnd0_1, Json0_1, Proto]: metadata of a text or of data under the keys that keep what has no member -> what is kept there
-    [Json, JsonAnd0_1, Json0_1, Proto]: metadata that is empty, where something is kept in it -> no metadata
+    [Json(Json0_1)]: the states rejected and auth-required -> failed and input-required
+    [Json(Json0_1)]: a direct message -> a completed task with the message in its status, under the message's id
+    [Json(Json0_1)]: a task as an item of a stream -> a status event; history and artifacts are for `tasks/get`
+    [Json(Json), Json(JsonAnd0_1), Json(Json0_1)]: a message whose role is not said -> a message of the agent
+    [Json(Proto), Grpc(V0_3)]: the tasks that a message refers to -> nothing
+    [Json(Json), Json(JsonAnd0_1), Json(Json0_1), Json(Proto), Grpc(V0_3)]: metadata of a text or of data under the keys that keep what has no member -> what is kept there
+    [Json(Json), Json(JsonAnd0_1), Json(Json0_1), Json(Proto), Grpc(V0_3)]: metadata that is empty, where something is kept in it -> no metadata
+    [Grpc(V0_3), Grpc(V1_0)]: how a number in metadata or data is spelled, such as 1.50 or 1e2 -> the shortest spelling, such as 1.5 or 100
+    [Grpc(V0_3), Grpc(V1_0)]: a whole number beyond 2^53 in metadata or data, or one beyond 1.8e308 -> a refusal of the answer, or a text where the server is set so
     ");
 }

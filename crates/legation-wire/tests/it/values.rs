@@ -5,18 +5,21 @@ use legation_model::{
     Role, StreamResponse, Task, TaskArtifactUpdateEvent, TaskId, TaskState, TaskStatus,
     TaskStatusUpdateEvent, Timestamp,
 };
+use legation_wire::operation::Operation;
 use legation_wire::v0_3::{DATA_PART_COMPAT, FILENAME, MEDIA_TYPE};
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-fn json() -> impl Strategy<Value = Value> {
+fn free() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i32>().prop_map(Value::from),
+        (any::<i16>(), select(&[8.0, 0.000_001_f64][..]))
+            .prop_map(|(number, divisor)| Value::from((f64::from(number) / divisor).round() / 8.0)),
         ".{0,6}".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
@@ -41,7 +44,7 @@ fn object(values: impl Strategy<Value = Value>) -> impl Strategy<Value = Metadat
 }
 
 fn metadata() -> impl Strategy<Value = Option<Metadata>> {
-    of(object(json()))
+    of(object(free()))
 }
 
 fn id<T: Clone + std::fmt::Debug>(make: fn(&str) -> T) -> impl Strategy<Value = T> {
@@ -65,7 +68,7 @@ fn part() -> impl Strategy<Value = Part> {
         ".{0,8}".prop_map(Content::Text),
         vec(any::<u8>(), 0..8).prop_map(|bytes| Content::Raw(Base64::encode(&bytes))),
         ".{0,8}".prop_map(Content::Url),
-        json().prop_map(|json| Content::Data(Json::from_value(&json).expect("JSON"))),
+        free().prop_map(|json| Content::Data(Json::from_value(&json).expect("JSON"))),
     ];
     let name = || of(".{1,6}");
     (content, metadata(), name(), name()).prop_map(|(content, metadata, filename, media_type)| {
@@ -159,6 +162,85 @@ pub(crate) fn item() -> impl Strategy<Value = StreamResponse> {
         },
     );
     prop_oneof![task(), direct_message(), status, artifact]
+}
+
+/// A request of 1.0: its operation and its parameters, with nothing in them that its message cannot
+/// tell from absence.
+pub(crate) fn request() -> impl Strategy<Value = (Operation, String)> {
+    fn params(operation: Operation) -> impl Fn(Value) -> (Operation, String) {
+        move |params| (operation, params.to_string())
+    }
+    let send = (sent(), of(vec("[a-z]{1,3}/[a-z]", 0..3)), of(0..9_i32), any::<bool>(), metadata());
+    let webhook = (of(id(str::to_owned)), id(str::to_owned), ".{1,8}", of(".{1,6}"), of(".{1,6}"));
+    let webhook = webhook.prop_map(|(id, task_id, url, token, credentials)| {
+        let authentication = credentials.map(|text| json!({"scheme": "Bearer", "credentials": text}));
+        json!({"id": id, "taskId": task_id, "url": url, "token": token, "authentication": authentication})
+    });
+    let webhook = webhook.boxed();
+    let send = (send, of(webhook.clone())).prop_map(
+        |((message, modes, history_length, return_immediately, metadata), webhook)| {
+            json!({
+                "tenant": "t",
+                "message": message,
+                "configuration": {
+                    "acceptedOutputModes": modes,
+                    "historyLength": history_length,
+                    "returnImmediately": return_immediately,
+                    "taskPushNotificationConfig": webhook,
+                },
+                "metadata": metadata,
+            })
+        },
+    );
+    let send = send.boxed();
+    let about = (of(".{1,6}"), id(str::to_owned), id(str::to_owned), of(0..9_i32), metadata());
+    let about = about.prop_map(|(tenant, id, task_id, length, metadata)| {
+        json!({"tenant": tenant, "id": id, "taskId": task_id, "historyLength": length, "metadata": metadata})
+    });
+    let about = about.boxed();
+    let moment = (0..4_000_000_000_000_i64).prop_map(Timestamp::from_millis);
+    let list = (
+        of(id(str::to_owned)),
+        of(select(&TaskState::ALL[1..])),
+        of(1..100_i32),
+        moment,
+        any::<bool>(),
+    );
+    let list = list.prop_map(|(context_id, status, page_size, after, include_artifacts)| {
+        json!({
+            "contextId": context_id,
+            "status": status,
+            "pageSize": page_size,
+            "pageToken": "p",
+            "historyLength": 0,
+            "statusTimestampAfter": after,
+            "includeArtifacts": include_artifacts,
+        })
+    });
+    let list_webhooks = (id(str::to_owned), of(1..100_i32), of(".{1,6}")).prop_map(
+        |(task_id, page_size, token)| json!({"taskId": task_id, "pageSize": page_size, "pageToken": token}),
+    );
+    // A subscription has no field for metadata.
+    let subscribe = id(str::to_owned).prop_map(|id| json!({"id": id}));
+    prop_oneof![
+        send.clone().prop_map(params(Operation::SendMessage)),
+        send.prop_map(params(Operation::SendStreamingMessage)),
+        about.clone().prop_map(params(Operation::GetTask)),
+        list.prop_map(params(Operation::ListTasks)),
+        about.clone().prop_map(params(Operation::CancelTask)),
+        subscribe.prop_map(params(Operation::SubscribeToTask)),
+        webhook.prop_map(params(Operation::CreateTaskPushNotificationConfig)),
+        about.clone().prop_map(params(Operation::GetTaskPushNotificationConfig)),
+        list_webhooks.prop_map(params(Operation::ListTaskPushNotificationConfigs)),
+        about.prop_map(params(Operation::DeleteTaskPushNotificationConfig)),
+        Just((Operation::GetExtendedAgentCard, r#"{"tenant":"t"}"#.to_owned())),
+    ]
+}
+
+/// A message of a request, which says its role.
+fn sent() -> impl Strategy<Value = Message> {
+    (message(), select(&[Role::User, Role::Agent][..]))
+        .prop_map(|(message, role)| Message { role, ..message })
 }
 
 /// JSON that uses the words of the protocol without its grammar.

@@ -1,0 +1,110 @@
+//! What is wrong with a message or a document, and where in it.
+
+use std::fmt::Write as _;
+
+use legation_model::{A2aError, ErrorKind};
+
+/// The longest name of a caller's that a path repeats, in characters.
+const MAX_KEY: usize = 80;
+
+/// A fault and its place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    what: What,
+    /// The way to the place, the last step first.
+    path: Vec<Step>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum What {
+    /// The bytes are not what they should be.
+    Malformed(String),
+    /// A value is not one that is taken.
+    Value(String),
+    /// A number that protobuf cannot carry.
+    Number(String),
+}
+
+/// A step into a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Field(&'static str),
+    Index(usize),
+    Key(String),
+}
+
+impl Fault {
+    pub(super) fn malformed(what: impl Into<String>) -> Self {
+        Self { what: What::Malformed(what.into()), path: Vec::new() }
+    }
+
+    pub(super) fn value(what: impl Into<String>) -> Self {
+        Self { what: What::Value(what.into()), path: Vec::new() }
+    }
+
+    pub(super) fn number(text: &str) -> Self {
+        let text = text.chars().take(MAX_KEY).collect();
+        Self { what: What::Number(text), path: Vec::new() }
+    }
+
+    pub(super) fn in_field(mut self, name: &'static str) -> Self {
+        self.path.push(Step::Field(name));
+        self
+    }
+
+    pub(super) fn at_index(mut self, index: usize) -> Self {
+        self.path.push(Step::Index(index));
+        self
+    }
+
+    pub(super) fn at_key(mut self, key: &str) -> Self {
+        self.path.push(Step::Key(key.chars().take(MAX_KEY).collect()));
+        self
+    }
+
+    /// The path with the names of the schema, such as `message.parts[1].data.k`.
+    fn place(&self) -> String {
+        let mut place = String::new();
+        for step in self.path.iter().rev() {
+            let dot = if place.is_empty() { "" } else { "." };
+            let _ = match step {
+                Step::Field(name) => write!(place, "{dot}{name}"),
+                Step::Key(key) => write!(place, "{dot}{key}"),
+                Step::Index(index) => write!(place, "[{index}]"),
+            };
+        }
+        place
+    }
+
+    /// The error for whoever sent the message.
+    pub(super) fn of_message(self) -> A2aError {
+        let place = self.place();
+        match self.what {
+            What::Value(what) => A2aError::invalid(place, what),
+            What::Malformed(what) if place.is_empty() => A2aError::new(ErrorKind::Parse, what),
+            What::Malformed(what) => A2aError::new(ErrorKind::Parse, format!("{place}: {what}")),
+            What::Number(text) => A2aError::invalid(place, beyond(&text)),
+        }
+    }
+
+    /// The error for whoever asked for the document.
+    pub(super) fn of_document(self) -> A2aError {
+        match &self.what {
+            What::Number(text) => {
+                let text = format!(
+                    "{}: {}; JSON-RPC and HTTP+JSON can carry it",
+                    self.place(),
+                    beyond(text)
+                );
+                A2aError::new(ErrorKind::UnsupportedOperation, text)
+            }
+            What::Malformed(_) | What::Value(_) => {
+                A2aError::new(ErrorKind::Internal, "internal error")
+            }
+        }
+    }
+}
+
+fn beyond(number: &str) -> String {
+    format!("{number} is a number that protobuf cannot carry exactly")
+}
