@@ -49,8 +49,8 @@ impl Until {
 
 /// A reader of one task's log: every event after a number, in order, without gap or repetition.
 ///
-/// It ends when the task has settled or ended, or when the server stops; [`Follow::cursor`] then
-/// says from where another one goes on. A slow reader holds a bounded piece of the log.
+/// It ends when the task has settled or ended, or when the server stops; in that case
+/// [`Follow::interrupted_at`] says from where another one goes on. A slow reader holds a bounded piece of the log.
 pub struct Follow {
     opening: VecDeque<Item>,
     /// Nothing when the opening is all there is.
@@ -68,6 +68,8 @@ struct Log {
     ready: VecDeque<(Seq, Bytes)>,
     registration: Registration,
     reading: Option<Reading>,
+    /// Whether it ended because the service stops.
+    interrupted: bool,
     _guard: StreamGuard,
 }
 
@@ -92,6 +94,7 @@ impl Follow {
             ready: VecDeque::new(),
             registration: Registration::default(),
             reading: None,
+            interrupted: false,
             _guard: guard,
         };
         Ok(Self { opening: opening.into_iter().collect(), log: Some(log), seen: None })
@@ -110,6 +113,11 @@ impl Follow {
     /// The number of the last event handed out or covered by the opening item.
     pub fn cursor(&self) -> Option<Seq> {
         self.log.as_ref().map(|log| log.cursor).filter(|cursor| *cursor > 0)
+    }
+
+    /// From where another one goes on, when this one ended because the service stops.
+    pub fn interrupted_at(&self) -> Option<Seq> {
+        self.log.as_ref().filter(|log| log.interrupted).map(|log| log.cursor)
     }
 }
 
@@ -190,7 +198,10 @@ impl Log {
             match found {
                 // Only when there is nothing more to hand out, and after the waker is known: the
                 // service wakes all readers once it is closing.
-                Poll::Pending if self.core.closing.is_cancelled() => return Poll::Ready(None),
+                Poll::Pending if self.core.closing.is_cancelled() => {
+                    self.interrupted = true;
+                    return Poll::Ready(None);
+                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(Frames::Ready)) => {}
                 Poll::Ready(Ok(Frames::Behind)) => self.reading = Some(self.read()),

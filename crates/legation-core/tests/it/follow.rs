@@ -98,7 +98,7 @@ async fn streams_end_with_a_cursor_when_the_server_stops() {
     let service = bench.service.clone();
     let stop = tokio::spawn(async move { service.stop(std::time::Duration::ZERO).await });
     while futures::StreamExt::next(&mut reader).await.is_some() {}
-    assert!(reader.cursor().is_some());
+    assert!(reader.interrupted_at().is_some());
     stop.await.expect("a clean stop");
     assert!(!bench.get(&task.id).await.status.state.is_terminal(), "left for the next start");
 }
