@@ -1,6 +1,8 @@
-//! Responses, of either binding.
+//! Responses, of every binding.
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{Response, StatusCode};
 use legation_core::{Document, Follow, Refused, Reply};
 use legation_model::A2aError;
@@ -38,6 +40,18 @@ impl Refusal {
     /// The refusal of a path that goes by other methods.
     pub(crate) fn with_allow(error: A2aError, methods: &str) -> Self {
         Self { header: header(ALLOW, methods), ..error.into() }
+    }
+
+    /// The refusal with a header that says how to do it right.
+    pub(crate) fn with_header(error: A2aError, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some(Box::new((name, value))), ..error.into() }
+    }
+
+    /// Puts the header that belongs to the refusal beside others.
+    pub(crate) fn put_header(self, headers: &mut HeaderMap) {
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            headers.insert(name, value);
+        }
     }
 
     /// The refusal with another status than the error's own.
@@ -107,9 +121,6 @@ pub(crate) fn rest_error(
 fn refused(refusal: Refusal, status: u16, content_type: HeaderValue, body: String) -> Answer {
     let status = StatusCode::from_u16(status).expect("the error table has valid statuses only");
     let mut response = answer(refusal.status.unwrap_or(status), content_type, Body::full(body));
-    if let Some(header) = refusal.header {
-        let (name, value) = *header;
-        response.headers_mut().insert(name, value);
-    }
+    refusal.put_header(response.headers_mut());
     response
 }

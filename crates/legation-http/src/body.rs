@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use crate::grpc::Foreign;
 use crate::pace::{Phase, Phases};
 use crate::readers::Reader;
 use crate::stream::EventStream;
@@ -34,6 +36,10 @@ pub(crate) enum Watch {
 enum Kind {
     /// What stands before a document, the document, and what stands behind it.
     Pieces([Bytes; 3]),
+    /// A message and the trailers behind it.
+    Message([Bytes; 2], Option<HeaderMap>),
+    /// What a service of others says.
+    Foreign(Box<Foreign>),
     /// Events as they come.
     Stream(Box<EventStream>),
 }
@@ -61,6 +67,25 @@ impl Body {
     /// Events as they come.
     pub(crate) fn stream(events: EventStream) -> Self {
         Kind::Stream(Box::new(events)).into()
+    }
+
+    /// A message with what stands before it, and trailers behind it. A large one is not copied.
+    pub(crate) fn message(before: &[u8], message: Bytes, trailers: HeaderMap) -> Self {
+        let copied = if message.len() <= COPIED { message.len() } else { 0 };
+        let mut text = BytesMut::with_capacity(before.len() + copied);
+        text.extend_from_slice(before);
+        let pieces = if copied < message.len() {
+            [text.freeze(), message]
+        } else {
+            text.extend_from_slice(&message);
+            [text.freeze(), Bytes::new()]
+        };
+        Kind::Message(pieces, Some(trailers)).into()
+    }
+
+    /// What a service of others says.
+    pub(crate) fn foreign(body: Foreign) -> Self {
+        Kind::Foreign(Box::new(body)).into()
     }
 
     /// The body under a watch.
@@ -94,26 +119,33 @@ impl http_body::Body for Body {
         if let Watch::Readers(reader) = &self.watch {
             reader.takes();
         }
-        let chunk = match &mut self.kind {
-            Kind::Stream(events) => std::task::ready!(events.poll_chunk(cx)),
-            Kind::Pieces(pieces) => {
-                let next = pieces.iter_mut().find(|piece| piece.has_remaining());
-                next.map(std::mem::take)
+        let next = |pieces: &mut [Bytes]| {
+            let next = pieces.iter_mut().find(|piece| piece.has_remaining());
+            next.map(|piece| Frame::data(std::mem::take(piece)))
+        };
+        let frame = match &mut self.kind {
+            Kind::Stream(events) => ready!(events.poll_frame(cx)),
+            Kind::Foreign(foreign) => ready!(foreign.poll_frame(cx)),
+            Kind::Pieces(pieces) => next(pieces),
+            Kind::Message(pieces, trailers) => {
+                next(pieces).or_else(|| trailers.take().map(Frame::trailers))
             }
         };
-        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+        Poll::Ready(frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Stream(_) => false,
+            Kind::Stream(_) | Kind::Message(_, Some(_)) => false,
+            Kind::Foreign(foreign) => foreign.is_end_stream(),
+            Kind::Message(_, None) => true,
             Kind::Pieces(pieces) => pieces.iter().all(Bytes::is_empty),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Stream(_) => SizeHint::default(),
+            Kind::Stream(_) | Kind::Foreign(_) | Kind::Message(..) => SizeHint::default(),
             Kind::Pieces(pieces) => {
                 SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
             }

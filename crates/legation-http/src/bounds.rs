@@ -44,6 +44,9 @@ pub struct Bounds {
     pub h2_ping: Duration,
     /// How long it may take to say so.
     pub h2_ping_timeout: Duration,
+    /// Bytes of one message to a caller of gRPC, before it is compressed. Those of a request are
+    /// bounded by `body`, also after it was unpacked.
+    pub grpc_answer: usize,
     /// How long connections may go on after the server began to stop.
     pub drain: Duration,
 }
@@ -69,6 +72,7 @@ impl Default for Bounds {
             h2_header_list: 16 << 10,
             h2_ping: Duration::from_secs(20),
             h2_ping_timeout: Duration::from_secs(10),
+            grpc_answer: 64 << 20,
             drain: Duration::from_secs(20),
         }
     }

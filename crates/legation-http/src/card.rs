@@ -13,7 +13,7 @@ use legation_core::Profile;
 use legation_model::AgentExtension;
 use legation_wire::card::{BadMember, CardForm, write};
 
-use crate::addresses::Addresses;
+use crate::addresses::{Addresses, GrpcPort};
 use crate::answer::Answer;
 use crate::forwarded;
 use crate::router::Mount;
@@ -96,10 +96,21 @@ impl Templates {
         self.slugs.iter().position(|known| **known == *slug).expect("mounts are those of the cards")
     }
 
+    /// Where a mount is called by gRPC: the crew where everything is, and so an only agent.
+    fn grpc(&self, settings: &Settings, mount: Mount<'_>) -> GrpcPort {
+        let Some(grpc) = &settings.grpc else { return GrpcPort::None };
+        let Some(slug) = mount else { return GrpcPort::Main };
+        match grpc.ports.iter().find(|(agent, _)| agent == slug) {
+            Some((_, port)) => GrpcPort::Own(*port),
+            None if self.slugs.len() == 1 => GrpcPort::Main,
+            None => GrpcPort::None,
+        }
+    }
+
     /// Writes the card of a mount below a base.
     fn render(&self, settings: &Settings, base: &str, mount: Mount<'_>, form: CardForm) -> Served {
         let template = mount.map_or(&self.crew, |slug| &self.agents[self.number(slug)]);
-        let addresses = Addresses::of(base, mount.map(|slug| &**slug));
+        let addresses = Addresses::of(base, mount.map(|slug| &**slug), self.grpc(settings, mount));
         Served::new(write(&template.at(&addresses, settings), form))
     }
 }

@@ -12,7 +12,7 @@ use crate::settings::Hosts;
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Host names that may stand in `Host` and `Origin`; `None` lets any stand in `Host`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct HostGuard {
     known: Option<Vec<String>>,
 }

@@ -24,7 +24,17 @@ pub(crate) struct Gathered(Arc<AtomicUsize>);
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) bytes: Bytes,
-    _share: Share,
+    share: Share,
+}
+
+impl Taken {
+    /// Counts what a body unfolds to as gathered as well.
+    ///
+    /// # Errors
+    /// `Unavailable` when too much is being gathered already.
+    pub(crate) fn unfolds_to(&mut self, bytes: usize, bounds: &Bounds) -> Result<(), A2aError> {
+        self.share.grow(bytes, bounds.bodies)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +92,7 @@ pub(crate) async fn take(
         let Ok(piece) = frame.map_err(|_| broken_off())?.into_data() else { continue };
         if whole.is_empty() && body.is_end_stream() && piece.len() <= bounds.body {
             // The common case: it came in one piece, which is used as it is.
-            return Ok(Taken { bytes: piece, _share: share });
+            return Ok(Taken { bytes: piece, share });
         }
         if whole.len() + piece.len() > bounds.body {
             return Err(too_large(bounds));
@@ -94,7 +104,7 @@ pub(crate) async fn take(
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(Taken { bytes: whole.freeze(), _share: share })
+    Ok(Taken { bytes: whole.freeze(), share })
 }
 
 fn too_large(bounds: &Bounds) -> A2aError {

@@ -176,7 +176,7 @@ async fn perform(shared: &Shared, asked: Asked<'_>) -> Result<Answer, A2aError> 
     let (kind, document) = match document(service.call(call, request).await?) {
         Ok(document) => document,
         Err(follow) => {
-            return stream::respond(shared, *follow, Framing::rpc(&id, codec)).await;
+            return stream::respond(shared, *follow, Framing::rpc(&id, codec), None).await;
         }
     };
     let Written { frame, document } = codec.write(kind, document.bytes())?;

@@ -1,4 +1,4 @@
-//! The bindings over HTTP: JSON-RPC, REST, streams and cards on one port.
+//! The bindings over HTTP: JSON-RPC, REST, gRPC, streams and cards on one port.
 //!
 //! A connection is accepted within [`Bounds`], a request is routed to a binding, the one extractor
 //! in `call` makes a [`legation_core::Call`] of its head, a codec of `legation-wire` makes a
@@ -13,6 +13,7 @@ mod call;
 mod card;
 mod connection;
 mod forwarded;
+mod grpc;
 mod hosts;
 mod intake;
 mod jsonrpc;
@@ -31,6 +32,7 @@ pub use card::{BadCard, check_cards};
 pub use forwarded::{BadNetwork, Network};
 pub use legation_wire::card::{BadMember, Binding, CardForm, Interface};
 pub use legation_wire::error::ErrorProfile;
+pub use legation_wire::grpc::Numbers;
 pub use legation_wire::version::{MissingVersion, Version};
 pub use server::{Front, Http, ReplaceError};
-pub use settings::{Crew, Hosts, Security, Settings};
+pub use settings::{Crew, Grpc, Hosts, Security, Settings};

@@ -128,7 +128,7 @@ async fn perform(
         Ok(document) => document,
         Err(follow) => {
             let framing = Framing::Rest(shared.settings.errors, codec);
-            return stream::respond(shared, *follow, framing).await;
+            return stream::respond(shared, *follow, framing, None).await;
         }
     };
     let Written { frame, document } = codec.write(kind, document.bytes())?;

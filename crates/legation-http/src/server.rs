@@ -22,13 +22,14 @@ use crate::answer::{Answer, JSON, Refusal, answer, rest_error};
 use crate::body::Body;
 use crate::call::{Arrival, read_version};
 use crate::card::{BadCard, Cards, Templates};
+use crate::grpc::Services;
 use crate::hosts::HostGuard;
 use crate::intake::{self, Gathered, Taken};
 use crate::media::Media;
 use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
 use crate::settings::{Crew, Settings};
-use crate::{addresses, forwarded, jsonrpc, listener, rest};
+use crate::{addresses, forwarded, grpc, jsonrpc, listener, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
 pub struct Http {
@@ -104,6 +105,12 @@ impl Front {
         listener::run(listener, self.0).await;
     }
 
+    /// Serves a listener's connections for one agent: gRPC alone, and every call is for that agent.
+    /// [`Grpc::ports`] says where it is, for the cards.
+    pub async fn serve_agent(self, agent: Arc<str>, listener: TcpListener) {
+        listener::run(listener, Arc::new(Shared { door: Some(agent), ..(*self.0).clone() })).await;
+    }
+
     /// Serves these agents from now on, the default one first, and their cards. Connections stay,
     /// and so do streams and the runs at work.
     ///
@@ -134,7 +141,8 @@ fn profiles(agents: &[Exposed]) -> Vec<&Profile> {
     agents.iter().map(|exposed| &*exposed.profile).collect()
 }
 
-/// What every connection shares.
+/// What every connection of a listener shares, and with those of the other listeners.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) service: Arc<Service>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
@@ -142,12 +150,16 @@ pub(crate) struct Shared {
     /// The settings' bounds, for those that outlive a request.
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) drain: CancellationToken,
+    /// The services of gRPC that are not A2A's.
+    pub(crate) services: Arc<Services>,
     hosts: HostGuard,
     /// Where the server is reached unless a proxy says otherwise.
     base: String,
     /// The cards of the agents that are served now. Held only to take or to put them.
-    cards: RwLock<Arc<Cards>>,
+    cards: Arc<RwLock<Arc<Cards>>>,
     gathered: Gathered,
+    /// The agent for which the listener is, by gRPC and nothing else.
+    door: Option<Arc<str>>,
 }
 
 impl Shared {
@@ -155,10 +167,25 @@ impl Shared {
         let Http { service, authenticator, settings, templates } = http;
         let public = settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         let base = public.unwrap_or_else(|| addresses::base_of(address));
-        let cards = RwLock::new(Arc::new(Cards::new(templates, &settings, &base)));
+        let cards = Arc::new(RwLock::new(Arc::new(Cards::new(templates, &settings, &base))));
         let hosts = HostGuard::new(&settings.hosts, &base, address.ip());
+        let heartbeat = settings.bounds.heartbeat;
+        let grpc = settings.grpc.clone().unwrap_or_default();
+        let services = Arc::new(Services::new(&grpc, &service, drain.clone(), heartbeat));
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
-        Self { service, authenticator, settings, bounds, drain, hosts, base, cards, gathered }
+        Self {
+            service,
+            authenticator,
+            settings,
+            bounds,
+            drain,
+            services,
+            hosts,
+            base,
+            cards,
+            gathered,
+            door: None,
+        }
     }
 
     /// Answers a request that came from a peer.
@@ -169,6 +196,9 @@ impl Shared {
         phases: &Phases,
     ) -> Answer {
         phases.enter(Phase::Response);
+        if self.settings.grpc.is_some() && grpc::is_grpc(&request) {
+            return self.serve_grpc(request.into_parts(), phases).await;
+        }
         let (head, mut body) = request.into_parts();
         let mut response = self.serve(peer, &head, &mut body, phases).await;
         // A body that nobody wants ends its connection, which the caller is better told than left
@@ -189,6 +219,9 @@ impl Shared {
     ) -> Answer {
         if let Err(error) = self.hosts.check(head) {
             return self.refuse(head, error.into());
+        }
+        if self.door.is_some() {
+            return self.refuse(head, rest::no_such_path().into());
         }
         let cards = self.cards.read().clone();
         let place = router::find(cards.slugs(), head.uri.path());
@@ -212,6 +245,18 @@ impl Shared {
             Place::Rest(mount, path) => rest::serve(self, mount, path, head, body, phases).await,
             Place::Nothing => self.refuse(head, rest::no_such_path().into()),
         }
+    }
+
+    async fn serve_grpc(&self, (head, body): (Parts, Incoming), phases: &Phases) -> Answer {
+        if let Err(error) = self.hosts.check(&head) {
+            return grpc::refuse(self, error.into());
+        }
+        let (cards, uri) = (self.cards.read().clone(), head.uri.clone());
+        let (mount, path) = match (&self.door, router::find(cards.slugs(), uri.path())) {
+            (None, Place::Rest(mount, path)) => (mount, path),
+            (door, _) => (door.as_ref(), uri.path()),
+        };
+        grpc::serve(self, mount, path, (head, body), phases).await
     }
 
     /// What the head of a request for a mount says about the call.

@@ -1,7 +1,10 @@
 //! What an operator decides about the bindings.
 
+use std::sync::Arc;
+
 use legation_wire::card::{CardForm, Interface};
 use legation_wire::error::ErrorProfile;
+use legation_wire::grpc::Numbers;
 use legation_wire::version::MissingVersion;
 
 use crate::bounds::Bounds;
@@ -32,8 +35,38 @@ pub struct Settings {
     pub missing_version: MissingVersion,
     /// The edition of the error table.
     pub errors: ErrorProfile,
+    /// How gRPC is served, if it is.
+    pub grpc: Option<Grpc>,
     /// The bounds.
     pub bounds: Bounds,
+}
+
+/// How gRPC is served: on the same port as all else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grpc {
+    /// Whether callers may ask which services and types there are.
+    pub reflection: bool,
+    /// Whether there is gRPC's service of health, which says whether new work is taken.
+    pub health: bool,
+    /// Whether compressed requests are taken, and answers compressed for those who ask for it.
+    pub gzip: bool,
+    /// What becomes of integers that gRPC's JSON does not hold.
+    pub numbers: Numbers,
+    /// The agents that have a port of their own, where every call is for that agent. At the main
+    /// port calls are for the crew.
+    pub ports: Vec<(Arc<str>, u16)>,
+}
+
+impl Default for Grpc {
+    fn default() -> Self {
+        Self {
+            reflection: true,
+            health: true,
+            gzip: false,
+            numbers: Numbers::default(),
+            ports: Vec::new(),
+        }
+    }
 }
 
 /// How several agents present themselves as one.
@@ -80,6 +113,7 @@ impl Settings {
             hosts: Hosts::default(),
             missing_version: MissingVersion::default(),
             errors: ErrorProfile::default(),
+            grpc: Some(Grpc::default()),
             bounds: Bounds::default(),
         }
     }

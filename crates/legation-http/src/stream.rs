@@ -1,4 +1,7 @@
-//! Server-sent events (Spec 9.4.2, 11.7): a reader's items, framed as they come.
+//! Streams: a reader's items, framed as they come, as server-sent events (Spec 9.4.2, 11.7) or as
+//! messages of gRPC.
+
+mod framing;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,77 +10,23 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::HeaderMap;
+use http_body::Frame;
 use legation_core::{Follow, Item};
 use legation_model::A2aError;
-use legation_wire::answer as wire;
-use legation_wire::codec::Codec;
-use legation_wire::error::ErrorProfile;
-use legation_wire::fault;
-use legation_wire::jsonrpc::Id;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 
-use crate::answer::{Answer, EVENTS, answer};
+use crate::answer::Answer;
 use crate::body::Body;
+use crate::grpc::exceeded;
 use crate::server::Shared;
+pub(crate) use framing::Framing;
 
 /// Frames that are ready go out together up to this many bytes.
 const CHUNK: usize = 16 << 10;
 
 /// Items from this size on go out as they are, uncopied.
 const LARGE: usize = 8 << 10;
-
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-
-/// How a binding writes an item into an event.
-pub(crate) enum Framing {
-    /// As the result of a JSON-RPC response; the text is what stands before the result.
-    Rpc(Box<str>, Codec),
-    /// As it is.
-    Rest(ErrorProfile, Codec),
-}
-
-impl Framing {
-    /// The framing of a JSON-RPC call.
-    pub(crate) fn rpc(id: Id<'_>, codec: Codec) -> Self {
-        Self::Rpc(format!(r#"{{"jsonrpc":"2.0","id":{id},"#).into(), codec)
-    }
-
-    fn codec(&self) -> Codec {
-        match self {
-            Self::Rpc(_, codec) | Self::Rest(_, codec) => *codec,
-        }
-    }
-
-    fn before(&self) -> [&str; 2] {
-        match self {
-            Self::Rpc(envelope, _) => [envelope, r#""result":"#],
-            Self::Rest(..) => ["", ""],
-        }
-    }
-
-    fn after(&self) -> &'static str {
-        match self {
-            Self::Rpc(..) => "}\n\n",
-            Self::Rest(..) => "\n\n",
-        }
-    }
-
-    fn error(&self, error: &A2aError) -> String {
-        match self {
-            Self::Rpc(envelope, codec) => {
-                let error = fault::write_rpc(error, codec.version());
-                format!("data: {envelope}\"error\":{error}}}\n\n")
-            }
-            Self::Rest(profile, codec) => {
-                let error = fault::write_rest(error, codec.version(), *profile);
-                format!("event: error\ndata: {error}\n\n")
-            }
-        }
-    }
-}
 
 /// The events of one stream. An idle one holds its reader, a few words and one timer.
 pub(crate) struct EventStream {
@@ -87,10 +36,13 @@ pub(crate) struct EventStream {
     waiting: BytesMut,
     /// A large item that goes out behind them.
     large: Option<Bytes>,
+    /// What goes out behind everything.
+    trailers: Option<HeaderMap>,
+    /// When the caller wants to hear no more.
+    deadline: Option<Pin<Box<Sleep>>>,
     heartbeat: Duration,
     written: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    drain: CancellationToken,
 }
 
 /// The response that carries a stream.
@@ -101,6 +53,7 @@ pub(crate) async fn respond(
     shared: &Shared,
     mut follow: Follow,
     framing: Framing,
+    deadline: Option<Instant>,
 ) -> Result<Answer, A2aError> {
     // What is not ready now is not waited for: a resumed stream may be silent for long.
     let first = futures::future::poll_fn(|cx| match follow.poll_next_unpin(cx) {
@@ -113,24 +66,25 @@ pub(crate) async fn respond(
         framing,
         waiting: BytesMut::new(),
         large: None,
+        trailers: None,
+        deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
         heartbeat: shared.settings.bounds.heartbeat,
         written: Instant::now(),
         timer: None,
-        drain: shared.drain.clone(),
     };
     if let Some(item) = first {
         events.write(&item);
     }
-    let mut response: Response<Body> = answer(StatusCode::OK, EVENTS, Body::stream(events));
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    let mut headers = HeaderMap::new();
+    events.framing.head(&mut headers);
+    let mut response = Answer::new(Body::stream(events));
+    *response.headers_mut() = headers;
     Ok(response)
 }
 
 impl EventStream {
-    /// The next bytes to go out; `None` at the end.
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// What goes out next; `None` at the end.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
         while self.waiting.len() < CHUNK && self.large.is_none() {
             let Some(follow) = &mut self.follow else { break };
             let Poll::Ready(item) = follow.poll_next_unpin(cx) else { break };
@@ -142,12 +96,20 @@ impl EventStream {
         }
         if let Some(chunk) = self.next_chunk() {
             self.written = Instant::now();
-            return Poll::Ready(Some(chunk));
+            return Poll::Ready(Some(Frame::data(chunk)));
+        }
+        if self.follow.is_some() && self.is_over(cx) {
+            self.fail(&exceeded());
         }
         if self.follow.is_none() {
-            return Poll::Ready(None);
+            return Poll::Ready(self.trailers.take().map(Frame::trailers));
         }
-        self.poll_heartbeat(cx).map(Some)
+        self.poll_heartbeat(cx).map(|heartbeat| Some(Frame::data(heartbeat)))
+    }
+
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = self.deadline.as_mut();
+        deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready())
     }
 
     fn next_chunk(&mut self) -> Option<Bytes> {
@@ -155,49 +117,38 @@ impl EventStream {
             return Some(std::mem::take(&mut self.waiting).freeze());
         }
         let large = self.large.take()?;
-        self.waiting.extend_from_slice(self.framing.after().as_bytes());
+        self.waiting.extend_from_slice(self.framing.after());
         Some(large)
     }
 
     fn write(&mut self, item: &Item) {
-        // An item stands by itself in every version, so its frame is empty.
-        let json = match self.framing.codec().write(wire::Answer::Item, item.json.bytes()) {
-            Ok(written) => written.document,
+        let item = match self.framing.before(item, &mut self.waiting) {
+            Ok(item) => item,
             Err(error) => return self.fail(&error),
         };
-        let Self { waiting, framing, .. } = self;
-        if let Some(seq) = item.seq {
-            waiting.extend_from_slice(format!("id: {seq}\n").as_bytes());
-        }
-        waiting.extend_from_slice(b"data: ");
-        for piece in framing.before() {
-            waiting.extend_from_slice(piece.as_bytes());
-        }
-        if json.len() >= LARGE {
-            self.large = Some(json);
+        if item.len() >= LARGE {
+            self.large = Some(item);
             return;
         }
-        waiting.extend_from_slice(&json);
-        waiting.extend_from_slice(framing.after().as_bytes());
+        self.waiting.extend_from_slice(&item);
+        self.waiting.extend_from_slice(self.framing.after());
     }
 
-    /// Ends with an error as the last event.
+    /// Ends with an error as the last thing said.
     fn fail(&mut self, error: &A2aError) {
-        self.waiting.extend_from_slice(self.framing.error(error).as_bytes());
+        self.trailers = self.framing.fail(error, &mut self.waiting);
         self.follow = None;
     }
 
     /// Ends where the reader ended. When the server stops, the caller learns how to go on.
     fn end(&mut self) {
-        let cursor = self.follow.take().and_then(|follow| follow.cursor());
-        if let Some(cursor) = cursor.filter(|_| self.drain.is_cancelled()) {
-            let comment = format!(": resume with Last-Event-ID: {cursor}\n\n");
-            self.waiting.extend_from_slice(comment.as_bytes());
-        }
+        let cursor = self.follow.take().and_then(|follow| follow.interrupted_at());
+        self.trailers = self.framing.end(cursor, &mut self.waiting);
     }
 
-    /// A comment when nothing was written for a while. The timer is not touched by writes; it
-    /// looks at the time of the last one when it fires.
+    /// A heartbeat when nothing was written for a while. The timer is not touched by writes; it
+    /// looks at the time of the last one when it fires. It fires where there are no heartbeats as
+    /// well: a body that is asked for more shows that its reader is not stuck.
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         let (written, heartbeat) = (&mut self.written, self.heartbeat);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(*written + heartbeat)));
@@ -208,8 +159,8 @@ impl EventStream {
                 *written = now;
             }
             timer.as_mut().reset(*written + heartbeat);
-            if due {
-                return Poll::Ready(Bytes::from_static(b": keep-alive\n\n"));
+            if let (true, Some(heartbeat)) = (due, self.framing.heartbeat()) {
+                return Poll::Ready(heartbeat);
             }
         }
         Poll::Pending

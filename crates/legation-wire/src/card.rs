@@ -96,24 +96,32 @@ pub enum Binding {
     JsonRpc,
     /// HTTP+JSON, which is REST. The paths of 0.3 begin with `/v1/` below the interface's URL.
     HttpJson,
+    /// gRPC, where each version has a package of its own.
+    Grpc,
 }
 
 impl Interface {
     /// Those that cards list by default, the preferred one first.
-    pub const DEFAULT: [Self; 4] = [
+    pub const DEFAULT: [Self; 6] = [
         Self { binding: Binding::JsonRpc, version: Version::V1_0 },
         Self { binding: Binding::HttpJson, version: Version::V1_0 },
+        Self { binding: Binding::Grpc, version: Version::V1_0 },
         Self { binding: Binding::JsonRpc, version: Version::V0_3 },
         Self { binding: Binding::HttpJson, version: Version::V0_3 },
+        Self { binding: Binding::Grpc, version: Version::V0_3 },
     ];
 }
 
 impl Binding {
+    /// Every binding.
+    pub const ALL: [Self; 3] = [Self::JsonRpc, Self::HttpJson, Self::Grpc];
+
     /// The name on cards.
     pub const fn name(self) -> &'static str {
         match self {
             Self::JsonRpc => "JSONRPC",
             Self::HttpJson => "HTTP+JSON",
+            Self::Grpc => "GRPC",
         }
     }
 }

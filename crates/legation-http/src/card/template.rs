@@ -10,7 +10,7 @@ use legation_model::{
 use legation_wire::card::{self, BadMember};
 use serde_json::{Map, Value};
 
-use crate::addresses::Addresses;
+use crate::addresses::{Addresses, GrpcPort};
 use crate::settings::{Crew, Security, Settings};
 
 /// The name of the bearer scheme within a card.
@@ -85,11 +85,17 @@ impl Template {
         if !self.is_placed {
             card.supported_interfaces = addresses.list_all(&settings.interfaces);
         }
-        for interface in &mut card.supported_interfaces {
-            // An owner may choose interfaces without knowing the server's address.
+        // An owner may choose interfaces without knowing the server's address, and without knowing
+        // whether the server has them.
+        card.supported_interfaces.retain_mut(|interface| {
             if interface.url.is_empty() {
-                interface.url = addresses.by(&interface.protocol_binding).to_owned();
+                let url = addresses.by(&interface.protocol_binding);
+                interface.url = url.unwrap_or_default().to_owned();
             }
+            !interface.url.is_empty()
+        });
+        if card.supported_interfaces.is_empty() {
+            card.supported_interfaces = addresses.list_all(&settings.interfaces);
         }
         card
     }
@@ -111,7 +117,8 @@ fn blank(name: &str, description: &str, common: Common<'_>) -> AgentCard {
         name: name.to_owned(),
         description: description.to_owned(),
         // Any will do: those of the address in question take their place.
-        supported_interfaces: Addresses::of("", None).list_all(&settings.interfaces),
+        supported_interfaces: Addresses::of("", None, GrpcPort::Main)
+            .list_all(&settings.interfaces),
         provider: None,
         version: String::new(),
         documentation_url: None,

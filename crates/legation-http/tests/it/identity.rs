@@ -5,9 +5,11 @@ use std::sync::Arc;
 use legation_auth::{Bearer, Token};
 use legation_core::Caller;
 use legation_http::{Security, Version};
+use legation_wire::grpc::Package;
 use legation_wire::operation;
 
 use crate::client::{Ask, ask, exchange, rpc, say};
+use crate::grpc_client::{GrpcAsk, GrpcReply, call, framed};
 use crate::server::{self, Server};
 
 const ANN: &str = "lgn_ann-has-a-token-of-enough-bytes-0001";
@@ -81,6 +83,40 @@ async fn no_operation_is_anonymous() {
     server.stop().await;
 }
 
+/// A call of each operation of both packages of gRPC, with a message that says nothing.
+fn calls() -> impl Iterator<Item = GrpcAsk> {
+    Package::ALL.into_iter().flat_map(|package| {
+        let rows = operation::rows(package.version()).iter().filter(|row| !row.grpc.is_empty());
+        rows.map(move |row| call(package, row.grpc).raw(framed(b"")))
+    })
+}
+
+#[tokio::test]
+async fn no_call_of_grpc_is_anonymous() {
+    let server = start().await;
+    let known = format!("Bearer {ANN}");
+    for call in calls() {
+        let cases = [
+            call.clone(),
+            call.clone().endless(),
+            call.clone().and("authorization", "Basic eDp5"),
+            call.clone().and("authorization", &format!("{known}x")),
+            call.clone().and("authorization", &known).and("authorization", "Basic eDp5"),
+            call.clone().below("/a2a/agents/echo"),
+        ];
+        for case in cases {
+            let reply = case.to(server.address).await;
+            assert_eq!((reply.http, reply.code()), (200, 16), "{case:?} {reply:?}");
+            assert_eq!(reply.details().0, "UNAUTHENTICATED");
+            let challenge = reply.metadata("www-authenticate").expect("a challenge");
+            assert!(challenge.starts_with(r#"Bearer realm="legation""#), "{challenge}");
+        }
+        let reply = call.clone().and("authorization", &known).to(server.address).await;
+        assert_ne!(reply.code(), 16, "{call:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn the_refusal_does_not_wait_for_the_body() {
     let server = start().await;
@@ -108,6 +144,22 @@ async fn what_is_anothers_is_not_there() {
         assert_eq!(foreign.status, 404, "{path}");
         assert_eq!(foreign.body.replace(id, random), missing.body, "{path}");
     }
+    for (package, method, params) in [
+        (Package::V1_0, "GetTask", r#"{"id":"ID"}"#),
+        (Package::V1_0, "SubscribeToTask", r#"{"id":"ID"}"#),
+        (Package::V0_3, "CancelTask", r#"{"name":"tasks/ID"}"#),
+    ] {
+        let by_bob = |id| {
+            let call = call(package, method).json(&params.replace("ID", id));
+            call.and("authorization", &format!("Bearer {BOB}"))
+        };
+        let foreign = by_bob(id).to(server.address).await;
+        let missing = by_bob(random).to(server.address).await;
+        assert_eq!(foreign.code(), 5, "{method}");
+        let told = |reply: &GrpcReply| reply.metadata("grpc-message").map(str::to_owned);
+        let foreign = told(&foreign).map(|text| text.replace(id, random));
+        assert_eq!(foreign, told(&missing), "{method}");
+    }
     let own = by("GET", &format!("/ann/tasks/{id}"), ANN).to(server.address).await;
     assert_eq!(own.status, 200, "a tenant may be named by those who belong to it");
     server.stop().await;
@@ -134,5 +186,8 @@ async fn foreign_hosts_and_pages_are_refused() {
         let foreign_page = request.and("origin", "http://evil.example").to(server.address).await;
         assert_eq!((foreign_host.status, foreign_page.status), (403, 403), "{path}");
     }
+    let page = call(Package::V1_0, "ListTasks").raw(framed(b"")).and("authorization", &token);
+    let page = page.and("origin", "http://evil.example").to(server.address).await;
+    assert_eq!((page.code(), page.details().0.as_str()), (7, "PERMISSION_DENIED"));
     server.stop().await;
 }

@@ -1,5 +1,6 @@
 //! The card as 0.3 and 0.2 have it, alone or with the members of 1.0 among its own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use legation_model::{
@@ -8,8 +9,8 @@ use legation_model::{
 };
 use serde::Serialize;
 
-use super::CardForm;
 use super::scheme::{Authentication, Scheme};
+use super::{Binding, CardForm};
 
 /// A card with the members of 0.3. What a form leaves out is absent or empty.
 #[derive(Serialize)]
@@ -18,7 +19,7 @@ pub(super) struct Card<'c> {
     protocol_version: &'static str,
     name: &'c str,
     description: &'c str,
-    url: &'c str,
+    url: Cow<'c, str>,
     preferred_transport: &'c str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     additional_interfaces: Vec<Interface<'c>>,
@@ -50,9 +51,9 @@ pub(super) struct Card<'c> {
 }
 
 /// A transport and where it is.
-#[derive(PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 struct Interface<'c> {
-    url: &'c str,
+    url: Cow<'c, str>,
     transport: &'c str,
 }
 
@@ -194,13 +195,28 @@ fn interfaces(all: &[AgentInterface]) -> (Interface<'_>, Vec<Interface<'_>>) {
     }
     let mut once: Vec<Interface<'_>> = Vec::new();
     for interface in usable {
-        let interface = Interface { url: &interface.url, transport: &interface.protocol_binding };
+        let url = with_scheme(interface, all);
+        let interface = Interface { url, transport: &interface.protocol_binding };
         if !once.contains(&interface) {
             once.push(interface);
         }
     }
-    let main = once.first().map_or(("", ""), |first| (first.url, first.transport));
-    (Interface { url: main.0, transport: main.1 }, once)
+    let main = once.first().cloned();
+    (main.unwrap_or(Interface { url: Cow::default(), transport: "" }), once)
+}
+
+/// The address of an interface. In 1.0 that of gRPC is a host and a port; before, it is a URL like
+/// the others, and of the scheme of the others.
+fn with_scheme<'c>(interface: &'c AgentInterface, all: &[AgentInterface]) -> Cow<'c, str> {
+    let is_bare = interface.protocol_binding == Binding::Grpc.name()
+        && !interface.url.is_empty()
+        && !interface.url.contains("://");
+    if !is_bare {
+        return Cow::Borrowed(&interface.url);
+    }
+    let mut schemes = all.iter().filter_map(|other| other.url.split_once("://"));
+    let scheme = schemes.next().map_or("http", |(scheme, _)| scheme);
+    Cow::Owned(format!("{scheme}://{}", interface.url))
 }
 
 /// The alternatives without the schemes for which the form has no word. One that is left with none

@@ -231,6 +231,32 @@ fn the_first_interface_of_0_3_is_the_main_one_and_each_is_there_once() {
 }
 
 #[test]
+fn grpc_is_a_host_and_a_port_in_1_0_and_a_url_before() {
+    let grpc = |version| interface("a.example:443", "GRPC", version);
+    let cases = [
+        (
+            vec![interface("https://a.example", "JSONRPC", "0.3"), grpc("0.3")],
+            "https://a.example:443",
+        ),
+        (
+            vec![grpc("0.3"), interface("http://a.example", "JSONRPC", "1.0")],
+            "http://a.example:443",
+        ),
+        (vec![grpc("0.3"), grpc("1.0")], "http://a.example:443"),
+        (vec![interface("grpcs://a.example", "GRPC", "0.3")], "grpcs://a.example"),
+    ];
+    for (interfaces, url) in cases {
+        let card = AgentCard { supported_interfaces: interfaces.clone(), ..card() };
+        let written = written(&card, CardForm::Hybrid);
+        let listed = written["additionalInterfaces"].as_array().expect("a list");
+        let older = listed.iter().find(|interface| interface["transport"] == "GRPC");
+        assert_eq!(older.expect("gRPC")["url"], url);
+        let newer = written["supportedInterfaces"].as_array().expect("a list");
+        assert!(newer.iter().map(|known| &known["url"]).eq(interfaces.iter().map(|own| &own.url)));
+    }
+}
+
+#[test]
 fn readers_ask_for_a_form_by_name() {
     let by_name = |query: &str| CardForm::of_query(query).map_err(|error| error.message);
     assert_eq!(by_name(""), Ok(None));

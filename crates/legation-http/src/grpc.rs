@@ -1,0 +1,177 @@
+//! The gRPC binding (Spec 10): the operations of both packages, reflection and health.
+//!
+//! Messages are framed here rather than by a library, because bodies go through the bounds that
+//! hold for every binding, and answers are written once, from the stored document into what goes
+//! out. What is not of A2A is left to a library (`services`).
+
+mod deadline;
+mod message;
+mod services;
+mod status;
+mod writer;
+
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Version as Http};
+use hyper::body::Incoming;
+use legation_model::{A2aError, ErrorKind, Request as Asked};
+use legation_wire::grpc::{self as codec, Package};
+use legation_wire::operation::Operation;
+use legation_wire::version::Version;
+use tokio::time::{Instant, timeout_at};
+
+use crate::answer::{Answer, Refusal, document};
+use crate::call::{Arrival, authenticate};
+use crate::pace::Phases;
+use crate::router::Mount;
+use crate::server::Shared;
+use crate::stream::{self, Framing};
+use message::{ACCEPT_ENCODING, Encoding, Outgoing, accepted};
+use status::Tongue;
+
+pub(crate) use deadline::exceeded;
+pub(crate) use services::{Foreign, Services};
+pub(crate) use status::went_well;
+pub(crate) use writer::Writer;
+
+/// Whether a request is one of gRPC. Its dialects for HTTP/1.1 and for browsers are others.
+pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let named = |value: &HeaderValue| {
+        let name = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        matches!(name.trim_ascii(), b"application/grpc" | b"application/grpc+proto")
+    };
+    request.version() == Http::HTTP_2
+        && request.method() == Method::POST
+        && request.headers().get(CONTENT_TYPE).is_some_and(named)
+}
+
+/// Answers a request for a path below a mount.
+pub(crate) async fn serve(
+    shared: &Shared,
+    mount: Mount<'_>,
+    path: &str,
+    (head, mut body): (Parts, Incoming),
+    phases: &Phases,
+) -> Answer {
+    let path = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    let (service, method) = path.unwrap_or_default();
+    let Some(package) = Package::of_service(service) else {
+        let others = shared.services.call(service, Request::from_parts(head, body)).await;
+        return others.unwrap_or_else(|| refuse(shared, unknown("service", service)));
+    };
+    let tongue = Tongue { package, profile: shared.settings.errors };
+    let Some(operation) = Operation::of_grpc(package, method) else {
+        return tongue.refuse(unknown("method", method));
+    };
+    let admitted = match admit(shared, mount, tongue, &head) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return tongue.refuse(refusal),
+    };
+    let asked = take(shared, &admitted, operation, &head, &mut body, phases);
+    let answered = within(admitted.deadline, async {
+        let asked = asked.await?;
+        perform(shared, &admitted, asked).await
+    });
+    let mut answer = answered.await.unwrap_or_else(|error| tongue.refuse(error.into()));
+    admitted.arrival.echo(package.version(), &mut answer);
+    answer
+}
+
+/// Refuses a request before its package is known.
+pub(crate) fn refuse(shared: &Shared, refusal: Refusal) -> Answer {
+    Tongue { package: Package::V1_0, profile: shared.settings.errors }.refuse(refusal)
+}
+
+/// Refuses what is not there, in gRPC's word for it.
+fn unknown(what: &str, name: &str) -> Refusal {
+    let name: String = name.chars().take(80).collect();
+    A2aError::new(ErrorKind::MethodNotFound, format!("there is no {what} `{name}`")).into()
+}
+
+/// A call of which the head was read.
+struct Admitted {
+    arrival: Arrival,
+    deadline: Option<Instant>,
+    /// How its message comes.
+    encoding: Encoding,
+    /// How the answer goes out.
+    writer: Writer,
+}
+
+/// Reads the head of a request: who calls, and how.
+fn admit(
+    shared: &Shared,
+    mount: Mount<'_>,
+    tongue: Tongue,
+    head: &Parts,
+) -> Result<Admitted, Refusal> {
+    let caller = authenticate(&*shared.authenticator, &head.headers)?;
+    let mut arrival = shared.arrival(head, caller, mount)?;
+    check_version(arrival.stated, tongue.package)?;
+    arrival.behave(tongue.package.version());
+    let deadline = deadline::read(&head.headers)?;
+    // Without settings nothing leads here.
+    let (gzip, numbers) = shared
+        .settings
+        .grpc
+        .as_ref()
+        .map_or_else(Default::default, |grpc| (grpc.gzip, grpc.numbers));
+    let encoding = Encoding::of_request(&head.headers, gzip)
+        .map_err(|error| Refusal::with_header(error, ACCEPT_ENCODING, accepted(gzip)))?;
+    let bound = shared.settings.bounds.grpc_answer;
+    let outgoing = Outgoing { encoding: Encoding::of_answer(&head.headers, gzip), bound };
+    Ok(Admitted { arrival, deadline, encoding, writer: Writer { tongue, outgoing, numbers } })
+}
+
+/// A package is of a version, so nothing needs to be stated; what is stated has to agree.
+fn check_version(stated: Option<Version>, package: Package) -> Result<(), A2aError> {
+    let major = |version: Version| version.name().split_once('.').map(|(major, _)| major);
+    let Some(stated) = stated.filter(|stated| major(*stated) != major(package.version())) else {
+        return Ok(());
+    };
+    let (service, version) = (package.service(), package.version().name());
+    let text = format!(
+        "the request states A2A {}, and the service `{service}` is of A2A {version}",
+        stated.name()
+    );
+    Err(A2aError::new(ErrorKind::VersionNotSupported, text).with("supportedVersions", version))
+}
+
+/// Takes the request's message in.
+async fn take(
+    shared: &Shared,
+    admitted: &Admitted,
+    operation: Operation,
+    head: &Parts,
+    body: &mut Incoming,
+    phases: &Phases,
+) -> Result<Asked, A2aError> {
+    let mut body = shared.take_body(head, body, phases).await?;
+    let bounds = &shared.settings.bounds;
+    let message = message::unframe(body.bytes.clone(), admitted.encoding, bounds.body)?;
+    if message.len() > body.bytes.len() {
+        body.unfolds_to(message.len(), bounds)?;
+    }
+    codec::read(admitted.writer.tongue.package, operation, &message, bounds.json)
+}
+
+async fn perform(shared: &Shared, admitted: &Admitted, asked: Asked) -> Result<Answer, A2aError> {
+    let Admitted { arrival, deadline, writer, .. } = admitted;
+    match document(shared.service.call(&arrival.call, asked).await?) {
+        Ok((kind, document)) => writer.answer(kind, &document),
+        Err(follow) => {
+            stream::respond(shared, *follow, Framing::Grpc(writer.clone()), *deadline).await
+        }
+    }
+}
+
+/// Does something until the caller's time is over. What was begun goes on without it.
+async fn within<T>(
+    deadline: Option<Instant>,
+    what: impl Future<Output = Result<T, A2aError>>,
+) -> Result<T, A2aError> {
+    match deadline {
+        None => what.await,
+        Some(deadline) => timeout_at(deadline, what).await.unwrap_or_else(|_| Err(exceeded())),
+    }
+}

@@ -1,0 +1,69 @@
+//! What goes out to a caller of gRPC.
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use legation_core::Document;
+use legation_core::store::Seq;
+use legation_model::{A2aError, ErrorKind};
+use legation_wire::answer::Answer as Kind;
+use legation_wire::grpc::{self as codec, Numbers};
+
+use super::message::{Outgoing, PREFIX};
+use super::status::{GRPC, Tongue, went_well};
+use crate::answer::Answer;
+use crate::body::Body;
+
+/// By which a reader goes on, on every binding.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// How a caller is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    pub(super) tongue: Tongue,
+    pub(super) outgoing: Outgoing,
+    pub(super) numbers: Numbers,
+}
+
+impl Writer {
+    /// The headers of an answer with messages.
+    pub(crate) fn head(&self, headers: &mut HeaderMap) {
+        headers.insert(CONTENT_TYPE, GRPC);
+        self.outgoing.encoding.tell(headers);
+    }
+
+    /// What stands before the message of a document, and the message.
+    ///
+    /// # Errors
+    /// When the document is more than the caller is sent, or cannot be written in its package.
+    pub(crate) fn message(
+        &self,
+        kind: Kind,
+        document: &Document,
+    ) -> Result<([u8; PREFIX], bytes::Bytes), A2aError> {
+        let message = codec::write(self.tongue.package, kind, document.bytes(), self.numbers)?;
+        self.outgoing.frame(message.into())
+    }
+
+    /// The answer that is one message.
+    ///
+    /// # Errors
+    /// As [`Writer::message`].
+    pub(super) fn answer(&self, kind: Kind, document: &Document) -> Result<Answer, A2aError> {
+        let (prefix, message) = self.message(kind, document)?;
+        let mut answer = Answer::new(Body::message(&prefix, message, went_well()));
+        self.head(answer.headers_mut());
+        Ok(answer)
+    }
+
+    /// The trailers of a stream that failed.
+    pub(crate) fn failed(&self, error: &A2aError) -> HeaderMap {
+        self.tongue.failed(error)
+    }
+
+    /// The trailers of a stream that the server ends before its time, and by which it is resumed.
+    pub(crate) fn interrupted(&self, cursor: Seq) -> HeaderMap {
+        let text = format!("the server is stopping; resume with last-event-id: {cursor}");
+        let mut trailers = self.failed(&A2aError::new(ErrorKind::Unavailable, text));
+        trailers.insert(LAST_EVENT_ID, HeaderValue::from(cursor));
+        trailers
+    }
+}
