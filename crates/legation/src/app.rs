@@ -70,6 +70,9 @@ fn greet(given: &Given, resolved: &Resolved, running: &Running) {
             }
         }
     }
+    for (agent, address) in running.grpc_ports() {
+        println!("  grpc   {agent} at {address}");
+    }
     println!("  card   {base}/.well-known/agent-card.json");
     println!("  state  {}", data.path().display());
     println!("  auth   {}", access.says());

@@ -36,8 +36,8 @@ pub use legation_core::{
     Profile, Tool, Turn, slug,
 };
 pub use legation_http::{
-    BadCard, BadMember, Binding, Bounds, CardForm, Crew, ErrorProfile, Front, Hosts, Interface,
-    MissingVersion, Network, ReplaceError, Version, check_cards,
+    BadCard, BadMember, Binding, Bounds, CardForm, Crew, ErrorProfile, Front, Grpc, Hosts,
+    Interface, MissingVersion, Network, Numbers, ReplaceError, Version, check_cards,
 };
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;

@@ -1,7 +1,7 @@
 //! A server put together: the store, the agents, who may call, and the listener.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use legation_core::{
     Agent, Authenticator, BuildError, Caller, Exposed, Extension, Limits, Profile, Service,
 };
 use legation_http::{
-    BadCard, Bounds, CardForm, Crew, ErrorProfile, Front, Hosts, Http, Interface, MissingVersion,
-    Network, Security, Settings,
+    BadCard, Bounds, CardForm, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
+    MissingVersion, Network, Security, Settings,
 };
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::DataDir;
@@ -60,10 +61,15 @@ pub struct Server {
     crew: Option<Crew>,
     limits: Limits,
     bounds: Bounds,
+    grpc: Option<Grpc>,
+    grpc_ports: Vec<u16>,
     retention: Retention,
     stop_grace: Duration,
     store: Options,
 }
+
+/// An agent's own port for gRPC.
+type Door = (Arc<str>, TcpListener, SocketAddr);
 
 /// Who may call.
 enum Access {
@@ -115,6 +121,24 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// There are not enough ports for gRPC.
+    #[error("{agents} agents need a port each for gRPC, and there are {ports}; widen the range")]
+    GrpcPorts {
+        /// How many agents there are.
+        agents: usize,
+        /// How many ports there are.
+        ports: usize,
+    },
+    /// An agent's port for gRPC cannot be listened on.
+    #[error("cannot listen on {address} for gRPC to the agent `{agent}`: {source}")]
+    GrpcPort {
+        /// The agent's slug.
+        agent: Arc<str>,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Without authentication only this machine may call.
     #[error(
         "without authentication the server listens on loopback only, not on {0}; leave --no-auth out"
@@ -140,6 +164,8 @@ impl Server {
             crew: None,
             limits: Limits::default(),
             bounds: Bounds::default(),
+            grpc: Some(Grpc::default()),
+            grpc_ports: Vec::new(),
             retention: Retention::default(),
             stop_grace: STOP_GRACE,
             store: Options::default(),
@@ -267,6 +293,21 @@ impl Server {
         self
     }
 
+    /// Sets how gRPC is served; `None` does without it.
+    #[must_use]
+    pub fn grpc(mut self, grpc: Option<Grpc>) -> Self {
+        self.grpc = grpc;
+        self
+    }
+
+    /// Gives each agent a port of its own for gRPC, at the address that the server listens on: the
+    /// first of these to the first agent, and so on.
+    #[must_use]
+    pub fn grpc_ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        self.grpc_ports = ports.into_iter().collect();
+        self
+    }
+
     /// Sets how the store behaves.
     #[must_use]
     pub fn store_options(mut self, options: Options) -> Self {
@@ -306,6 +347,11 @@ impl Server {
             Access::Open => Security::Open,
             Access::OwnToken | Access::Tokens(_) => Security::Bearer,
         };
+        let doors = self.open_doors(address.ip()).await?;
+        let grpc = self.grpc.clone().map(|grpc| {
+            let ports = doors.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
+            Grpc { ports, ..grpc }
+        });
         let authenticator = self.authenticator()?;
         let store = SqliteStore::open(self.data_dir.path(), self.store)?;
         let mut service = Service::builder(store.clone()).limits(self.limits);
@@ -326,17 +372,53 @@ impl Server {
             missing_version: self.missing_version,
             errors: self.errors,
             bounds: self.bounds,
+            grpc,
             ..Settings::new(security)
         };
         let http = Http::new(service.clone(), authenticator, settings)?;
         let drain = CancellationToken::new();
         let front = http.at(address, drain.clone());
         let recovered = service.recover().await.map_err(StartError::Recover)?;
-        let serving = tokio::spawn(front.clone().serve(listener));
+        let mut grpc_ports = Vec::new();
+        let mut serving = vec![tokio::spawn(front.clone().serve(listener))];
+        for (agent, door, at) in doors {
+            grpc_ports.push((agent.clone(), at));
+            serving.push(tokio::spawn(front.clone().serve_agent(agent, door)));
+        }
         let housekeeping = tokio::spawn(housekeeping::run(service.clone(), self.retention));
         let stop_grace = self.stop_grace;
         let stops = (drain, stop_grace);
-        Ok(Running { address, recovered, service, front, store, serving, housekeeping, stops })
+        Ok(Running {
+            address,
+            grpc_ports,
+            recovered,
+            service,
+            front,
+            store,
+            serving,
+            housekeeping,
+            stops,
+        })
+    }
+
+    /// Listens where agents have ports of their own for gRPC.
+    async fn open_doors(&self, ip: IpAddr) -> Result<Vec<Door>, StartError> {
+        let (agents, ports) = (self.agents.len(), self.grpc_ports.len());
+        if self.grpc.is_none() || ports == 0 {
+            return Ok(Vec::new());
+        }
+        if ports < agents {
+            return Err(StartError::GrpcPorts { agents, ports });
+        }
+        let mut doors = Vec::new();
+        for (exposed, port) in self.agents.iter().zip(&self.grpc_ports) {
+            let (agent, address) = (exposed.profile.slug.clone(), SocketAddr::new(ip, *port));
+            let failed = |source| StartError::GrpcPort { agent: agent.clone(), address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let at = listener.local_addr().map_err(failed)?;
+            doors.push((agent, listener, at));
+        }
+        Ok(doors)
     }
 
     /// Listens on an address until the process is told to stop (Ctrl-C or SIGTERM).
@@ -368,12 +450,13 @@ impl Server {
 /// A server at work. Dropping it leaves it at work; stop it with [`Running::stop`].
 pub struct Running {
     address: SocketAddr,
+    grpc_ports: Vec<(Arc<str>, SocketAddr)>,
     recovered: usize,
     service: Arc<Service>,
     front: Front,
     store: Arc<SqliteStore>,
-    serving: tokio::task::JoinHandle<()>,
-    housekeeping: tokio::task::JoinHandle<()>,
+    serving: Vec<JoinHandle<()>>,
+    housekeeping: JoinHandle<()>,
     /// What ends the listener, and how long runs may go on before.
     stops: (CancellationToken, Duration),
 }
@@ -382,6 +465,11 @@ impl Running {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the agents are called that have a port of their own for gRPC.
+    pub fn grpc_ports(&self) -> &[(Arc<str>, SocketAddr)] {
+        &self.grpc_ports
     }
 
     /// How many tasks of an earlier process it took up.
@@ -417,8 +505,10 @@ impl Running {
         self.service.drain();
         self.service.stop(grace).await;
         drain.cancel();
-        // The listener bounds its own drain; an error is a panic that was reported already.
-        let _ = self.serving.await;
+        // The listeners bound their own drain; an error is a panic that was reported already.
+        for serving in self.serving {
+            let _ = serving.await;
+        }
         self.housekeeping.abort();
         let store = self.store;
         let _ = tokio::task::spawn_blocking(move || store.close()).await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use legation::{Binding, Interface, Network, Version};
@@ -200,6 +201,20 @@ pub(crate) fn network() -> Form<Network> {
     })
 }
 
+/// Ports, the first and the last.
+pub(crate) fn ports() -> Form<RangeInclusive<u16>> {
+    let read = |text: &Text| {
+        let (first, last) = text.text()?.split_once('-')?;
+        let port = |text: &str| text.trim().parse().ok().filter(|port| *port > 0);
+        let range = port(first)?..=port(last)?;
+        (!range.is_empty()).then_some(range)
+    };
+    let schema = json!({"type": "string", "pattern": "^[0-9]+ *- *[0-9]+$"});
+    Form::new("ports such as `50051-50060`", schema, read, |ports: &RangeInclusive<u16>| {
+        json!(format!("{}-{}", ports.start(), ports.end()))
+    })
+}
+
 /// A media type, or a range of these.
 pub(crate) fn media_type() -> Form<String> {
     let is_good = |text: &str| {
@@ -218,16 +233,17 @@ pub(crate) fn media_type() -> Form<String> {
 pub(crate) fn interface() -> Form<Interface> {
     let read = |text: &Text| {
         let (binding, version) = text.text()?.split_once(' ')?;
-        let binding = BINDINGS.into_iter().find(|known| known.name() == binding)?;
+        let binding = Binding::ALL.into_iter().find(|known| known.name() == binding)?;
         let served = Version::SERVED.into_iter().find(|known| known.name() == version);
-        served.map(|version| Interface { binding, version })
+        served.map(|version| Interface { binding, version }).filter(is_there)
     };
     let show = |interface: &Interface| {
         json!(format!("{} {}", interface.binding.name(), interface.version.name()))
     };
     let names = || {
-        BINDINGS.iter().flat_map(|binding| {
-            Version::SERVED.iter().map(|version| format!("{} {}", binding.name(), version.name()))
+        Binding::ALL.into_iter().flat_map(|binding| {
+            let all = Version::SERVED.map(|version| Interface { binding, version });
+            all.into_iter().filter(is_there).map(|known| show(&known))
         })
     };
     let schema = json!({ "enum": names().collect::<Vec<_>>() });
@@ -239,8 +255,10 @@ pub(crate) fn interface() -> Form<Interface> {
     )
 }
 
-/// Every binding there is.
-pub(crate) const BINDINGS: [Binding; 2] = [Binding::JsonRpc, Binding::HttpJson];
+/// Whether a version has a binding: gRPC came with 0.3.
+fn is_there(interface: &Interface) -> bool {
+    interface.binding != Binding::Grpc || matches!(interface.version, Version::V1_0 | Version::V0_3)
+}
 
 /// A version of the protocol; a patch number is ignored.
 pub(crate) fn version() -> Form<Version> {

@@ -1,7 +1,7 @@
 //! How an agent presents itself, by what the file says of it.
 
 use legation::model::{AgentProvider, AgentSkill};
-use legation::{BadSlug, Interface, Profile, Tool};
+use legation::{BadSlug, Binding, Interface, Profile, Tool};
 use legation_agents::analyst::DataAnalyst;
 use serde_json::{Map, Value as Json, json};
 
@@ -100,8 +100,10 @@ fn list(server: &A2aServer, interfaces: &[Interface]) -> Option<Json> {
     };
     interfaces.sort_by_key(is_last);
     let own = interfaces.iter().map(|interface| {
+        // An agent's own address is that of HTTP; gRPC is where the server has it.
+        let url = url.as_deref().filter(|_| interface.binding != Binding::Grpc);
         json!({
-            "url": url.as_deref().unwrap_or_default(),
+            "url": url.unwrap_or_default(),
             "protocolBinding": interface.binding.name(),
             "protocolVersion": interface.version.name(),
         })

@@ -11,7 +11,7 @@ use legation::{
 use legation_agents::http::openai;
 
 use super::fault::Fault;
-use super::keys::{self, A2aServer, Access, Agent, Config, Exec, Mode, Runtime, Scheme};
+use super::keys::{self, A2aServer, Access, Agent, Config, Exec, Mode, Runtime, Scheme, Served};
 use super::profile::profile;
 use super::reader::is_variable;
 use super::{Given, Origin};
@@ -73,6 +73,8 @@ impl Resolved {
             .interfaces(given.interfaces)
             .stop_grace(given.stop_grace)
             .bounds(given.bounds)
+            .grpc((given.grpc.served == Served::Yes).then_some(given.grpc.keys))
+            .grpc_ports(given.grpc.ports.into_iter().flatten())
             .limits(limits)
             .retention(contexts)
             .store_options(StoreOptions {
@@ -169,6 +171,14 @@ impl Check<'_> {
         let Config { server, auth, .. } = config;
         if server.interfaces.is_empty() {
             self.fault("server.interfaces", "at least one interface is needed");
+        }
+        let exposed = config.agents.iter().filter(|(_, agent)| agent.exposed).count();
+        if let (Some(ports), Served::Yes) = (&server.grpc.ports, server.grpc.served)
+            && ports.len() < exposed
+        {
+            let ports = ports.len();
+            let what = format!("{exposed} agents need a port each, and these are {ports}");
+            self.fault("server.grpc.ports", what);
         }
         let address = server.listen;
         match &auth.schemes[..] {

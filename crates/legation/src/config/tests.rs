@@ -6,6 +6,7 @@ use legation::{AnswerIn, Binding, OnRestart};
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::keys::Served;
 use super::*;
 
 const AGENT: &str = "agents: {a: {role: R, runtime: {type: analyst}}}\n";
@@ -390,7 +391,7 @@ fn what_does_not_exist_yet_is_refused() {
             "a2a: {server: {auth: {}}}",
             "authentication for one agent (`auth` at the top is for all)",
         ),
-        ("a2a: {server: {transport: {grpc: {port: 1}}}}", "gRPC"),
+        ("a2a: {server: {transport: {grpc: {path: /x}}}}", "paths of its own for a binding"),
         ("a2a: {server: {transport: {jsonrpc: {path: /x}}}}", "paths of its own for a binding"),
     ];
     for (keys, what) in later {
@@ -407,7 +408,7 @@ fn what_does_not_exist_yet_is_refused() {
             "transport: {http_json: {enabled: false}}",
             "expected `true`, because switching a binding",
         ),
-        ("preferred_transport: GRPC", "expected `JSONRPC` or `HTTP+JSON`, not `GRPC`"),
+        ("preferred_transport: CORBA", "expected `JSONRPC`, `HTTP+JSON` or `GRPC`, not `CORBA`"),
     ];
     for (keys, what) in fixed {
         let text =
@@ -425,6 +426,30 @@ fn everything_that_is_wrong_is_said_in_one_go() {
     let places = [(2, 3), (3, 9), (5, 9), (6, 3), (8, 3), (8, 6), (9, 3), (10, 14), (10, 27)];
     let places = places.map(|(line, column)| format!("f.yaml:{line}:{column}"));
     assert_eq!(lines, places.each_ref().map(|place| Some(&**place)), "{said}");
+}
+
+#[test]
+fn grpc_is_switched_and_its_ports_suffice() {
+    let with = |grpc: &str| format!("server: {{grpc: {grpc}}}\n{AGENT}");
+    let (given, _) = good(&with("off"));
+    assert_eq!(given.config.server.grpc.served, Served::No);
+    let (given, _) = good(&with("{reflection: false, large_numbers: text, ports: 50051-50060}"));
+    let grpc = &given.config.server.grpc;
+    assert_eq!((grpc.served, grpc.keys.reflection, grpc.keys.health), (Served::Yes, false, true));
+    assert_eq!(grpc.keys.numbers, legation::Numbers::Text);
+    assert_eq!(grpc.ports, Some(50051..=50060));
+    for (grpc, what) in [
+        ("on", "expected `off`"),
+        ("{ports: 9-5}", "expected ports such as"),
+        ("{ports: 0-5}", "expected ports such as"),
+        ("{ports: 70000-70001}", "expected ports such as"),
+    ] {
+        let said = faults(&with(grpc));
+        assert!(said.contains(what), "{grpc}: {said}");
+    }
+    let agents = "agents: {a: {runtime: {type: analyst}}, b: {runtime: {type: analyst}}}";
+    let said = faults(&format!("server: {{grpc: {{ports: 7000-7000}}}}\n{agents}\n"));
+    assert!(said.ends_with("2 agents need a port each, and these are 1"), "{said}");
 }
 
 #[test]
@@ -478,7 +503,7 @@ agents:
     let http = Binding::HttpJson.name();
     assert_eq!(listed(0), json!({"url": "", "protocolBinding": http, "protocolVersion": "0.3"}));
     assert_eq!(
-        listed(4),
+        listed(6),
         json!({"url": "a.example:443", "protocolBinding": "GRPC", "protocolVersion": "1.0"})
     );
     assert_eq!(profile.card["iconUrl"], "https://a.example/i.png");

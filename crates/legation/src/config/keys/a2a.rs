@@ -50,9 +50,10 @@ pub(crate) struct A2aServer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Preferred(pub(crate) Binding);
 
-const PREFERRED: [(&str, Preferred); 2] = [
+const PREFERRED: [(&str, Preferred); 3] = [
     (Binding::JsonRpc.name(), Preferred(Binding::JsonRpc)),
     (Binding::HttpJson.name(), Preferred(Binding::HttpJson)),
+    (Binding::Grpc.name(), Preferred(Binding::Grpc)),
 ];
 
 impl Group for A2aServer {
@@ -264,6 +265,7 @@ pub(crate) struct Transport {
     pub(crate) preferred: Option<Preferred>,
     pub(crate) jsonrpc: Switch,
     pub(crate) http_json: Switch,
+    pub(crate) grpc: Switch,
 }
 
 impl Group for Transport {
@@ -276,7 +278,7 @@ impl Group for Transport {
         ),
         row("jsonrpc", "JSON-RPC", |t| group(&mut t.jsonrpc)),
         row("http_json", "HTTP+JSON, which is REST", |t| group(&mut t.http_json)),
-        later("grpc", "gRPC", "gRPC"),
+        row("grpc", "gRPC, which `server.grpc` switches", |t| group(&mut t.grpc)),
     ];
 }
 

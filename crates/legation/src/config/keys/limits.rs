@@ -125,6 +125,9 @@ impl Group for Bounds {
         row("h2_ping_timeout", "How long it may take to say so", |b| {
             leaf(&mut b.h2_ping_timeout, time())
         }),
+        row("grpc_answer", "Size of a message to a caller of gRPC, before it is compressed", |b| {
+            leaf(&mut b.grpc_answer, bytes())
+        }),
         row("drain", "How long connections may go on after the server began to stop", |b| {
             leaf(&mut b.drain, time_from_none())
         }),

@@ -3,12 +3,14 @@
 
 mod a2a;
 mod agent;
+mod grpc;
 mod limits;
 mod runtime;
 mod server;
 
 pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
 pub(crate) use agent::{Agent, Tool};
+pub(crate) use grpc::Served;
 pub(crate) use runtime::{Analyst, Exec, Http, Mode, OpenAi, Runtime};
 pub(crate) use server::{Access, Auth, Scheme, Server, Store};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use legation::{Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, StoreOptions};
 
 use super::Config;
+use super::grpc::{self, Grpc};
 use crate::config::form::{self, Secret, bytes, choice, count};
 use crate::config::setting::{
     Either, Group, Item, Row, Slot, Tagged, Variant, each, group, leaf, leaves, maybe,
@@ -23,6 +24,7 @@ pub(crate) struct Server {
     pub(crate) errors: ErrorProfile,
     pub(crate) card: CardForm,
     pub(crate) interfaces: Vec<Interface>,
+    pub(crate) grpc: Grpc,
     pub(crate) stop_grace: Duration,
     pub(crate) bounds: Bounds,
 }
@@ -38,6 +40,7 @@ impl Default for Server {
             errors: ErrorProfile::default(),
             card: CardForm::default(),
             interfaces: Interface::DEFAULT.into(),
+            grpc: Grpc::default(),
             stop_grace: Duration::from_secs(10),
             bounds: Bounds::default(),
         }
@@ -86,6 +89,7 @@ impl Group for Server {
         row("interfaces", "What cards list, the preferred interface first", |s| {
             leaves(&mut s.interfaces, form::interface())
         }),
+        row("grpc", "Whether and how gRPC is served: `off`, or in full", grpc::place),
         row(
             "stop_grace",
             "How long runs may go on when the server stops, before they are left for the next start",
