@@ -1,4 +1,4 @@
-"""The last Python SDK of A2A 0.3 as a client of the server, over both HTTP bindings.
+"""The last Python SDK of A2A 0.3 as a client of the server, over every binding.
 
 Usage: `client_0_3.py URL` with the bearer token in LEGATION_BENCH_TOKEN. The server's
 default agent is the scripted one, which does what the first words of a message say; the
@@ -12,6 +12,7 @@ import os
 import sys
 import uuid
 
+import grpc
 import httpx
 
 from a2a.client import (
@@ -45,11 +46,11 @@ from a2a.utils import get_artifact_text, get_message_text
 # Seconds a check may take; the slowest thing the scripted agent does takes none of them.
 CHECK_LIMIT = 20
 
-# Errors as (JSON-RPC code, status over REST). The SDK shows nothing else of them.
-TASK_NOT_FOUND = (-32001, 404)
-TASK_NOT_CANCELABLE = (-32002, 409)
-UNSUPPORTED_OPERATION = (-32004, 501)
-INVALID_PARAMS = (-32602, 422)
+# Errors as (JSON-RPC code, status over REST, status over gRPC). The SDK shows nothing else of them.
+TASK_NOT_FOUND = (-32001, 404, grpc.StatusCode.NOT_FOUND)
+TASK_NOT_CANCELABLE = (-32002, 409, grpc.StatusCode.UNIMPLEMENTED)
+UNSUPPORTED_OPERATION = (-32004, 501, grpc.StatusCode.UNIMPLEMENTED)
+INVALID_PARAMS = (-32602, 422, grpc.StatusCode.INVALID_ARGUMENT)
 
 
 class Token(CredentialService):
@@ -59,6 +60,23 @@ class Token(CredentialService):
         return os.environ['LEGATION_BENCH_TOKEN']
 
 
+def with_token(details):
+    """Adds the token to a call's metadata: over gRPC the SDK leaves its interceptors out."""
+    metadata = grpc.aio.Metadata(*(details.metadata or ()))
+    metadata.add('authorization', f"Bearer {os.environ['LEGATION_BENCH_TOKEN']}")
+    return details._replace(metadata=metadata)
+
+
+class TokenOfUnary(grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation, details, request):
+        return await continuation(with_token(details), request)
+
+
+class TokenOfStreams(grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(self, continuation, details, request):
+        return await continuation(with_token(details), request)
+
+
 class Peer:
     """One binding of one agent, as the SDK's clients see it."""
 
@@ -66,7 +84,9 @@ class Peer:
         self.card = card
         self.binding = binding
         self.http = stranger
+        self.in_metadata = []
         self.stranger = self.client(False, [], stranger)
+        self.in_metadata = [TokenOfUnary(), TokenOfStreams()]
         # The interceptor sends a token only where the card asks for one it can give.
         known = ([AuthInterceptor(Token())], stranger)
         if binding == 'HTTP+JSON':
@@ -79,9 +99,17 @@ class Peer:
 
     def client(self, streaming, interceptors, http):
         config = ClientConfig(
-            streaming=streaming, httpx_client=http, supported_transports=[self.binding]
+            streaming=streaming,
+            httpx_client=http,
+            grpc_channel_factory=self.channel,
+            supported_transports=[self.binding],
         )
         return ClientFactory(config).create(self.card, interceptors=interceptors)
+
+    def channel(self, url):
+        """Connects to an address of the card, which is a URL of HTTP."""
+        target = url.removeprefix('http://')
+        return grpc.aio.insecure_channel(target, interceptors=self.in_metadata)
 
     async def answers(self, *said, **options):
         """Sends a message and returns what comes back at once."""
@@ -110,13 +138,15 @@ class Peer:
 
     async def refuses(self, error, call):
         """Checks that a call fails with an error of the protocol."""
-        code, status = error
+        code, status, grpc_status = error
         try:
             await call
         except A2AClientJSONRPCError as refusal:
             equal('the code is', refusal.error.code, code)
         except A2AClientHTTPError as refusal:
             equal('the status is', refusal.status_code, status)
+        except grpc.aio.AioRpcError as refusal:
+            equal('the status is', refusal.code(), grpc_status)
         else:
             raise AssertionError(f'was answered, not refused with {code}')
 
@@ -181,6 +211,8 @@ async def refuses_without_token(peer):
         await collect(peer.stranger.send_message(message('tck-complete-task')))
     except A2AClientHTTPError as refusal:
         equal('the status is', refusal.status_code, 401)
+    except grpc.aio.AioRpcError as refusal:
+        equal('the status is', refusal.code(), grpc.StatusCode.UNAUTHENTICATED)
     else:
         raise AssertionError('a stranger was answered')
 
@@ -190,7 +222,7 @@ async def send(peer):
     in_state(task, TaskState.completed)
     equal('the status says', get_message_text(task.status.message), 'Hello from TCK')
     equal('the status is of', task.status.message.context_id, task.context_id)
-    # Over REST the SDK reads no time.
+    # Over REST and gRPC the SDK reads no time.
     timed = peer.binding == 'JSONRPC'
     equal('the time is known:', bool(task.status.timestamp), timed)
     equal('the first message is', get_message_text(task.history[0]), 'tck-complete-task')
@@ -206,9 +238,9 @@ async def send_answered_by_message(peer):
 
 
 async def artifacts(peer):
-    # Over REST the SDK takes the bytes themselves for text that is base64.
+    # Over REST and gRPC the SDK takes the bytes themselves for text that is base64.
     content = b'Generated file content'
-    encoded = (content if peer.binding == 'HTTP+JSON' else base64.b64encode(content)).decode()
+    encoded = (base64.b64encode(content) if peer.binding == 'JSONRPC' else content).decode()
     named = {'name': 'output.txt', 'mime_type': 'text/plain'}
     wanted = {
         'tck-artifact-text': TextPart(text='Generated text content'),
@@ -380,7 +412,7 @@ async def passes(check, peer):
 async def main(url):
     async with httpx.AsyncClient(timeout=CHECK_LIMIT) as http:
         found = await A2ACardResolver(http, url).get_agent_card()
-        peers = [Peer(found, binding, http) for binding in ('JSONRPC', 'HTTP+JSON')]
+        peers = [Peer(found, binding, http) for binding in ('JSONRPC', 'HTTP+JSON', 'GRPC')]
         return all([await passes(check, peer) for peer in peers for check in CHECKS])
 
 

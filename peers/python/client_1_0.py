@@ -1,4 +1,4 @@
-"""The official Python SDK as a client of the server, over both HTTP bindings of A2A 1.0.
+"""The official Python SDK as a client of the server, over every binding of A2A 1.0.
 
 Usage: `client_1_0.py URL` with the bearer token in LEGATION_BENCH_TOKEN. The server's
 default agent is the scripted one, which does what the first words of a message say.
@@ -10,6 +10,7 @@ import os
 import sys
 import uuid
 
+import grpc
 import httpx
 
 from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
@@ -52,6 +53,7 @@ class Peer:
             config = ClientConfig(
                 streaming=streaming,
                 httpx_client=http,
+                grpc_channel_factory=grpc.aio.insecure_channel,
                 supported_protocol_bindings=[binding],
             )
             return ClientFactory(config).create(card, interceptors)
@@ -136,7 +138,8 @@ async def card(peer):
 async def refuses_without_token(peer):
     call = collect(peer.stranger.send_message(message('tck-complete-task')))
     refusal = await refused(call, A2AClientError)
-    equal('the refusal says 401:', '401' in str(refusal), True)
+    word = 'UNAUTHENTICATED' if peer.binding == 'GRPC' else '401'
+    equal(f'the refusal says {word}:', word in str(refusal), True)
 
 
 async def send(peer):
@@ -319,7 +322,7 @@ async def passes(check, peer):
 async def main(url):
     async with httpx.AsyncClient(timeout=CHECK_LIMIT) as http:
         found = await A2ACardResolver(http, url).get_agent_card()
-        peers = [Peer(found, binding, http) for binding in ('JSONRPC', 'HTTP+JSON')]
+        peers = [Peer(found, binding, http) for binding in ('JSONRPC', 'HTTP+JSON', 'GRPC')]
         return all([await passes(check, peer) for peer in peers for check in CHECKS])
 
 

@@ -50,7 +50,8 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     if !args.program.is_empty() {
         server = server.agent(profile("program"), program(args.program)?);
     }
-    server = agents(server, args.agent);
+    // Free ones, more than there are agents.
+    server = agents(server, args.agent).grpc_ports([0; 8]);
     if args.no_auth {
         server = server.without_auth();
     }

@@ -1,4 +1,4 @@
-//! The official Rust SDK as a client of the server, over both bindings it has.
+//! The official Rust SDK as a client of the server, over every binding it has.
 //!
 //! Usage: `peer-a2a-client-lf URL` with the bearer token in `LEGATION_BENCH_TOKEN`. The
 //! server's default agent is the scripted one, which does what the first words of a
@@ -10,7 +10,7 @@ mod peer;
 
 use std::{env, process::ExitCode, time::Duration};
 
-use a2a::{TRANSPORT_PROTOCOL_HTTP_JSON, TRANSPORT_PROTOCOL_JSONRPC};
+use a2a::{TRANSPORT_PROTOCOL_GRPC, TRANSPORT_PROTOCOL_HTTP_JSON, TRANSPORT_PROTOCOL_JSONRPC};
 use a2a_client::agent_card::AgentCardResolver;
 use anyhow::Context;
 
@@ -28,7 +28,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     let token = env::var("LEGATION_BENCH_TOKEN").context("no LEGATION_BENCH_TOKEN")?;
     let card = AgentCardResolver::new(None).resolve(&url).await?;
     let mut passed = true;
-    for binding in [TRANSPORT_PROTOCOL_JSONRPC, TRANSPORT_PROTOCOL_HTTP_JSON] {
+    let bindings =
+        [TRANSPORT_PROTOCOL_JSONRPC, TRANSPORT_PROTOCOL_HTTP_JSON, TRANSPORT_PROTOCOL_GRPC];
+    for binding in bindings {
         let peer = Peer::connect(&card, binding, &token).await?;
         for (name, check) in CHECKS {
             passed &= passes(&format!("{binding} {name}"), *check, &peer).await;

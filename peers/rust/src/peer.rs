@@ -8,6 +8,7 @@ use a2a::{
     StreamResponse, SubscribeToTaskRequest, Task,
 };
 use a2a_client::{A2AClient, A2AClientFactory, Transport, auth::AuthInterceptor};
+use a2a_grpc::GrpcTransportFactory;
 use anyhow::bail;
 use futures::{TryStreamExt, stream::BoxStream};
 
@@ -30,7 +31,10 @@ impl Peer {
         binding: &str,
         token: &str,
     ) -> anyhow::Result<Self> {
-        let builder = || A2AClientFactory::builder().preferred_bindings(vec![binding.into()]);
+        let builder = || {
+            let grpc = Arc::new(GrpcTransportFactory::new());
+            A2AClientFactory::builder().register(grpc).preferred_bindings(vec![binding.into()])
+        };
         let auth = Arc::new(AuthInterceptor::bearer(token));
         let factory = builder().with_interceptor(auth).build();
         let (client, interface) = factory.create_from_card_with_interface(card).await?;

@@ -62,6 +62,7 @@ impl From<Command> for Prepared {
 const PEERS: &[Peer] = &[
     peer("a2a-sdk 1.3 (Python)", Python("client_1_0", &[])),
     peer("a2a-sdk 0.3 (Python)", Python("client_0_3", &[])),
+    peer("grpcio 1.85 (Python)", Python("grpc_services", &[])),
     peer("@a2a-js/sdk 1.3 (JS)", Node("a2a-js-1.3.0", "1.0")),
     peer("@a2a-js/sdk 1.3 as 0.3 (JS)", Node("a2a-js-1.3.0", "0.3")),
     peer("@a2a-js/sdk 0.3.14 (JS)", Node("a2a-js-0.3.14", "0.3")),
