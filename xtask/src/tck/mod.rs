@@ -42,7 +42,7 @@ pub(crate) struct TckArgs {
     #[arg(long, value_enum, default_value = "1.0")]
     protocol: Protocol,
     /// Bindings to test
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "jsonrpc,http_json")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "jsonrpc,http_json,grpc")]
     transport: Vec<Transport>,
     /// Folder of the kit's Python packages; beside the results in the build directory without it
     #[arg(long)]
@@ -64,6 +64,7 @@ enum Protocol {
 enum Transport {
     Jsonrpc,
     HttpJson,
+    Grpc,
 }
 
 /// Runs the kit, prints the failures that are not allowed and counts the rest.
@@ -108,6 +109,9 @@ fn install(kit: &Path, venv: &Path) -> anyhow::Result<PathBuf> {
     Ok(std::path::absolute(python::environment(venv, &requirements)?)?)
 }
 
+/// What is mandatory on every binding of 0.3; the rest is about JSON-RPC's envelope.
+const OF_ANY_BINDING: &[&str] = &["tests/mandatory", "--ignore=tests/mandatory/jsonrpc"];
+
 /// A kit that is ready to run.
 struct Kit<'a> {
     python: PathBuf,
@@ -121,6 +125,7 @@ impl Kit<'_> {
         let names = transports.iter().map(|transport| match transport {
             Transport::Jsonrpc => "jsonrpc",
             Transport::HttpJson => "http_json",
+            Transport::Grpc => "grpc",
         });
         let names = names.collect::<Vec<_>>().join(",");
         let server = Server::start(Access::Everybody, &["--as-1-0-0"])?;
@@ -134,12 +139,8 @@ impl Kit<'_> {
         for transport in transports {
             let (name, transport, mandatory): (_, _, &[&str]) = match transport {
                 Transport::Jsonrpc => ("jsonrpc", "--transports=jsonrpc", &["tests/mandatory"]),
-                // The rest of what is mandatory is about JSON-RPC's envelope.
-                Transport::HttpJson => (
-                    "rest",
-                    "--transports=rest",
-                    &["tests/mandatory", "--ignore=tests/mandatory/jsonrpc"],
-                ),
+                Transport::HttpJson => ("rest", "--transports=rest", OF_ANY_BINDING),
+                Transport::Grpc => ("grpc", "--transports=grpc", OF_ANY_BINDING),
             };
             let server = Server::start(Access::Everybody, &["--agent", "tck-0.3"])?;
             let url = format!("--sut-url={}", server.url());
