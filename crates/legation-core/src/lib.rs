@@ -7,6 +7,7 @@
 mod agent;
 mod call;
 mod document;
+mod erase;
 mod extension;
 mod follow;
 mod idempotency;
@@ -30,7 +31,9 @@ mod turn;
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
 pub use call::{Authenticator, Call, Caller, Credentials, Manners, Refused, Reply};
 pub use document::Document;
-pub use extension::{CURSOR_EXTENSION, Extension};
+pub use extension::{
+    CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,
+};
 pub use follow::{Follow, Item};
 pub use limits::Limits;
 pub use profile::{AnswerIn, Profile, Tool};

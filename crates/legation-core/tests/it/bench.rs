@@ -148,7 +148,11 @@ impl Bench {
 
     /// Begins a task and leaves it at work.
     pub(crate) async fn begin(&self, text: &str) -> Task {
-        let mut request = message(text);
+        self.send_at_once(message(text)).await
+    }
+
+    /// Sends without waiting for what comes of it.
+    pub(crate) async fn send_at_once(&self, mut request: SendMessageRequest) -> Task {
         request.configuration.return_immediately = true;
         self.send(request).await
     }
