@@ -6,6 +6,7 @@
 
 mod agent;
 mod call;
+mod caller;
 mod document;
 mod extension;
 mod follow;
@@ -28,7 +29,11 @@ mod subscribe;
 mod turn;
 
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
-pub use call::{Authenticator, Call, Caller, Credentials, Manners, Refused, Reply};
+pub use call::{Call, Manners, Reply};
+pub use caller::{
+    Authenticated, Authenticator, Caller, CertificateChain, Challenge, Credentials, Field, Names,
+    Refused, Scopes, at_once,
+};
 pub use document::Document;
 pub use extension::{CURSOR_EXTENSION, Extension};
 pub use follow::{Follow, Item};
