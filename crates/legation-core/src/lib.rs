@@ -6,6 +6,7 @@
 
 mod agent;
 mod call;
+mod caller;
 mod document;
 mod erase;
 mod extension;
@@ -29,7 +30,11 @@ mod subscribe;
 mod turn;
 
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
-pub use call::{Authenticator, Call, Caller, Credentials, Manners, Refused, Reply};
+pub use call::{Call, Manners, Reply};
+pub use caller::{
+    Authenticated, Authenticator, Caller, CertificateChain, Challenge, Credentials, Field, Names,
+    Refused, Scopes, at_once,
+};
 pub use document::Document;
 pub use extension::{
     CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,

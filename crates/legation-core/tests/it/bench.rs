@@ -196,7 +196,7 @@ impl Bench {
 }
 
 pub(crate) fn by(subject: &str) -> Call {
-    Call::by(Caller { tenant: "t".into(), subject: subject.into() })
+    Call::by(Caller::new("t", subject))
 }
 
 pub(crate) fn message(text: &str) -> SendMessageRequest {
