@@ -127,6 +127,20 @@ impl Client {
         self.ask(Operation::CancelTask, &request, self.inner.options.limits.answer).await
     }
 
+    /// Calls a method of an extension (Spec 4.6), once; by JSON-RPC only, because nothing says where
+    /// else such a method would be.
+    ///
+    /// # Errors
+    /// As every call; [`Error::Address`] when the agent is called by another binding.
+    pub async fn call_extension<T: serde::de::DeserializeOwned>(
+        &self,
+        uri: &str,
+        method: &'static str,
+        params: &impl serde::Serialize,
+    ) -> Result<T, Error> {
+        self.ask_extension(uri, method, params).await
+    }
+
     /// Follows a task (Spec 3.1.6): from its present state, or from the event after this number on,
     /// where the agent numbers its events.
     ///

@@ -30,7 +30,7 @@ pub(crate) type Answer = Response<Body>;
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) error: A2aError,
-    header: Option<Box<Header>>,
+    headers: Vec<Header>,
     status: Option<StatusCode>,
 }
 
@@ -39,18 +39,18 @@ type Header = (HeaderName, HeaderValue);
 impl Refusal {
     /// The refusal of a path that goes by other methods.
     pub(crate) fn with_allow(error: A2aError, methods: &str) -> Self {
-        Self { header: header(ALLOW, methods), ..error.into() }
+        Self { headers: header(ALLOW, methods).into_iter().collect(), ..error.into() }
     }
 
     /// The refusal with a header that says how to do it right.
     pub(crate) fn with_header(error: A2aError, name: HeaderName, value: HeaderValue) -> Self {
-        Self { header: Some(Box::new((name, value))), ..error.into() }
+        Self { headers: vec![(name, value)], ..error.into() }
     }
 
-    /// Puts the header that belongs to the refusal beside others.
-    pub(crate) fn put_header(self, headers: &mut HeaderMap) {
-        if let Some((name, value)) = self.header.map(|header| *header) {
-            headers.insert(name, value);
+    /// Puts the headers that belong to the refusal beside others.
+    pub(crate) fn put_headers(self, headers: &mut HeaderMap) {
+        for (name, value) in self.headers {
+            headers.append(name, value);
         }
     }
 
@@ -64,19 +64,22 @@ impl From<A2aError> for Refusal {
     fn from(error: A2aError) -> Self {
         let seconds = error.retry_after.map(|delay| delay.as_secs_f64().ceil().max(1.0));
         let header = seconds.and_then(|seconds| header(RETRY_AFTER, &seconds.to_string()));
-        Self { error, header, status: None }
+        Self { error, headers: header.into_iter().collect(), status: None }
     }
 }
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        Self { header: header(WWW_AUTHENTICATE, &refused.challenge), ..refused.error.into() }
+        let mut refusal = Self::from(refused.error);
+        let challenges = refused.challenges.iter();
+        refusal.headers.extend(challenges.filter_map(|one| header(WWW_AUTHENTICATE, &one.text)));
+        refusal
     }
 }
 
 /// A header, unless its value cannot be one.
-fn header(name: HeaderName, value: &str) -> Option<Box<Header>> {
-    HeaderValue::from_str(value).ok().map(|value| Box::new((name, value)))
+fn header(name: HeaderName, value: &str) -> Option<Header> {
+    HeaderValue::from_str(value).ok().map(|value| (name, value))
 }
 
 /// What a reply is: a document, or a stream.
@@ -121,6 +124,6 @@ pub(crate) fn rest_error(
 fn refused(refusal: Refusal, status: u16, content_type: HeaderValue, body: String) -> Answer {
     let status = StatusCode::from_u16(status).expect("the error table has valid statuses only");
     let mut response = answer(refusal.status.unwrap_or(status), content_type, Body::full(body));
-    refusal.put_header(response.headers_mut());
+    refusal.put_headers(response.headers_mut());
     response
 }

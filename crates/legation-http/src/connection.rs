@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::body::Watch;
 use crate::bounds::Bounds;
+use crate::call::Peer;
 use crate::pace::{Paced, Phase, Phases};
 use crate::readers::Readers;
 use crate::server::Shared;
@@ -65,16 +66,18 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
     // A frame is worth sending at once; failing to say so only costs time.
     let _ = stream.set_nodelay(true);
     let drain = shared.drain.clone();
+    let peer = Peer { address: peer, certificates: None };
     match protocol {
         Protocol::Http1 => {
             let phases = Phases::begin(Phase::Head);
             let io = TokioIo::new(Paced::new(stream, phases.clone(), bounds.clone()));
             let service = service_fn(move |request| {
                 let (shared, phases) = (shared.clone(), phases.clone());
+                let peer = peer.clone();
                 // Boxed, because hyper keeps the room of a future for as long as the connection
                 // lives, and that of a call takes several kilobytes, also under an idle stream.
                 Box::pin(async move {
-                    let mut response = shared.answer(peer, request, &phases).await;
+                    let mut response = shared.answer(&peer, request, &phases).await;
                     response.body_mut().watched_by(Watch::Transport(phases));
                     Ok::<_, Infallible>(response)
                 })
@@ -88,10 +91,10 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
             let readers = Readers::default();
             let watch = readers.clone();
             let service = service_fn(move |request| {
-                let (shared, watch) = (shared.clone(), watch.clone());
+                let (shared, watch, peer) = (shared.clone(), watch.clone(), peer.clone());
                 async move {
                     let mut response =
-                        shared.answer(peer, request, &Phases::begin(Phase::Response)).await;
+                        shared.answer(&peer, request, &Phases::begin(Phase::Response)).await;
                     response.body_mut().watched_by(Watch::Readers(watch.add()));
                     Ok::<_, Infallible>(response)
                 }

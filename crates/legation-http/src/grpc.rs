@@ -21,7 +21,7 @@ use legation_wire::version::Version;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{Answer, Refusal, document};
-use crate::call::{Arrival, authenticate};
+use crate::call::{Arrival, Peer};
 use crate::pace::Phases;
 use crate::router::Mount;
 use crate::server::Shared;
@@ -50,6 +50,7 @@ pub(crate) async fn serve(
     shared: &Shared,
     mount: Mount<'_>,
     path: &str,
+    peer: &Peer,
     (head, mut body): (Parts, Incoming),
     phases: &Phases,
 ) -> Answer {
@@ -63,7 +64,7 @@ pub(crate) async fn serve(
     let Some(operation) = Operation::of_grpc(package, method) else {
         return tongue.refuse(unknown("method", method));
     };
-    let admitted = match admit(shared, mount, tongue, &head) {
+    let admitted = match admit(shared, mount, tongue, (peer, &head)).await {
         Ok(admitted) => admitted,
         Err(refusal) => return tongue.refuse(refusal),
     };
@@ -99,13 +100,13 @@ struct Admitted {
 }
 
 /// Reads the head of a request: who calls, and how.
-fn admit(
+async fn admit(
     shared: &Shared,
     mount: Mount<'_>,
     tongue: Tongue,
-    head: &Parts,
+    (peer, head): (&Peer, &Parts),
 ) -> Result<Admitted, Refusal> {
-    let caller = authenticate(&*shared.authenticator, &head.headers)?;
+    let caller = shared.authenticate(peer, head, mount).await?;
     let mut arrival = shared.arrival(head, caller, mount)?;
     check_version(arrival.stated, tongue.package)?;
     arrival.behave(tongue.package.version());

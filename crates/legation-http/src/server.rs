@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use legation_core::{Authenticator, BuildError, Caller, Exposed, Profile, Service};
+use legation_core::{Authenticator, BuildError, Caller, Exposed, Profile, Refused, Service};
 use legation_model::{A2aError, AgentExtension};
 use legation_wire::card::CardForm;
 use legation_wire::codec::Codec;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Bounds;
 use crate::answer::{Answer, JSON, Refusal, answer, rest_error};
 use crate::body::Body;
-use crate::call::{Arrival, read_version};
+use crate::call::{Arrival, Peer, read_version};
 use crate::card::{BadCard, Cards, Templates};
 use crate::grpc::Services;
 use crate::hosts::HostGuard;
@@ -29,7 +29,7 @@ use crate::media::Media;
 use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
 use crate::settings::{Crew, Settings};
-use crate::{addresses, forwarded, grpc, jsonrpc, listener, rest};
+use crate::{addresses, call, forwarded, grpc, jsonrpc, listener, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
 pub struct Http {
@@ -145,7 +145,7 @@ fn profiles(agents: &[Exposed]) -> Vec<&Profile> {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) service: Arc<Service>,
-    pub(crate) authenticator: Arc<dyn Authenticator>,
+    authenticator: Arc<dyn Authenticator>,
     pub(crate) settings: Settings,
     /// The settings' bounds, for those that outlive a request.
     pub(crate) bounds: Arc<Bounds>,
@@ -191,13 +191,13 @@ impl Shared {
     /// Answers a request that came from a peer.
     pub(crate) async fn answer(
         &self,
-        peer: IpAddr,
+        peer: &Peer,
         request: Request<Incoming>,
         phases: &Phases,
     ) -> Answer {
         phases.enter(Phase::Response);
         if self.settings.grpc.is_some() && grpc::is_grpc(&request) {
-            return self.serve_grpc(request.into_parts(), phases).await;
+            return self.serve_grpc(peer, request.into_parts(), phases).await;
         }
         let (head, mut body) = request.into_parts();
         let mut response = self.serve(peer, &head, &mut body, phases).await;
@@ -212,7 +212,7 @@ impl Shared {
 
     async fn serve(
         &self,
-        peer: IpAddr,
+        peer: &Peer,
         head: &Parts,
         body: &mut Incoming,
         phases: &Phases,
@@ -231,23 +231,30 @@ impl Shared {
             return self.refuse(head, rest::wrong_method(methods));
         }
         match place {
-            Place::Card(mount) => self.card(&cards, mount, peer, head),
+            Place::Card(mount) => self.card(&cards, mount, peer.address, head),
             Place::OldCard(mount) => {
-                self.card_unless_asked(CardForm::V0_2, &cards, mount, peer, head)
+                self.card_unless_asked(CardForm::V0_2, &cards, mount, peer.address, head)
             }
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(head),
-            Place::Rpc => jsonrpc::serve(self, None, head, body, phases).await,
+            Place::Rpc => jsonrpc::serve(self, None, (peer, head), body, phases).await,
             Place::RpcOrCard(mount) if head.method == Method::POST => {
-                jsonrpc::serve(self, mount, head, body, phases).await
+                jsonrpc::serve(self, mount, (peer, head), body, phases).await
             }
-            Place::RpcOrCard(mount) => self.card(&cards, mount, peer, head),
-            Place::Rest(mount, path) => rest::serve(self, mount, path, head, body, phases).await,
+            Place::RpcOrCard(mount) => self.card(&cards, mount, peer.address, head),
+            Place::Rest(mount, path) => {
+                rest::serve(self, mount, path, (peer, head), body, phases).await
+            }
             Place::Nothing => self.refuse(head, rest::no_such_path().into()),
         }
     }
 
-    async fn serve_grpc(&self, (head, body): (Parts, Incoming), phases: &Phases) -> Answer {
+    async fn serve_grpc(
+        &self,
+        peer: &Peer,
+        (head, body): (Parts, Incoming),
+        phases: &Phases,
+    ) -> Answer {
         if let Err(error) = self.hosts.check(&head) {
             return grpc::refuse(self, error.into());
         }
@@ -256,7 +263,25 @@ impl Shared {
             (None, Place::Rest(mount, path)) => (mount, path),
             (door, _) => (door.as_ref(), uri.path()),
         };
-        grpc::serve(self, mount, path, (head, body), phases).await
+        grpc::serve(self, mount, path, peer, (head, body), phases).await
+    }
+
+    /// Says who calls a mount.
+    ///
+    /// # Errors
+    /// When the authenticator refuses.
+    pub(crate) async fn authenticate(
+        &self,
+        peer: &Peer,
+        head: &Parts,
+        mount: Mount<'_>,
+    ) -> Result<Caller, Refused> {
+        let schemes = mount.and_then(|slug| {
+            let agents = self.service.agents();
+            let agent = agents.iter().find(|agent| agent.profile.slug == *slug)?;
+            agent.profile.schemes.clone()
+        });
+        call::authenticate(&*self.authenticator, peer, head, schemes.as_ref()).await
     }
 
     /// What the head of a request for a mount says about the call.

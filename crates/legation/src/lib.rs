@@ -33,7 +33,7 @@ pub use data_dir::DataDir;
 pub use housekeeping::Retention;
 pub use legation_core::{
     Agent, AgentError, AnswerIn, BadSlug, Call, Exposed, Extension, IntoParts, Limits, OnRestart,
-    Profile, Tool, Turn, slug,
+    Profile, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
     BadCard, BadMember, Binding, Bounds, CardForm, Crew, ErrorProfile, Front, Grpc, Hosts,

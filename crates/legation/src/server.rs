@@ -441,7 +441,7 @@ impl Server {
                 StartError::Token { path, source }
             })?],
         };
-        let owner = || Caller { tenant: "default".into(), subject: "owner".into() };
+        let owner = || Caller::new("default", "owner");
         let tokens = tokens.iter().map(|token| Token::new(token, owner()));
         Ok(Arc::new(Bearer::new(tokens.collect::<Result<_, _>>()?)))
     }

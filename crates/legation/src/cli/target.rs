@@ -43,6 +43,16 @@ impl Target {
         client.map_err(|error| self.failure(&error))
     }
 
+    /// The same by one binding, whichever the card names first.
+    pub(crate) async fn connect_by(&self, binding: Binding) -> Result<Client, Failure> {
+        if self.binding.is_some_and(|pinned| pinned != binding) {
+            return Err(Failure::usage(format!("this goes by {} only", binding.name())));
+        }
+        let options = Options { binding: Some(binding), ..self.options()? };
+        let client = Client::discover(&self.url, options).await;
+        client.map_err(|error| self.failure(&error))
+    }
+
     /// How calls are made.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
