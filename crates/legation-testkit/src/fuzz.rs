@@ -30,9 +30,9 @@ const SEEDS: &[&str] = &[
     r#"{"error":{"code":404,"status":"NOT_FOUND","message":"m","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org"}]}}"#,
     "id: 7\ndata: {\"task\":{}}\n\n: comment\r\n\r\nevent: error\rdata: x\r\r",
     // A send of 1.0 and one of 0.3, as messages of gRPC, and a task.
-    "\x0a\x01t\x12\x43\x0a\x01m\x12\x01c\x20\x01\x2a\x03\x0a\x01x\x2a\x0a\x12\x02hi\x32\x01f\x3a\x01a\x2a\x23\x22\x21\x2a\x1f\x0a\x0e\x0a\x01k\x12\x09\x11\0\0\0\0\0\0\0@\x0a\x0d\x0a\x01l\x12\x08\x32\x06\x0a\x02\x08\0\x0a\0\x3a\x01u\x1a\x06\x18\x05\x20\x01\x0a\0",
-    "\x0a\x16\x0a\x01m\x20\x01\x2a\x03\x0a\x01x\x2a\x0a\x12\x08\x12\x02hi\x1a\0\x22\0\x12\x04\x18\x05\x20\x01",
-    "\x0a\x01t\x12\x01c\x1a\x0a\x08\x03\x1a\x06\x08\x7f\x10\x7f\x18\0\x22\x08\x0a\x01a\x22\x03\x0a\x01x",
+    "\n\x01t\x12A\n\x01m\x12\x01c \x01*\x03\n\x01x*\n\x12\x02hi2\x01f:\x01a*#\"!*\x1f\n\x0e\n\x01k\x12\x09\x11\0\0\0\0\0\0\0@\n\x0d\n\x01l\x12\x082\x06\n\x02\x08\0\n\0:\x01u\x1a\x04\x18\x05 \x01\"\x05\n\x03\n\x01k",
+    "\n:\n\x01m \x01*\x03\n\x01x*\x09\x12\x07\x12\x02hi\x1a\x01a*#\x1a!\n\x1f\n\x0e\n\x01k\x12\x09\x11\0\0\0\0\0\0\0@\n\x0d\n\x01l\x12\x082\x06\n\x02\x08\0\n\0\x12\x04\x18\x05 \x01",
+    "\n\x01t\x12\x01c\x1a\x08\x08\x03\x1a\x04\x08\x7f\x10\x7f\"\x08\n\x01a\"\x03\n\x01x",
     "GET /tenant/tasks/a%2Fb:subscribe?historyLength=5&a2a-version=1.0",
 ];
 
@@ -238,6 +238,26 @@ impl Mutation {
 
 #[cfg(test)]
 mod tests {
+    /// A seed that nobody takes leads nowhere.
+    #[test]
+    fn the_messages_among_the_seeds_are_taken() {
+        use super::{JsonBounds, Package, SEEDS, grpc, operation::Operation};
+        let bounds = JsonBounds::default();
+        let sends = |package| {
+            let read = |seed: &&&str| {
+                grpc::read(package, Operation::SendMessage, seed.as_bytes(), bounds).is_ok()
+            };
+            SEEDS.iter().filter(read).count()
+        };
+        assert_eq!(Package::ALL.map(sends), [1, 1]);
+        let task = |seed: &&str| {
+            let json =
+                grpc::read_answer(Package::V1_0, Operation::GetTask, seed.as_bytes(), bounds);
+            json.is_ok_and(|json| serde_json::from_str::<super::Task>(&json).is_ok())
+        };
+        assert!(SEEDS.iter().any(task));
+    }
+
     #[test]
     fn no_input_breaks_a_decoder() {
         super::run(0, 20_000);
