@@ -7,10 +7,11 @@ use legation_model::{
     A2aError, AgentCard, Event, Request, SendMessageRequest, StreamResponse, Task,
 };
 use legation_wire::answer::Answer;
+use legation_wire::grpc::{Numbers, Package};
 use legation_wire::json::JsonBounds;
 use legation_wire::v0_3::{self, Form};
 use legation_wire::version::{MissingVersion, Version};
-use legation_wire::{codec, fault, jsonrpc, sse, v1};
+use legation_wire::{codec, fault, grpc, jsonrpc, operation, sse, v1};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,6 +29,10 @@ const SEEDS: &[&str] = &[
     r#"{"name":"n","description":"d","supportedInterfaces":[{"url":"u","protocolBinding":"JSONRPC","protocolVersion":"1.0"}],"version":"1","capabilities":{"streaming":true},"securitySchemes":{"b":{"httpAuthSecurityScheme":{"scheme":"Bearer"}}},"securityRequirements":[{"schemes":{"b":{"list":[]}}}],"defaultInputModes":["a/b"],"defaultOutputModes":["a/b"],"skills":[{"id":"s","name":"n","description":"d","tags":["t"]}]}"#,
     r#"{"error":{"code":404,"status":"NOT_FOUND","message":"m","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org"}]}}"#,
     "id: 7\ndata: {\"task\":{}}\n\n: comment\r\n\r\nevent: error\rdata: x\r\r",
+    // A send of 1.0 and one of 0.3, as messages of gRPC, and a task.
+    "\n\x01t\x12A\n\x01m\x12\x01c \x01*\x03\n\x01x*\n\x12\x02hi2\x01f:\x01a*#\"!*\x1f\n\x0e\n\x01k\x12\x09\x11\0\0\0\0\0\0\0@\n\x0d\n\x01l\x12\x082\x06\n\x02\x08\0\n\0:\x01u\x1a\x04\x18\x05 \x01\"\x05\n\x03\n\x01k",
+    "\n:\n\x01m \x01*\x03\n\x01x*\x09\x12\x07\x12\x02hi\x1a\x01a*#\x1a!\n\x1f\n\x0e\n\x01k\x12\x09\x11\0\0\0\0\0\0\0@\n\x0d\n\x01l\x12\x082\x06\n\x02\x08\0\n\0\x12\x04\x18\x05 \x01",
+    "\n\x01t\x12\x01c\x1a\x08\x08\x03\x1a\x04\x08\x7f\x10\x7f\"\x08\n\x01a\"\x03\n\x01x",
     "GET /tenant/tasks/a%2Fb:subscribe?historyLength=5&a2a-version=1.0",
 ];
 
@@ -75,6 +80,7 @@ pub fn run(first: u64, steps: u64) {
 /// Gives one input to every decoder.
 fn check(input: &[u8]) {
     let _ = sse_frames(input);
+    grpc_messages(input);
     let Ok(text) = JsonBounds::default().admit(input) else { return };
     if let Ok(envelope) = jsonrpc::read(text)
         && let Ok(spoken) = codec::of_method(None, MissingVersion::Infer, &envelope.method)
@@ -106,6 +112,26 @@ fn check(input: &[u8]) {
                 continue;
             };
             let _ = spoken.codec.read_rest(&spoken.target, None, Some(text));
+        }
+    }
+}
+
+fn grpc_messages(input: &[u8]) {
+    let bounds = JsonBounds::default();
+    for package in Package::ALL {
+        for row in operation::rows(package.version()) {
+            let _ = grpc::read_answer(package, row.operation, input, bounds);
+            let read = grpc::read(package, row.operation, input, bounds);
+            // Whatever package it came in, it is a request of 1.0 then.
+            same(read, |request| {
+                let (operation, params) = (row.operation, params_of(&request)?);
+                let written =
+                    grpc::write_request(Package::V1_0, operation, &params, Numbers::Refuse);
+                Some(grpc::read(Package::V1_0, operation, &written.ok()?, bounds))
+            });
+        }
+        for answer in [Answer::SentTask, Answer::SentMessage, Answer::Task, Answer::Item] {
+            let _ = grpc::write(package, answer, input, Numbers::Text);
         }
     }
 }
@@ -212,6 +238,26 @@ impl Mutation {
 
 #[cfg(test)]
 mod tests {
+    /// A seed that nobody takes leads nowhere.
+    #[test]
+    fn the_messages_among_the_seeds_are_taken() {
+        use super::{JsonBounds, Package, SEEDS, grpc, operation::Operation};
+        let bounds = JsonBounds::default();
+        let sends = |package| {
+            let read = |seed: &&&str| {
+                grpc::read(package, Operation::SendMessage, seed.as_bytes(), bounds).is_ok()
+            };
+            SEEDS.iter().filter(read).count()
+        };
+        assert_eq!(Package::ALL.map(sends), [1, 1]);
+        let task = |seed: &&str| {
+            let json =
+                grpc::read_answer(Package::V1_0, Operation::GetTask, seed.as_bytes(), bounds);
+            json.is_ok_and(|json| serde_json::from_str::<super::Task>(&json).is_ok())
+        };
+        assert!(SEEDS.iter().any(task));
+    }
+
     #[test]
     fn no_input_breaks_a_decoder() {
         super::run(0, 20_000);

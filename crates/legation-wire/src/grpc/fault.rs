@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use legation_model::{A2aError, ErrorKind};
 
-/// The longest name of a caller's that a path repeats, in characters.
+/// The longest name or number of a caller's that a text repeats, in characters.
 const MAX_KEY: usize = 80;
+
+/// The longest path, in characters: it travels in a header.
+const MAX_PLACE: usize = 300;
 
 /// A fault and its place.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ impl Fault {
                 Step::Index(index) => write!(place, "[{index}]"),
             };
         }
-        place
+        place.chars().take(MAX_PLACE).collect()
     }
 
     /// The error for whoever sent the message.

@@ -11,12 +11,12 @@ use super::schema::{Field, Kind, Label, Message, Shape};
 use super::text::Text;
 use crate::json::JsonBounds;
 
-/// What becomes of a field that is not there and means zero, false or empty then.
+/// What becomes of a field that is zero, false or empty, where that is the same as not being there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absent {
     /// It is left out, so that whoever reads the text sees what was not said.
     Omitted,
-    /// It is written.
+    /// It is written, also when it is not there.
     Written,
 }
 
@@ -69,7 +69,12 @@ impl<'m> Writer<'m> {
     ) -> Result<(), Fault> {
         for (index, field) in message.fields.iter().enumerate() {
             let group = self.found.of_field(members, index, field.label);
-            if group.is_empty() && (self.absent == Absent::Omitted || !is_implied(field)) {
+            let last = group.clone().last().map(|at| self.found.payload(at));
+            let says_nothing = match self.absent {
+                Absent::Omitted => last.is_none_or(|last| is_default(field, last)),
+                Absent::Written => last.is_none() && !is_implied(field),
+            };
+            if says_nothing {
                 continue;
             }
             self.json.name(field.json, first);
@@ -252,6 +257,17 @@ fn entry(bytes: &[u8]) -> Result<(&str, Option<Payload<'_>>), Fault> {
         }
     }
     Ok((key, value))
+}
+
+/// Whether a field that is there says the same as one that is not.
+fn is_default(field: &Field, payload: Payload<'_>) -> bool {
+    field.label == Label::Implicit
+        && match (field.kind, payload) {
+            (Kind::Bool, Payload::Varint(value)) => value == 0,
+            (Kind::Int32 | Kind::Enum(_), Payload::Varint(value)) => value as i32 == 0,
+            (Kind::Text | Kind::Bytes, Payload::Bytes(bytes)) => bytes.is_empty(),
+            _ => false,
+        }
 }
 
 /// Whether the absence of a field means a value.

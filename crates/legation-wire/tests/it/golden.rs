@@ -1,7 +1,11 @@
 //! What each form looks like, for reviewers: one task with everything in it, and every event.
 
 use legation_wire::answer::Answer;
+use legation_wire::grpc::{self, Numbers, Package};
 use legation_wire::v0_3::{Form, write};
+use prost_reflect::DynamicMessage;
+
+use super::grpc::{method, operation_of};
 
 const TASK: &str = r#"{
     "id": "task-1",
@@ -85,18 +89,30 @@ fn written(form: Form, answer: Answer, document: &str) -> String {
     serde_json::to_string_pretty(&written).expect("JSON")
 }
 
-fn check(name: &str, form: Form, text: &str) {
+/// What an independent reader makes of the message.
+fn sent(package: Package, answer: Answer, document: &str) -> String {
+    let message = grpc::write(package, answer, document.as_bytes(), Numbers::Refuse);
+    let descriptor = method(package, operation_of(answer)).output();
+    let message = DynamicMessage::decode(descriptor, &*message.expect("a good document"));
+    let read = serde_json::to_value(message.expect("a message")).expect("JSON");
+    serde_json::to_string_pretty(&read).expect("JSON")
+}
+
+fn check(name: &str, medium: impl std::fmt::Debug, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../golden");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(format!("{name}.{form:?}"), text));
+    settings.bind(|| insta::assert_snapshot!(format!("{name}.{medium:?}"), text));
 }
 
 #[test]
 fn a_task_with_everything() {
     for form in Form::ALL {
         check("task", form, &written(form, Answer::Task, TASK));
+    }
+    for package in Package::ALL {
+        check("task.grpc", package, &sent(package, Answer::Task, TASK));
     }
 }
 
@@ -119,11 +135,17 @@ fn answers_of_sends_and_items_of_streams() {
         ("waiting for a credential", Answer::Item, in_state("AUTH_REQUIRED")),
         ("canceled", Answer::Item, in_state("CANCELED")),
     ];
-    for form in Form::ALL {
+    let all = |text: &dyn Fn(Answer, &str) -> String| {
         let texts = cases.iter().map(|(name, answer, document)| {
-            format!("## {answer:?}: {name}\n{}\n", written(form, *answer, document))
+            format!("## {answer:?}: {name}\n{}\n", text(*answer, document))
         });
-        check("answers", form, &texts.collect::<Vec<_>>().join("\n"));
+        texts.collect::<Vec<_>>().join("\n")
+    };
+    for form in Form::ALL {
+        check("answers", form, &all(&|answer, document| written(form, answer, document)));
+    }
+    for package in Package::ALL {
+        check("answers.grpc", package, &all(&|answer, document| sent(package, answer, document)));
     }
 }
 

@@ -22,7 +22,7 @@ use crate::values;
 static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(descriptor_set()).expect("a descriptor set"));
 
-fn method(package: Package, operation: Operation) -> MethodDescriptor {
+pub(crate) fn method(package: Package, operation: Operation) -> MethodDescriptor {
     let mut rows = operation::rows(package.version()).iter();
     let row = rows.find(|row| row.operation == operation && !row.grpc.is_empty());
     let name = row.expect("a gRPC method").grpc;
@@ -30,7 +30,7 @@ fn method(package: Package, operation: Operation) -> MethodDescriptor {
     service.methods().find(|method| method.name() == name).expect("the method")
 }
 
-fn operation_of(answer: Answer) -> Operation {
+pub(crate) fn operation_of(answer: Answer) -> Operation {
     match answer {
         Answer::SentTask | Answer::SentMessage => Operation::SendMessage,
         Answer::Task => Operation::GetTask,
@@ -227,4 +227,49 @@ fn the_tables_are_those_of_the_schemas() {
     }
     assert_eq!(Operation::of_grpc(Package::V0_3, ""), None);
     assert_eq!(Package::of_service("a2a.v1.A2AServic"), None);
+}
+
+/// Answers that no document of the service is yet are said in the same words.
+#[test]
+fn cards_and_webhooks_come_back() {
+    let webhook = r#"{"id":"c","taskId":"t","url":"https://a.example","token":"s","authentication":{"scheme":"Bearer"}}"#;
+    let webhooks = format!(r#"{{"configs":[{webhook}],"nextPageToken":""}}"#);
+    let newer = [
+        (Operation::GetExtendedAgentCard, include_str!("card.v1.json")),
+        (Operation::CreateTaskPushNotificationConfig, webhook),
+        (Operation::ListTaskPushNotificationConfigs, &webhooks),
+        (Operation::DeleteTaskPushNotificationConfig, "{}"),
+    ];
+    let webhook = r#"{"name":"tasks/t/pushNotificationConfigs/c","pushNotificationConfig":{"id":"c","url":"https://a.example","token":"s","authentication":{"schemes":["Bearer"],"credentials":""}}}"#;
+    let older = [
+        (Operation::GetExtendedAgentCard, include_str!("card.v0_3.json")),
+        (Operation::CreateTaskPushNotificationConfig, webhook),
+        (Operation::DeleteTaskPushNotificationConfig, "{}"),
+    ];
+    let newer = newer.map(|(operation, json)| (Package::V1_0, operation, json));
+    let older = older.map(|(operation, json)| (Package::V0_3, operation, json));
+    for (package, operation, json) in newer.into_iter().chain(older) {
+        let written = grpc::write_answer(package, operation, json, Numbers::Refuse);
+        let written = written.expect("a good answer");
+        let message = method(package, operation).output();
+        let decoded = DynamicMessage::decode(message.clone(), &*written).expect("a message");
+        assert!(decoded == theirs(message, json.as_bytes()), "{operation:?}");
+        let back = grpc::read_answer(package, operation, &written, JsonBounds::default());
+        let back: Value = serde_json::from_str(&back.expect("a good answer")).expect("JSON");
+        let json: Value = serde_json::from_str(json).expect("JSON");
+        assert_eq!(said(back), said(json), "{package:?} {operation:?}");
+    }
+}
+
+/// JSON without the members that say nothing.
+fn said(value: Value) -> Value {
+    let nothing = [Value::from(""), Value::from(false), Value::Array(Vec::new())];
+    match value {
+        Value::Array(values) => values.into_iter().map(said).collect(),
+        Value::Object(members) => {
+            let said = members.into_iter().filter(|(_, value)| !nothing.contains(value));
+            said.map(|(name, value)| (name, self::said(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
 }

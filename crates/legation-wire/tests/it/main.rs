@@ -3,5 +3,6 @@
 mod documented;
 mod golden;
 mod grpc;
+mod grpc_faults;
 mod round_trip;
 mod values;
