@@ -30,7 +30,7 @@ pub(crate) type Answer = Response<Body>;
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) error: A2aError,
-    headers: Vec<Header>,
+    headers: Box<[Header]>,
     status: Option<StatusCode>,
 }
 
@@ -44,7 +44,7 @@ impl Refusal {
 
     /// The refusal with a header that says how to do it right.
     pub(crate) fn with_header(error: A2aError, name: HeaderName, value: HeaderValue) -> Self {
-        Self { headers: vec![(name, value)], ..error.into() }
+        Self { headers: Box::new([(name, value)]), ..error.into() }
     }
 
     /// Puts the headers that belong to the refusal beside others.
@@ -70,10 +70,10 @@ impl From<A2aError> for Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        let mut refusal = Self::from(refused.error);
         let challenges = refused.challenges.iter();
-        refusal.headers.extend(challenges.filter_map(|one| header(WWW_AUTHENTICATE, &one.text)));
-        refusal
+        let challenges = challenges.filter_map(|one| header(WWW_AUTHENTICATE, &one.text));
+        let refusal = Self::from(refused.error);
+        Self { headers: refusal.headers.into_iter().chain(challenges).collect(), ..refusal }
     }
 }
 
