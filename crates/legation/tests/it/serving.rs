@@ -3,6 +3,10 @@
 use std::process::Command;
 use std::time::Instant;
 
+use legation::{DataDir, Profile, Server, StartError};
+use legation_testkit::agents::Echo;
+use tokio::net::TcpStream;
+
 use crate::user::{PATIENCE, Serving, run, text};
 
 #[test]
@@ -75,4 +79,35 @@ fn a_stop_is_clean_and_the_state_is_there_the_next_time() {
     let again = Serving::start(home.path(), &[]);
     let listed = run(home.path(), &["task", "list", &again.url]);
     assert!(text(&listed.stdout).starts_with("completed"), "{}", text(&listed.stdout));
+}
+
+#[tokio::test]
+async fn each_agent_has_a_port_for_grpc_while_the_server_works() {
+    let home = tempfile::tempdir().expect("a home");
+    let server = |ports: &[u16]| {
+        let profile = |slug: &str| Profile::new(slug, slug, "Says it again");
+        Server::builder()
+            .data_dir(DataDir::new(home.path()))
+            .without_auth()
+            .agent(profile("one"), Echo)
+            .agent(profile("two"), Echo)
+            .grpc_ports(ports.iter().copied())
+    };
+    let few = server(&[0]).start("127.0.0.1:0").await;
+    assert!(matches!(few.err(), Some(StartError::GrpcPorts { agents: 2, ports: 1 })));
+
+    let running = server(&[0, 0, 0]).start("127.0.0.1:0").await.expect("free ports");
+    let ports = running.grpc_ports().to_vec();
+    assert_eq!(ports.iter().map(|(agent, _)| &**agent).collect::<Vec<_>>(), ["one", "two"]);
+    let taken = server(&[ports[0].1.port(), 0]).start("127.0.0.1:0").await;
+    let said = taken.err().map(|error| error.to_string()).unwrap_or_default();
+    let expected = format!("cannot listen on {} for gRPC to the agent `one`", ports[0].1);
+    assert!(said.starts_with(&expected), "{said}");
+    for (_, port) in &ports {
+        TcpStream::connect(port).await.expect("a listener");
+    }
+    running.stop().await;
+    for (_, port) in &ports {
+        assert!(TcpStream::connect(port).await.is_err(), "closed with the rest");
+    }
 }
