@@ -6,6 +6,7 @@ mod contract;
 mod crash;
 mod floor;
 mod fuzz;
+mod pb;
 mod peers;
 mod tck;
 mod test;

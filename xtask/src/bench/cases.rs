@@ -48,6 +48,10 @@ pub(super) enum Load {
     Echo { connections: usize },
     /// The same with this many chunks in each stream.
     Chunks { connections: usize, chunks: u64 },
+    /// SendMessage over gRPC, a connection for each call at once.
+    GrpcSend { connections: usize },
+    /// SendStreamingMessage over gRPC with this many chunks in each stream.
+    GrpcChunks { connections: usize, chunks: u64 },
     /// ListTasks, page by page, one connection.
     Pages,
     /// Streams that stay open.
@@ -175,6 +179,26 @@ pub(super) const CASES: &[Case] = &[
                 aim: 1.2,
             },
         ],
+    },
+    Case {
+        name: "grpc-64",
+        about: "unary send over gRPC, 64 connections, 256-byte text; the floor stores nothing",
+        runs: &[
+            floor("tonic", Floor::Tonic, Load::GrpcSend { connections: 64 }),
+            product("JSON-RPC", send(64, Payload::Text)),
+            product(PRODUCT, Load::GrpcSend { connections: 64 }),
+        ],
+        gates: &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)],
+    },
+    Case {
+        name: "grpc-chunks-8",
+        about: "streams of 1,000 64-byte chunks over gRPC, 8 at once; counted in events",
+        runs: &[
+            floor("tonic", Floor::Tonic, Load::GrpcChunks { connections: 8, chunks: CHUNKS }),
+            product("JSON-RPC", Load::Chunks { connections: 8, chunks: CHUNKS }),
+            product(PRODUCT, Load::GrpcChunks { connections: 8, chunks: CHUNKS }),
+        ],
+        gates: &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)],
     },
     Case {
         name: "data-100k",

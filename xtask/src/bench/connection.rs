@@ -8,7 +8,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::http::{Framing, read_head};
+use super::{
+    http::{Framing, read_head},
+    load::Connect,
+};
 
 /// Room for one read. Small enough for thousands of idle connections.
 const READ: usize = 16 * 1024;
@@ -21,13 +24,15 @@ pub(super) struct Connection {
     body: Vec<u8>,
 }
 
-impl Connection {
-    pub(super) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+impl Connect for Connection {
+    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context("cannot connect")?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, raw: Vec::new(), framing: Framing::Done, body: Vec::new() })
     }
+}
 
+impl Connection {
     /// Sends a request and returns the body of its answer, which has to be a 200.
     pub(super) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<&str> {
         self.begin(request).await?;

@@ -7,6 +7,7 @@
 mod cases;
 mod check;
 mod connection;
+mod h2;
 mod http;
 mod limits;
 mod load;

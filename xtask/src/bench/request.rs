@@ -106,7 +106,8 @@ pub(super) fn text_part(text: &str) -> String {
     format!(r#"{{"text":"{text}"}}"#)
 }
 
-fn text() -> String {
+/// The text of the usual message.
+pub(super) fn text() -> String {
     "Please say this sentence again, word for word. ".chars().cycle().take(TEXT_SIZE).collect()
 }
 

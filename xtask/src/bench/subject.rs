@@ -14,7 +14,10 @@ use super::{
     Bench,
     cases::{Case, Load, Program, Run, Stored},
     connection::Connection,
-    load::{Exchange, Gets, Pages, Sends, Streams, closed_loop, open_streams, seed},
+    load::{
+        Connect as _, Exchange, Gets, GrpcSends, GrpcStreams, Pages, Sends, Streams, closed_loop,
+        open_streams, seed,
+    },
     metric::{Metric, Sample, milliseconds},
     process::{LOG, Server},
     request,
@@ -130,6 +133,12 @@ impl Subject {
             }
             Load::Chunks { connections, chunks } => {
                 closed(bench, server, vec![Streams::chunks(token, chunks); connections], length)
+            }
+            Load::GrpcSend { connections } => {
+                closed(bench, server, vec![GrpcSends::new(token); connections], length)
+            }
+            Load::GrpcChunks { connections, chunks } => {
+                closed(bench, server, vec![GrpcStreams::new(token, chunks); connections], length)
             }
             Load::Pages => {
                 let pages = Pages::new(token, self.run.stored.count(bench.full));

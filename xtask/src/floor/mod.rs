@@ -4,6 +4,7 @@
 //! They skip what a product may not (auth, limits, versions, errors), never what the
 //! work is: every request is decoded into types and every reply encoded from types.
 
+mod grpc;
 mod idle;
 mod model;
 mod reply;
@@ -39,6 +40,8 @@ pub(crate) enum Floor {
     Stream,
     /// Streams that stay open, on bare hyper.
     Idle,
+    /// The echo and chunked streams over gRPC, on bare tonic.
+    Tonic,
 }
 
 /// Serves a floor until the bench ends.
@@ -59,12 +62,13 @@ async fn serve(args: FloorArgs) -> anyhow::Result<()> {
         Floor::F2 => Some(serve::stored(store::Store::open(&args.serve.data_dir)?)),
         Floor::Map => Some(serve::mapped()),
         Floor::Stream => Some(serve::streaming()),
-        Floor::Idle => None,
+        Floor::Idle | Floor::Tonic => None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
     contract::announce(&args.serve.port_file, listener.local_addr()?.port())?;
-    match router {
-        Some(router) => serve::listen(listener, router).await,
-        None => idle::listen(listener).await,
+    match (router, args.kind) {
+        (Some(router), _) => serve::listen(listener, router).await,
+        (None, Floor::Tonic) => grpc::listen(listener).await,
+        (None, _) => idle::listen(listener).await,
     }
 }

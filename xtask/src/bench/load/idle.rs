@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, ensure};
 use tokio::task::JoinSet;
 
-use super::stream::METHOD;
+use super::{Connect as _, stream::METHOD};
 use crate::{
     bench::{
         connection::Connection,

@@ -1,5 +1,6 @@
 //! The loads: a closed loop on kept-alive connections, and what it repeats.
 
+mod grpc;
 mod idle;
 mod page;
 mod stream;
@@ -13,23 +14,29 @@ use std::{
 use tokio::task::JoinSet;
 
 pub(super) use self::{
+    grpc::{GrpcSends, GrpcStreams},
     idle::open_streams,
     page::Pages,
     stream::Streams,
     unary::{Gets, Sends, seed},
 };
-use super::{
-    connection::Connection,
-    metric::{Metric, Sample, percentile},
-};
+use super::metric::{Metric, Sample, percentile};
 
 /// Something a connection does again and again.
 pub(super) trait Exchange: Send + 'static {
+    /// What it is done on.
+    type Connection: Connect;
+
     /// Does it once and checks the answer.
     fn once(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut Self::Connection,
     ) -> impl Future<Output = anyhow::Result<Done>> + Send;
+}
+
+/// A connection to a server.
+pub(super) trait Connect: Sized + Send + 'static {
+    fn open(address: SocketAddr) -> impl Future<Output = anyhow::Result<Self>> + Send;
 }
 
 /// What one exchange brought.
@@ -62,7 +69,7 @@ pub(super) async fn closed_loop<E: Exchange>(
 ) -> anyhow::Result<Tally> {
     let mut connections = Vec::new();
     for exchange in exchanges {
-        connections.push((Connection::open(address).await?, exchange));
+        connections.push((E::Connection::open(address).await?, exchange));
     }
     let start = Instant::now();
     let mut loops = JoinSet::new();
@@ -78,7 +85,7 @@ pub(super) async fn closed_loop<E: Exchange>(
 }
 
 async fn repeat<E: Exchange>(
-    mut connection: Connection,
+    mut connection: E::Connection,
     mut exchange: E,
     end: Instant,
 ) -> anyhow::Result<Tally> {

@@ -45,6 +45,8 @@ impl Pages {
 }
 
 impl Exchange for Pages {
+    type Connection = Connection;
+
     async fn once(&mut self, connection: &mut Connection) -> anyhow::Result<Done> {
         let params = match self.page_token.as_str() {
             "" => format!(r#"{{"pageSize":{PAGE}}}"#),

@@ -41,6 +41,8 @@ impl Streams {
 }
 
 impl Exchange for Streams {
+    type Connection = Connection;
+
     async fn once(&mut self, connection: &mut Connection) -> anyhow::Result<Done> {
         let start = Instant::now();
         connection.begin(self.message.renew()).await?;

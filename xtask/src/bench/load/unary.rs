@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::{Context, ensure};
 use tokio::task::JoinSet;
 
-use super::{Done, Exchange};
+use super::{Connect as _, Done, Exchange};
 use crate::bench::{
     cases::Payload,
     check::{completed_echo, excerpt, task_id},
@@ -41,6 +41,8 @@ impl Sends {
 }
 
 impl Exchange for Sends {
+    type Connection = Connection;
+
     async fn once(&mut self, connection: &mut Connection) -> anyhow::Result<Done> {
         self.send(connection).await?;
         Ok(Done::ONE)
@@ -82,6 +84,8 @@ impl Gets {
 }
 
 impl Exchange for Gets {
+    type Connection = Connection;
+
     async fn once(&mut self, connection: &mut Connection) -> anyhow::Result<Done> {
         let get = &self.gets[self.next % self.gets.len()];
         self.next += 1;
