@@ -6,10 +6,12 @@ mod contract;
 mod crash;
 mod floor;
 mod fuzz;
+mod hostile;
 mod peers;
 mod tck;
 mod test;
 mod test_server;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,8 @@ enum Task {
     Fuzz(fuzz::FuzzArgs),
     /// Kill, stop, starve and cut the product off, and check that it keeps its word.
     Crash(crash::CrashArgs),
+    /// Attack the product's listener, and check that honest callers do not notice.
+    Hostile(hostile::HostileArgs),
     /// Run clients of other projects against the product.
     Peers,
     /// Run an official compatibility kit against the product.
@@ -50,6 +54,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Crash(args) => crash::run(args),
+        Task::Hostile(args) => hostile::run(&args),
         Task::Peers => peers::run(),
         Task::Tck(args) => tck::run(&args),
         Task::Floor(args) => floor::run(args).map(|()| ExitCode::SUCCESS),

@@ -107,7 +107,7 @@ fn note(outcome: &mut Outcome, (taken, time): (bool, Duration)) {
 }
 
 async fn send(service: Arc<Service>) -> (bool, Duration) {
-    let call = Call::by(Caller { tenant: "t".into(), subject: "ann".into() });
+    let call = Call::by(Caller::new("t", "ann"));
     let request = Request::SendMessage(SendMessageRequest {
         tenant: None,
         message: Message::new(Role::User, vec![Part::text("work")]),

@@ -6,7 +6,9 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use legation_core::{Authenticator, Caller, Credentials, Refused};
+use legation_core::{
+    Authenticated, Authenticator, Caller, Challenge, Credentials, Field, Refused, at_once,
+};
 use legation_model::{A2aError, ErrorKind};
 
 /// The shortest token that is taken, in bytes. A shorter one can be guessed.
@@ -87,9 +89,15 @@ impl Bearer {
 }
 
 impl Authenticator for Bearer {
-    fn authenticate(&self, credentials: Credentials<'_>) -> Result<Caller, Refused> {
-        let secret = credentials.authorization.and_then(bearer_token).ok_or_else(missing)?;
-        self.bearer_of(secret).cloned().ok_or_else(invalid)
+    fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> Authenticated<'a> {
+        let secret = match credentials.header("authorization") {
+            Field::One(authorization) => bearer_token(authorization),
+            Field::Absent | Field::Unclear => None,
+        };
+        at_once(match secret {
+            Some(secret) => self.bearer_of(secret).cloned().ok_or_else(invalid),
+            None => Err(missing()),
+        })
     }
 }
 
@@ -102,15 +110,16 @@ fn bearer_token(authorization: &str) -> Option<&str> {
 
 /// Without a token there is no error to name, only the way to do it right (RFC 6750 3.1).
 fn missing() -> Refused {
-    refusal("send the header `Authorization: Bearer <token>`", CHALLENGE.into())
+    refusal("send the header `Authorization: Bearer <token>`", CHALLENGE)
 }
 
 fn invalid() -> Refused {
-    refusal("the bearer token is not valid", format!(r#"{CHALLENGE}, error="invalid_token""#))
+    refusal("the bearer token is not valid", &format!(r#"{CHALLENGE}, error="invalid_token""#))
 }
 
-fn refusal(message: &str, challenge: String) -> Refused {
-    Refused { error: A2aError::new(ErrorKind::Unauthenticated, message), challenge }
+fn refusal(message: &str, challenge: &str) -> Refused {
+    let error = A2aError::new(ErrorKind::Unauthenticated, message);
+    Refused { error, challenges: vec![Challenge::from(challenge)] }
 }
 
 fn digest_of(secret: &str) -> [u8; 32] {
@@ -120,18 +129,36 @@ fn digest_of(secret: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     const ONE: &str = "one-token-of-thirty-two-bytes-ok";
     const TWO: &str = "two-token-of-thirty-two-bytes-ok";
 
     fn caller(subject: &str) -> Caller {
-        Caller { tenant: "acme".into(), subject: subject.into() }
+        Caller::new("acme", subject)
     }
 
     fn bearer() -> Bearer {
         let token = |secret, subject| Token::new(secret, caller(subject)).expect("long enough");
         Bearer::new(vec![token(ONE, "ann"), token(TWO, "bob")])
+    }
+
+    fn said(authorization: Option<&str>) -> Result<Caller, Refused> {
+        let headers = |name: &str, line| match (name, line) {
+            ("authorization", 0) => authorization.map(str::as_bytes),
+            _ => None,
+        };
+        let credentials = Credentials {
+            headers: &headers,
+            query: None,
+            peer: None,
+            certificates: None,
+            schemes: None,
+        };
+        let answer = bearer().authenticate(credentials).now_or_never();
+        answer.expect("a static token is known at once")
     }
 
     #[test]
@@ -153,9 +180,10 @@ mod tests {
         ];
         for (authorization, expected) in cases {
             let authorization = authorization.as_deref();
-            let got = bearer().authenticate(Credentials { authorization });
+            let got = said(authorization);
             let got = got.as_ref().map(|caller| &*caller.subject);
-            assert_eq!(got.map_err(|refused| &*refused.challenge), expected, "{authorization:?}");
+            let got = got.map_err(|refused| &*refused.challenges[0].text);
+            assert_eq!(got, expected, "{authorization:?}");
         }
     }
 

@@ -46,7 +46,7 @@ impl Client {
     /// [`Options::trusted_origins`].
     pub async fn discover(url: &str, options: Options) -> Result<Self, Error> {
         let card_url = card::card_url(url)?;
-        let http = Http::new().map_err(Error::Setup)?;
+        let http = options.connections()?;
         let card = card::fetch(&http, &card_url, &options).await?;
         let endpoint = interface::choose(&card, &card_url, &options)?;
         Ok(Self { inner: Arc::new(Inner { http, card, endpoint, options }) })
@@ -125,6 +125,20 @@ impl Client {
     pub async fn cancel_task(&self, mut request: CancelTaskRequest) -> Result<Task, Error> {
         request.tenant = self.tenant();
         self.ask(Operation::CancelTask, &request, self.inner.options.limits.answer).await
+    }
+
+    /// Calls a method of an extension (Spec 4.6), once; by JSON-RPC only, because nothing says where
+    /// else such a method would be.
+    ///
+    /// # Errors
+    /// As every call; [`Error::Address`] when the agent is called by another binding.
+    pub async fn call_extension<T: serde::de::DeserializeOwned>(
+        &self,
+        uri: &str,
+        method: &'static str,
+        params: &impl serde::Serialize,
+    ) -> Result<T, Error> {
+        self.ask_extension(uri, method, params).await
     }
 
     /// Follows a task (Spec 3.1.6): from its present state, or from the event after this number on,

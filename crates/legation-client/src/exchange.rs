@@ -16,6 +16,7 @@ use crate::transport::{NoResult, Outgoing};
 use crate::{Binding, Client, Error};
 
 const LAST_EVENT_ID: &str = "last-event-id";
+const EXTENSIONS: &str = "a2a-extensions";
 
 impl Client {
     pub(crate) async fn ask<T: DeserializeOwned>(
@@ -68,19 +69,49 @@ impl Client {
         params: &impl Serialize,
         answer: Duration,
     ) -> Result<T, Error> {
-        let (name, limits) = (operation.row().method, self.inner.options.limits);
-        let limits = legation_net::Limits {
-            first_byte: answer,
-            idle: limits.answer,
-            max_bytes: limits.answer_bytes,
-        };
+        let (name, limits) = (operation.row().method, self.limits(answer));
         let outgoing = self.say(operation, operation.row().verbs[0], params)?;
-        let response = self.exchange(operation, outgoing, limits, None).await?;
+        let response = self.exchange(name, self.request(false, outgoing, limits)).await?;
+        self.take(name, response).await
+    }
+
+    /// Takes the result out of a whole answer.
+    async fn take<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        response: Response,
+    ) -> Result<T, Error> {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await;
         let body = body.map_err(|reason| Error::of_net(name, self.url(), reason))?;
         let result = self.inner.endpoint.result(status, &headers, &body);
-        result.map_err(|fault| self.no_result(operation, fault))
+        result.map_err(|fault| self.no_result(name, fault))
+    }
+
+    /// Calls a JSON-RPC method of an extension, once.
+    pub(crate) async fn ask_extension<T: DeserializeOwned>(
+        &self,
+        uri: &str,
+        method: &'static str,
+        params: &impl Serialize,
+    ) -> Result<T, Error> {
+        let address = |reason: String| Error::Address { address: self.url().to_string(), reason };
+        let uri = HeaderValue::from_str(uri).map_err(|fault| address(fault.to_string()))?;
+        let outgoing = self.inner.endpoint.say_method(method, params).map_err(address)?;
+        let limits = self.limits(self.inner.options.limits.answer);
+        let mut request = self.request(false, outgoing, limits);
+        request.headers.insert(EXTENSIONS, uri);
+        self.take(method, self.exchange(method, request).await?).await
+    }
+
+    /// The bounds of a whole answer that may be so long in coming.
+    fn limits(&self, answer: Duration) -> legation_net::Limits {
+        let limits = self.inner.options.limits;
+        legation_net::Limits {
+            first_byte: answer,
+            idle: limits.answer,
+            max_bytes: limits.answer_bytes,
+        }
     }
 
     /// Opens a stream, by the first of the operation's verbs that the agent knows: the protocol is
@@ -121,7 +152,11 @@ impl Client {
             max_bytes: u64::MAX,
         };
         let outgoing = self.say(operation, verb, params)?;
-        let response = self.exchange(operation, outgoing, whole, after).await?;
+        let mut request = self.request(true, outgoing, whole);
+        if let Some(after) = after {
+            request.headers.insert(LAST_EVENT_ID, HeaderValue::from(after));
+        }
+        let response = self.exchange(name, request).await?;
         if response.status().is_success() && response.media_type() == "text/event-stream" {
             return Ok(Feed::new(name, self.inner.endpoint.clone(), response, limits.event_bytes));
         }
@@ -141,7 +176,7 @@ impl Client {
         };
         let result = self.inner.endpoint.result::<serde::de::IgnoredAny>(status, &headers, &body);
         match result {
-            Err(fault) => self.no_result(operation, fault),
+            Err(fault) => self.no_result(name, fault),
             Ok(_) => {
                 let reason = format!("not a stream but `{media_type}`");
                 Error::bad(name, self.url(), reason)
@@ -159,26 +194,15 @@ impl Client {
         said.map_err(|reason| Error::Address { address: self.url().to_string(), reason })
     }
 
-    fn no_result(&self, operation: Operation, fault: NoResult) -> Error {
-        let operation = operation.row().method;
+    fn no_result(&self, operation: &'static str, fault: NoResult) -> Error {
         match fault {
             NoResult::Error(error) => Error::Agent { operation, error },
             NoResult::Nonsense(reason) => Error::bad(operation, self.url(), reason),
         }
     }
 
-    async fn exchange(
-        &self,
-        operation: Operation,
-        outgoing: Outgoing,
-        limits: legation_net::Limits,
-        after: Option<u64>,
-    ) -> Result<Response, Error> {
-        let mut request = self.request(operation, outgoing, limits);
-        if let Some(after) = after {
-            request.headers.insert(LAST_EVENT_ID, HeaderValue::from(after));
-        }
-        let failed = |reason| Error::of_net(operation.row().method, self.url(), reason);
+    async fn exchange(&self, name: &'static str, mut request: Request) -> Result<Response, Error> {
+        let failed = |reason| Error::of_net(name, self.url(), reason);
         let response = self.inner.http.send(request.clone()).await.map_err(failed)?;
         let json = HeaderValue::from_static("application/json");
         let said = request.headers.get(header::CONTENT_TYPE);
@@ -191,17 +215,12 @@ impl Client {
         self.inner.http.send(request).await.map_err(failed)
     }
 
-    fn request(
-        &self,
-        operation: Operation,
-        outgoing: Outgoing,
-        limits: legation_net::Limits,
-    ) -> Request {
+    fn request(&self, streams: bool, outgoing: Outgoing, limits: legation_net::Limits) -> Request {
         let Outgoing { method, url, body } = outgoing;
         let token = self.inner.options.token.as_ref().and_then(|token| token.header_for(&url));
         let mut request = Request::new(method, url);
         request.limits = limits;
-        let accept = self.inner.endpoint.accept(operation.row().streams);
+        let accept = self.inner.endpoint.accept(streams);
         request.headers.insert(header::ACCEPT, accept);
         request.headers.insert(VERSION, HeaderValue::from_static(Version::V1_0.name()));
         if let Some(token) = token {

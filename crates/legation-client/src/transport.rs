@@ -78,10 +78,22 @@ impl Endpoint {
         params: &impl Serialize,
     ) -> Result<Outgoing, String> {
         match self.binding {
-            Binding::JsonRpc => jsonrpc::say(&self.url, operation, params),
+            Binding::JsonRpc => jsonrpc::say(&self.url, operation.row().method, params),
             Binding::Rest => {
                 rest::say(&self.url, self.tenant.as_deref(), operation.row().path, verb, params)
             }
+        }
+    }
+
+    /// Says a method of an extension, which JSON-RPC alone has.
+    pub(crate) fn say_method(
+        &self,
+        method: &'static str,
+        params: &impl Serialize,
+    ) -> Result<Outgoing, String> {
+        match self.binding {
+            Binding::JsonRpc => jsonrpc::say(&self.url, method, params),
+            Binding::Rest => Err(format!("the method `{method}` goes by JSON-RPC only")),
         }
     }
 

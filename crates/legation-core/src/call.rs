@@ -2,26 +2,8 @@
 
 use std::sync::Arc;
 
-use legation_model::A2aError;
-
 use crate::store::Seq;
-use crate::{Document, Follow};
-
-/// Who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The tenant the credentials belong to.
-    pub tenant: Arc<str>,
-    /// The person or program within the tenant.
-    pub subject: Arc<str>,
-}
-
-impl Caller {
-    /// The caller of a server without authentication.
-    pub fn anonymous() -> Self {
-        Self { tenant: "default".into(), subject: "anonymous".into() }
-    }
-}
+use crate::{Caller, Document, Follow};
 
 /// A call's circumstances: everything about it but the request.
 #[derive(Clone, Debug)]
@@ -78,29 +60,4 @@ pub enum Reply {
     Tasks(Document),
     /// Events as they come.
     Stream(Follow),
-}
-
-/// Credentials as a request carried them, not yet believed.
-#[derive(Clone, Copy)]
-pub struct Credentials<'a> {
-    /// The value of the `Authorization` header or metadata, when there is exactly one.
-    pub authorization: Option<&'a str>,
-}
-
-/// Why a caller was not let in.
-#[derive(Debug)]
-pub struct Refused {
-    /// What the caller is told.
-    pub error: A2aError,
-    /// The value of `WWW-Authenticate` that says how to do it right (RFC 9110 11.6.1).
-    pub challenge: String,
-}
-
-/// Tells who calls from the credentials of a request.
-pub trait Authenticator: Send + Sync + 'static {
-    /// The caller.
-    ///
-    /// # Errors
-    /// When the credentials are missing or not valid.
-    fn authenticate(&self, credentials: Credentials<'_>) -> Result<Caller, Refused>;
 }

@@ -1,5 +1,6 @@
 //! Extensions of the protocol: the seam in the gate where they see every call (Spec 4.6).
 
+mod contexts;
 mod cursor;
 
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use legation_model::{
 
 use crate::call::{Call, Reply};
 use crate::store::Seq;
-use crate::{Document, Item};
+use crate::{Document, Item, Service};
 
+pub(crate) use contexts::Contexts;
+pub use contexts::{CONTEXTS_EXTENSION, ERASE_CONTEXT, EraseContext, Erased};
 pub use cursor::CURSOR_EXTENSION;
 pub(crate) use cursor::Cursor;
 
@@ -49,6 +52,7 @@ pub trait Extension: Send + Sync + 'static {
     /// Answers a JSON-RPC method of its own; `None` when it has no such method.
     async fn method(
         &self,
+        _service: &Service,
         _call: &Call,
         _method: &str,
         _params: Option<&Json>,
@@ -167,12 +171,13 @@ impl Active {
     /// Asks each for a method of its own.
     pub(crate) async fn method(
         &self,
+        service: &Service,
         call: &Call,
         method: &str,
         params: Option<&Json>,
     ) -> Option<Result<Json, A2aError>> {
         for known in &self.0 {
-            if let Some(answer) = known.extension.method(call, method, params).await {
+            if let Some(answer) = known.extension.method(service, call, method, params).await {
                 return Some(answer);
             }
         }

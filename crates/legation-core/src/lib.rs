@@ -6,7 +6,9 @@
 
 mod agent;
 mod call;
+mod caller;
 mod document;
+mod erase;
 mod extension;
 mod follow;
 mod idempotency;
@@ -28,9 +30,15 @@ mod subscribe;
 mod turn;
 
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
-pub use call::{Authenticator, Call, Caller, Credentials, Manners, Refused, Reply};
+pub use call::{Call, Manners, Reply};
+pub use caller::{
+    Authenticated, Authenticator, Caller, CertificateChain, Challenge, Credentials, Field, Names,
+    Refused, Scopes, at_once,
+};
 pub use document::Document;
-pub use extension::{CURSOR_EXTENSION, Extension};
+pub use extension::{
+    CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,
+};
 pub use follow::{Follow, Item};
 pub use limits::Limits;
 pub use profile::{AnswerIn, Profile, Tool};

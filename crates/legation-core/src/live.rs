@@ -274,6 +274,10 @@ impl Live {
     /// whoever needs it next, and a run that was lost is mended like one whose process died.
     fn abandon(&self, state: &mut State, error: StoreError) {
         tracing::warn!(task = %self.id, error = &error as &dyn std::error::Error, "events not stored");
+        self.part(state, error);
+    }
+
+    fn part(&self, state: &mut State, error: StoreError) {
         // What follows the first refusal is refused as well, and says nothing new.
         if state.broken.is_some() {
             return;
@@ -285,6 +289,15 @@ impl Live {
         if let Some(registry) = self.home.registry.upgrade() {
             registry.abandon(self);
         }
+    }
+
+    /// Ends this for all who read or write it, because the store has the task no longer.
+    pub(crate) fn end(&self, error: StoreError) {
+        let mut state = self.state.lock();
+        self.part(&mut state, error);
+        let wakers = state.take_wakers();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Takes a further message of the caller. A run at work finds it, or begins again with it; when

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use legation_model::{AgentProvider, AgentSkill};
 
+use crate::Names;
 use crate::slug::{self, BadSlug};
 
 /// How an agent presents itself on its card.
@@ -32,6 +33,8 @@ pub struct Profile {
     pub answer_in: AnswerIn,
     /// Whether calls pass that do not ask for a required extension: some clients cannot.
     pub lenient_extensions: bool,
+    /// The names of the schemes by which its callers may be known; `None` for all there are.
+    pub schemes: Option<Names>,
     /// What the card says otherwise: a JSON merge patch (RFC 7386) over the A2A 1.0 card that is
     /// made of all the rest. It is checked when the server starts.
     pub card: serde_json::Map<String, serde_json::Value>,
@@ -75,6 +78,7 @@ impl Profile {
             concurrency: None,
             answer_in: AnswerIn::Both,
             lenient_extensions: false,
+            schemes: None,
             card: serde_json::Map::new(),
         }
     }

@@ -4,20 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use legation_model::{A2aError, AgentExtension, ErrorKind, Json, Request, TaskId, Timestamp};
+use legation_model::{
+    A2aError, AgentExtension, ContextId, ErrorKind, Json, Request, TaskId, Timestamp,
+};
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::call::{Call, Reply};
-use crate::extension::{Cursor, Extension, Extensions};
+use crate::extension::{Contexts, Cursor, Extension, Extensions};
 use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
 use crate::queue::Queues;
 use crate::registry::Registry;
 use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Swept};
-use crate::{Agent, Exposed, Limits, Profile, Scope, TaskStore, page, recover, send, subscribe};
+use crate::{
+    Agent, Exposed, Limits, Profile, Scope, TaskStore, erase, page, recover, send, subscribe,
+};
 
 /// How long callers are told to wait when the server is full.
 pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -169,6 +173,7 @@ impl Service {
         let (limits, deployment) = (Limits::default(), "default".into());
         let mut extensions = Extensions::default();
         extensions.add(Arc::new(Cursor));
+        extensions.add(Arc::new(Contexts));
         Builder { store, limits, deployment, agents: Vec::new(), extensions }
     }
 
@@ -203,7 +208,7 @@ impl Service {
         if let Err(error) = self.core.check_required(call) {
             return Some(Err(error));
         }
-        self.core.extensions.active(call).method(call, method, params).await
+        self.core.extensions.active(call).method(self, call, method, params).await
     }
 
     async fn perform(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
@@ -279,6 +284,17 @@ impl Service {
     /// When the store cannot do it.
     pub async fn sweep(&self, before: Timestamp, limit: usize) -> Result<Swept, StoreError> {
         self.core.store.sweep(&self.core.deployment, before, limit).await
+    }
+
+    /// Erases what the caller has of a context, through its mount: tasks with all that was said and
+    /// made, and the keys and answers of idempotent sends. What the caller does not have counts as
+    /// nothing.
+    ///
+    /// # Errors
+    /// `UnsupportedOperation` when a task of the context is at work; nothing or some of the others
+    /// may have been erased then.
+    pub async fn erase_context(&self, call: &Call, id: &ContextId) -> Result<Swept, A2aError> {
+        erase::erase(&self.core, call, id).await
     }
 
     /// Refuses new work from now on; what runs goes on.

@@ -204,7 +204,7 @@ pub struct Page {
     pub more: bool,
 }
 
-/// What retention removed.
+/// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Tasks, with their logs.
@@ -213,6 +213,24 @@ pub struct Swept {
     pub contexts: u64,
     /// Remembered idempotency keys.
     pub keys: u64,
+}
+
+/// What came of the wish to erase a context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    /// What there was of it is removed.
+    Erased(Swept),
+    /// This task of it is submitted or working or its run waits, so that something would come after.
+    /// Others may have been removed.
+    AtWork(TaskId),
+}
+
+impl std::ops::AddAssign for Swept {
+    fn add_assign(&mut self, more: Self) {
+        self.tasks += more.tasks;
+        self.contexts += more.contexts;
+        self.keys += more.keys;
+    }
 }
 
 /// Why a store did not do what was asked.
@@ -227,6 +245,9 @@ pub enum StoreError {
     /// Another run has taken the task over.
     #[error("another run owns the task")]
     Fenced,
+    /// The task was removed.
+    #[error("the task was removed")]
+    Removed,
     /// The idempotency key stands for this already.
     #[error("the idempotency key is taken")]
     Taken(Box<Remembered>),
@@ -260,6 +281,7 @@ impl From<StoreError> for A2aError {
             StoreError::Fenced => {
                 Self::unavailable("the task has moved; try again", Duration::from_secs(1))
             }
+            StoreError::Removed => Self::new(ErrorKind::TaskNotFound, "the task was removed"),
             StoreError::Taken(_) => {
                 Self::unavailable("the same call is in progress; try again", Duration::from_secs(1))
             }
@@ -350,4 +372,12 @@ pub trait TaskStore: Send + Sync + 'static {
         before: Timestamp,
         limit: usize,
     ) -> Result<Swept, StoreError>;
+
+    /// Removes all that the scope has of a context: its tasks with their logs, the direct answers
+    /// within it, the idempotency keys that stand for either, and the context itself when no agent
+    /// outside the scope has a task in it.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, it has removed some of the tasks, each of them wholly.
+    async fn erase(&self, scope: &Scope, context: &ContextId) -> Result<Erasure, StoreError>;
 }

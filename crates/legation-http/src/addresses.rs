@@ -54,8 +54,9 @@ impl Addresses {
 }
 
 /// The base of addresses when nobody says otherwise: where the listener listens.
-pub(crate) fn base_of(listener: SocketAddr) -> String {
-    format!("http://{listener}")
+pub(crate) fn base_of(listener: SocketAddr, has_tls: bool) -> String {
+    let scheme = if has_tls { "https" } else { "http" };
+    format!("{scheme}://{listener}")
 }
 
 #[cfg(test)]
@@ -83,6 +84,8 @@ mod tests {
         );
         assert_eq!(listed(Some("b"))[0], "JSONRPC 1.0 https://a.example/x/a2a/agents/b");
         assert_eq!(listed(Some("b"))[3], "HTTP+JSON 0.3 https://a.example/x/a2a/agents/b");
-        assert_eq!(base_of(([127, 0, 0, 1], 80).into()), "http://127.0.0.1:80");
+        let address = ([127, 0, 0, 1], 80).into();
+        assert_eq!(base_of(address, false), "http://127.0.0.1:80");
+        assert_eq!(base_of(address, true), "https://127.0.0.1:80");
     }
 }

@@ -28,7 +28,7 @@ pub(crate) type Answer = Response<Body>;
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) error: A2aError,
-    header: Option<Box<Header>>,
+    headers: Vec<Header>,
     status: Option<StatusCode>,
 }
 
@@ -37,7 +37,7 @@ type Header = (HeaderName, HeaderValue);
 impl Refusal {
     /// The refusal of a path that goes by other methods.
     pub(crate) fn with_allow(error: A2aError, methods: &str) -> Self {
-        Self { header: header(ALLOW, methods), ..error.into() }
+        Self { headers: header(ALLOW, methods).into_iter().collect(), ..error.into() }
     }
 
     /// The refusal with another status than the error's own.
@@ -50,19 +50,22 @@ impl From<A2aError> for Refusal {
     fn from(error: A2aError) -> Self {
         let seconds = error.retry_after.map(|delay| delay.as_secs_f64().ceil().max(1.0));
         let header = seconds.and_then(|seconds| header(RETRY_AFTER, &seconds.to_string()));
-        Self { error, header, status: None }
+        Self { error, headers: header.into_iter().collect(), status: None }
     }
 }
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        Self { header: header(WWW_AUTHENTICATE, &refused.challenge), ..refused.error.into() }
+        let mut refusal = Self::from(refused.error);
+        let challenges = refused.challenges.iter();
+        refusal.headers.extend(challenges.filter_map(|one| header(WWW_AUTHENTICATE, &one.text)));
+        refusal
     }
 }
 
 /// A header, unless its value cannot be one.
-fn header(name: HeaderName, value: &str) -> Option<Box<Header>> {
-    HeaderValue::from_str(value).ok().map(|value| Box::new((name, value)))
+fn header(name: HeaderName, value: &str) -> Option<Header> {
+    HeaderValue::from_str(value).ok().map(|value| (name, value))
 }
 
 /// What a reply is: a document, or a stream.
@@ -107,9 +110,8 @@ pub(crate) fn rest_error(
 fn refused(refusal: Refusal, status: u16, content_type: HeaderValue, body: String) -> Answer {
     let status = StatusCode::from_u16(status).expect("the error table has valid statuses only");
     let mut response = answer(refusal.status.unwrap_or(status), content_type, Body::full(body));
-    if let Some(header) = refusal.header {
-        let (name, value) = *header;
-        response.headers_mut().insert(name, value);
+    for (name, value) in refusal.headers {
+        response.headers_mut().append(name, value);
     }
     response
 }

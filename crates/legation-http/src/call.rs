@@ -1,21 +1,24 @@
 //! What the head of a request says about a call, the same on every binding.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Response};
-use legation_core::{Authenticator, Call, Caller, Credentials, Manners, Refused};
+use legation_core::{
+    Authenticator, Call, Caller, CertificateChain, Credentials, Manners, Names, Refused,
+};
 use legation_model::A2aError;
 use legation_wire::version::{self, Version};
 
 use crate::answer::A2A_VERSION;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The header that names extensions, and its name before 1.0. Either is taken in any version.
-static EXTENSIONS: [HeaderName; 2] =
+pub(crate) static EXTENSIONS: [HeaderName; 2] =
     [HeaderName::from_static("a2a-extensions"), HeaderName::from_static("x-a2a-extensions")];
 
 /// Extensions that one request may name.
@@ -24,19 +27,36 @@ const MAX_EXTENSIONS: usize = 64;
 /// The longest idempotency key, in bytes.
 const MAX_KEY: usize = 256;
 
-/// Says who calls.
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// What it showed and TLS verified.
+    pub(crate) certificates: Option<CertificateChain>,
+}
+
+/// Says who sent a request.
 ///
 /// # Errors
-/// When the authenticator refuses. Two `Authorization` headers count as none: nobody can say
-/// which of them a proxy has checked.
-pub(crate) fn authenticate(
+/// When the authenticator refuses.
+pub(crate) async fn authenticate(
     authenticator: &dyn Authenticator,
-    headers: &HeaderMap,
+    peer: &Peer,
+    head: &Parts,
+    schemes: Option<&Names>,
 ) -> Result<Caller, Refused> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let only = values.next().filter(|_| values.next().is_none());
-    let authorization = only.and_then(|value| value.to_str().ok());
-    authenticator.authenticate(Credentials { authorization })
+    let headers = |name: &str, line| {
+        let line = head.headers.get_all(name).iter().nth(line);
+        line.map(HeaderValue::as_bytes)
+    };
+    let credentials = Credentials {
+        headers: &headers,
+        query: head.uri.query(),
+        peer: Some(peer.address),
+        certificates: peer.certificates.as_ref(),
+        schemes,
+    };
+    authenticator.authenticate(credentials).await
 }
 
 /// A call with what the bindings have to know of it.

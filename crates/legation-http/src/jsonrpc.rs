@@ -13,7 +13,7 @@ use legation_wire::version::Version;
 
 use crate::answer::{Answer, EVENTS, JSON, Refusal, answer, document, rpc_error};
 use crate::body::Body;
-use crate::call::{Arrival, authenticate, read_version};
+use crate::call::{Arrival, Peer, read_version};
 use crate::media::Media;
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -24,12 +24,12 @@ use crate::stream::{self, Framing};
 pub(crate) async fn serve(
     shared: &Shared,
     mount: Mount<'_>,
-    head: &Parts,
+    (peer, head): (&Peer, &Parts),
     body: &mut Incoming,
     phases: &Phases,
 ) -> Answer {
     let stated = read_version(head).ok().flatten().unwrap_or(Codec::NEWEST.version());
-    let caller = match authenticate(&*shared.authenticator, &head.headers) {
+    let caller = match shared.authenticate(peer, head, mount).await {
         Ok(caller) => caller,
         Err(refused) => return rpc_error(NO_ID, refused.into(), stated),
     };

@@ -11,7 +11,7 @@ use legation_wire::version::Version;
 
 use crate::answer::{Answer, Refusal, answer, document, rest_error};
 use crate::body::Body;
-use crate::call::{Arrival, authenticate, read_version};
+use crate::call::{Arrival, Peer, read_version};
 use crate::media::Media;
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -23,7 +23,7 @@ pub(crate) async fn serve(
     shared: &Shared,
     mount: Mount<'_>,
     path: &str,
-    head: &Parts,
+    (peer, head): (&Peer, &Parts),
     body: &mut Incoming,
     phases: &Phases,
 ) -> Answer {
@@ -31,10 +31,11 @@ pub(crate) async fn serve(
     let fail = |refusal, version| {
         rest_error(refusal, version, shared.settings.errors, media.in_version(version).value())
     };
-    let (Spoken { target: route, codec }, mut arrival) = match admit(shared, mount, path, head) {
-        Ok(admitted) => admitted,
-        Err((version, refusal)) => return fail(refusal, version),
-    };
+    let (Spoken { target: route, codec }, mut arrival) =
+        match admit(shared, mount, path, (peer, head)).await {
+            Ok(admitted) => admitted,
+            Err((version, refusal)) => return fail(refusal, version),
+        };
     let version = codec.version();
     arrival.behave(version);
     let answered = match take(shared, &route, codec, head, body, phases).await {
@@ -49,11 +50,11 @@ pub(crate) async fn serve(
 }
 
 /// Says what the path is, and then who calls.
-fn admit<'p>(
+async fn admit<'p>(
     shared: &Shared,
     mount: Mount<'_>,
     path: &'p str,
-    head: &Parts,
+    (peer, head): (&Peer, &Parts),
 ) -> Result<(Spoken<Route<'p>>, Arrival), (Version, Refusal)> {
     let newest = Codec::NEWEST.version();
     let stated = read_version(head);
@@ -68,7 +69,9 @@ fn admit<'p>(
         Place::Nothing => return Err((known.unwrap_or(newest), no_such_path().into())),
     };
     let version = spoken.codec.version();
-    let caller = authenticate(&*shared.authenticator, &head.headers)
+    let caller = shared
+        .authenticate(peer, head, mount)
+        .await
         .map_err(|refused| (version, refused.into()))?;
     let arrival = shared.arrival(head, caller, mount).map_err(|error| (version, error.into()))?;
     Ok((spoken, arrival))

@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use legation_core::{Authenticator, BuildError, Caller, Exposed, Profile, Service};
+use legation_core::{Authenticator, BuildError, Caller, Exposed, Profile, Refused, Service};
 use legation_model::{A2aError, AgentExtension};
 use legation_wire::card::CardForm;
 use legation_wire::codec::Codec;
@@ -20,15 +20,17 @@ use tokio_util::sync::CancellationToken;
 use crate::Bounds;
 use crate::answer::{Answer, JSON, Refusal, answer, rest_error};
 use crate::body::Body;
-use crate::call::{Arrival, read_version};
+use crate::call::{Arrival, Peer, read_version};
 use crate::card::{BadCard, Cards, Templates};
+use crate::cors::Pages;
 use crate::hosts::HostGuard;
 use crate::intake::{self, Gathered, Taken};
 use crate::media::Media;
 use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
 use crate::settings::{Crew, Settings};
-use crate::{addresses, forwarded, jsonrpc, listener, rest};
+use crate::tls::Tls;
+use crate::{addresses, call, forwarded, jsonrpc, listener, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
 pub struct Http {
@@ -36,6 +38,7 @@ pub struct Http {
     authenticator: Arc<dyn Authenticator>,
     settings: Settings,
     templates: Templates,
+    tls: Option<Tls>,
 }
 
 impl Http {
@@ -52,7 +55,13 @@ impl Http {
         let crew = settings.crew.as_ref();
         let agents = service.agents();
         let templates = Templates::new(&profiles(&agents), crew, &extensions, &settings)?;
-        Ok(Self { service, authenticator, settings, templates })
+        Ok(Self { service, authenticator, settings, templates, tls: None })
+    }
+
+    /// Speaks TLS on every connection, and says so in the cards.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Serves a listener's connections until `drain` is cancelled. Then no more are taken, those
@@ -104,6 +113,11 @@ impl Front {
         listener::run(listener, self.0).await;
     }
 
+    /// What connections are encrypted with, if they are.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.0.tls.as_ref()
+    }
+
     /// Serves these agents from now on, the default one first, and their cards. Connections stay,
     /// and so do streams and the runs at work.
     ///
@@ -137,12 +151,16 @@ fn profiles(agents: &[Exposed]) -> Vec<&Profile> {
 /// What every connection shares.
 pub(crate) struct Shared {
     pub(crate) service: Arc<Service>,
-    pub(crate) authenticator: Arc<dyn Authenticator>,
+    authenticator: Arc<dyn Authenticator>,
     pub(crate) settings: Settings,
     /// The settings' bounds, for those that outlive a request.
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) drain: CancellationToken,
+    pub(crate) tls: Option<Tls>,
     hosts: HostGuard,
+    pages: Option<Pages>,
+    /// What tells browsers to come by TLS only.
+    hsts: Option<HeaderValue>,
     /// Where the server is reached unless a proxy says otherwise.
     base: String,
     /// The cards of the agents that are served now. Held only to take or to put them.
@@ -152,19 +170,34 @@ pub(crate) struct Shared {
 
 impl Shared {
     fn new(http: Http, address: SocketAddr, drain: CancellationToken) -> Self {
-        let Http { service, authenticator, settings, templates } = http;
+        let Http { service, authenticator, settings, templates, tls } = http;
         let public = settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
-        let base = public.unwrap_or_else(|| addresses::base_of(address));
+        let base = public.unwrap_or_else(|| addresses::base_of(address, tls.is_some()));
         let cards = RwLock::new(Arc::new(Cards::new(templates, &settings, &base)));
-        let hosts = HostGuard::new(&settings.hosts, &base, address.ip());
+        let hosts = HostGuard::new(&settings, &base, address.ip());
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
-        Self { service, authenticator, settings, bounds, drain, hosts, base, cards, gathered }
+        let pages = settings.cors.as_ref().map(Pages::new);
+        let hsts = tls.as_ref().and_then(hsts);
+        Self {
+            service,
+            authenticator,
+            settings,
+            bounds,
+            drain,
+            tls,
+            hosts,
+            pages,
+            hsts,
+            base,
+            cards,
+            gathered,
+        }
     }
 
     /// Answers a request that came from a peer.
     pub(crate) async fn answer(
         &self,
-        peer: IpAddr,
+        peer: &Peer,
         request: Request<Incoming>,
         phases: &Phases,
     ) -> Answer {
@@ -177,18 +210,27 @@ impl Shared {
         if refused && head.version < Version::HTTP_2 && !body.is_end_stream() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        if let Some(hsts) = &self.hsts {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if let Some(pages) = &self.pages {
+            pages.expose(&head, &mut response);
+        }
         response
     }
 
     async fn serve(
         &self,
-        peer: IpAddr,
+        peer: &Peer,
         head: &Parts,
         body: &mut Incoming,
         phases: &Phases,
     ) -> Answer {
         if let Err(error) = self.hosts.check(head) {
             return self.refuse(head, error.into());
+        }
+        if let Some(answer) = self.pages.as_ref().and_then(|pages| pages.preflight(head)) {
+            return answer;
         }
         let cards = self.cards.read().clone();
         let place = router::find(cards.slugs(), head.uri.path());
@@ -198,20 +240,40 @@ impl Shared {
             return self.refuse(head, rest::wrong_method(methods));
         }
         match place {
-            Place::Card(mount) => self.card(&cards, mount, peer, head),
+            Place::Card(mount) => self.card(&cards, mount, peer.address, head),
             Place::OldCard(mount) => {
-                self.card_unless_asked(CardForm::V0_2, &cards, mount, peer, head)
+                self.card_unless_asked(CardForm::V0_2, &cards, mount, peer.address, head)
             }
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(head),
-            Place::Rpc => jsonrpc::serve(self, None, head, body, phases).await,
+            Place::Rpc => jsonrpc::serve(self, None, (peer, head), body, phases).await,
             Place::RpcOrCard(mount) if head.method == Method::POST => {
-                jsonrpc::serve(self, mount, head, body, phases).await
+                jsonrpc::serve(self, mount, (peer, head), body, phases).await
             }
-            Place::RpcOrCard(mount) => self.card(&cards, mount, peer, head),
-            Place::Rest(mount, path) => rest::serve(self, mount, path, head, body, phases).await,
+            Place::RpcOrCard(mount) => self.card(&cards, mount, peer.address, head),
+            Place::Rest(mount, path) => {
+                rest::serve(self, mount, path, (peer, head), body, phases).await
+            }
             Place::Nothing => self.refuse(head, rest::no_such_path().into()),
         }
+    }
+
+    /// Says who calls a mount.
+    ///
+    /// # Errors
+    /// When the authenticator refuses.
+    pub(crate) async fn authenticate(
+        &self,
+        peer: &Peer,
+        head: &Parts,
+        mount: Mount<'_>,
+    ) -> Result<Caller, Refused> {
+        let schemes = mount.and_then(|slug| {
+            let agents = self.service.agents();
+            let agent = agents.iter().find(|agent| agent.profile.slug == *slug)?;
+            agent.profile.schemes.clone()
+        });
+        call::authenticate(&*self.authenticator, peer, head, schemes.as_ref()).await
     }
 
     /// What the head of a request for a mount says about the call.
@@ -287,6 +349,12 @@ impl Shared {
         let media = Media::of_response(&head.headers, self.settings.errors).value();
         rest_error(refusal, Codec::NEWEST.version(), self.settings.errors, media)
     }
+}
+
+/// The header that says for how long browsers shall come by TLS only.
+fn hsts(tls: &Tls) -> Option<HeaderValue> {
+    let seconds = Some(tls.settings().hsts.as_secs()).filter(|seconds| *seconds > 0)?;
+    HeaderValue::from_str(&format!("max-age={seconds}")).ok()
 }
 
 fn plain(status: StatusCode, json: &'static str) -> Answer {

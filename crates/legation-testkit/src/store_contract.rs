@@ -3,6 +3,7 @@
 //! A check is given a function that opens the store in one and the same place, so it can leave the
 //! store and come back. [`store_contract!`](crate::store_contract!) makes a test of each.
 
+pub mod erasure;
 pub mod fencing;
 mod fixture;
 pub mod keys;
@@ -50,6 +51,9 @@ macro_rules! store_contract {
             retention::a_context_goes_with_its_last_task,
             retention::a_context_that_was_removed_begins_anew,
             retention::unfinished_tasks_are_found_by_key,
+            erasure::a_context_is_erased_with_all_that_its_scope_has_of_it,
+            erasure::a_task_at_work_keeps_its_context,
+            erasure::a_large_context_is_erased_whole,
         }
     };
     ($home:expr => $($module:ident :: $rule:ident),+ $(,)?) => {

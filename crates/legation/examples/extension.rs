@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "what the example tells its user")]
 
 use legation::model::{A2aError, AgentExtension, Json, Message, StreamResponse};
-use legation::{Agent, AgentError, Call, Extension, Profile, Server, Turn, async_trait};
+use legation::{Agent, AgentError, Call, Extension, Profile, Server, Service, Turn, async_trait};
 
 /// Names the extension and its version: another meaning would need another URI.
 const WORDS: &str = "urn:example:words:1";
@@ -34,6 +34,7 @@ impl Extension for Words {
     /// A JSON-RPC method beside the protocol's own.
     async fn method(
         &self,
+        _: &Service,
         _: &Call,
         method: &str,
         params: Option<&Json>,

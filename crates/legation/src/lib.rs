@@ -33,11 +33,12 @@ pub use data_dir::DataDir;
 pub use housekeeping::Retention;
 pub use legation_core::{
     Agent, AgentError, AnswerIn, BadSlug, Call, Exposed, Extension, IntoParts, Limits, OnRestart,
-    Profile, Tool, Turn, slug,
+    Profile, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
-    BadCard, BadMember, Binding, Bounds, CardForm, Crew, ErrorProfile, Front, Hosts, Interface,
-    MissingVersion, Network, ReplaceError, Version, check_cards,
+    BadCard, BadMember, Binding, Bounds, CardForm, ClientCertificates, Cors, Crew, ErrorProfile,
+    Front, Hosts, Interface, MissingVersion, Network, ReplaceError, Tls, TlsError, TlsSettings,
+    Version, check_cards,
 };
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;

@@ -3,18 +3,17 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
 
 use super::http::{Framing, read_head};
+use crate::tls::Stream;
 
 /// Room for one read. Small enough for thousands of idle connections.
 const READ: usize = 16 * 1024;
 
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// What has arrived and is not decoded yet.
     raw: Vec<u8>,
     framing: Framing,
@@ -23,8 +22,15 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await.context("cannot connect")?;
-        stream.set_nodelay(true)?;
+        Self::open_by(address, None).await
+    }
+
+    /// The same over TLS, when there is a connector for it.
+    pub(super) async fn open_by(
+        address: SocketAddr,
+        connector: Option<&TlsConnector>,
+    ) -> anyhow::Result<Self> {
+        let stream = Stream::open(address, connector).await?;
         Ok(Self { stream, raw: Vec::new(), framing: Framing::Done, body: Vec::new() })
     }
 
@@ -42,6 +48,7 @@ impl Connection {
         }
         self.body.clear();
         self.stream.write_all(request).await.context("cannot send")?;
+        self.stream.flush().await.context("cannot send")?;
         let head = loop {
             self.read().await?;
             if let Some(head) = read_head(&self.raw)? {
@@ -77,7 +84,7 @@ impl Connection {
     pub(super) fn is_open(&mut self) -> bool {
         let mut scratch = [0; READ];
         loop {
-            match self.stream.try_read(&mut scratch) {
+            match self.stream.socket().try_read(&mut scratch) {
                 Ok(0) => return false,
                 Ok(_) => {}
                 Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,

@@ -8,7 +8,7 @@ mod cases;
 mod check;
 mod connection;
 mod http;
-mod limits;
+pub(crate) mod limits;
 mod load;
 mod metric;
 pub(crate) mod process;

@@ -1,7 +1,6 @@
 //! The JSON-RPC binding: one address, the operation is the envelope's `method` (Spec 9).
 
 use http::Method;
-use legation_wire::operation::Operation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -28,10 +27,10 @@ struct Answer<'a> {
 
 pub(super) fn say(
     url: &Url,
-    operation: Operation,
+    method: &'static str,
     params: &impl Serialize,
 ) -> Result<Outgoing, String> {
-    let call = Call { jsonrpc: "2.0", id: 1, method: operation.row().method, params };
+    let call = Call { jsonrpc: "2.0", id: 1, method, params };
     let body = serde_json::to_vec(&call).map_err(|fault| fault.to_string())?;
     let body = Some(("application/json", body.into()));
     Ok(Outgoing { method: Method::POST, url: url.clone(), body })

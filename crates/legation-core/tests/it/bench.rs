@@ -148,7 +148,11 @@ impl Bench {
 
     /// Begins a task and leaves it at work.
     pub(crate) async fn begin(&self, text: &str) -> Task {
-        let mut request = message(text);
+        self.send_at_once(message(text)).await
+    }
+
+    /// Sends without waiting for what comes of it.
+    pub(crate) async fn send_at_once(&self, mut request: SendMessageRequest) -> Task {
         request.configuration.return_immediately = true;
         self.send(request).await
     }
@@ -192,7 +196,7 @@ impl Bench {
 }
 
 pub(crate) fn by(subject: &str) -> Call {
-    Call::by(Caller { tenant: "t".into(), subject: subject.into() })
+    Call::by(Caller::new("t", subject))
 }
 
 pub(crate) fn message(text: &str) -> SendMessageRequest {

@@ -39,6 +39,7 @@ impl Extension for Loud {
 
     async fn method(
         &self,
+        _: &Service,
         _: &Call,
         method: &str,
         params: Option<&Json>,

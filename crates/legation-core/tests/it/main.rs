@@ -4,6 +4,7 @@
 
 mod bench;
 mod cancel;
+mod erase;
 mod extension;
 mod follow;
 mod idempotency;

@@ -15,7 +15,7 @@ const BOB: &str = "lgn_bob-has-a-token-of-enough-bytes-0002";
 
 async fn start() -> Server {
     let token = |secret, tenant: &str| {
-        let caller = Caller { tenant: tenant.into(), subject: tenant.into() };
+        let caller = Caller::new(tenant, tenant);
         Token::new(secret, caller).expect("long enough")
     };
     let bearer = Bearer::new(vec![token(ANN, "ann"), token(BOB, "bob")]);

@@ -71,6 +71,12 @@ pub(super) fn find(
     Ok(select.query_row((scope, id.as_str()), |row| row.get(0)).optional()?)
 }
 
+/// Whether a context has no task.
+pub(super) fn is_empty(connection: &Connection, context: i64) -> Result<bool, Failure> {
+    let mut select = connection.prepare_cached("SELECT tasks = 0 FROM contexts WHERE key = ?1")?;
+    Ok(select.query_row([context], |row| row.get(0))?)
+}
+
 /// Takes a task off a context, which stays even without any: see [`remove_idle`].
 pub(super) fn leave(connection: &Connection, context: i64) -> Result<(), Failure> {
     let mut update =

@@ -9,6 +9,7 @@ mod batch;
 mod commit;
 mod contexts;
 mod directory;
+mod erase;
 mod failure;
 mod health;
 mod keys;

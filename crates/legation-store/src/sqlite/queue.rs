@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::batch::Write;
+use super::erase::Found;
 
 /// Writes in one transaction at most. Streams queue many appends of the same task, which merge
 /// into few rows, so a wide batch is far cheaper for them than two narrow ones.
@@ -20,16 +21,21 @@ const MOST_BYTES: usize = 8 << 20;
 /// Something for the writer to do.
 pub(super) enum Op {
     Write(Write, Done),
-    Sweep(SweepStep),
+    Remove(RemovalStep),
 }
 
-/// A bounded piece of retention.
-pub(super) struct SweepStep {
-    pub(super) deployment: String,
-    pub(super) before: Timestamp,
-    /// The tasks to remove.
-    pub(super) ended: Vec<TaskKey>,
+/// A bounded piece of a removal.
+pub(super) struct RemovalStep {
+    pub(super) what: Removal,
     pub(super) reply: oneshot::Sender<Result<Swept, StoreError>>,
+}
+
+/// What a step removes.
+pub(super) enum Removal {
+    /// Tasks of a deployment that ended before a moment, and what else is older and needed no more.
+    Ended { deployment: String, before: Timestamp, tasks: Vec<TaskKey> },
+    /// What was found of a context.
+    Context(Found),
 }
 
 /// Writes for one transaction, with whom to tell, in the same order.
@@ -43,7 +49,7 @@ pub(super) struct Taken {
 /// What the writer does next.
 pub(super) enum Work {
     Writes,
-    Sweep(SweepStep),
+    Remove(RemovalStep),
     /// The queue is closed and empty.
     End,
 }
@@ -97,8 +103,8 @@ impl Queue {
         while let Some(op) = state.ops.pop_front() {
             match op {
                 Op::Write(write, done) => taken.add(write, done),
-                Op::Sweep(step) if taken.dones.is_empty() => return Work::Sweep(step),
-                Op::Sweep(_) => {
+                Op::Remove(step) if taken.dones.is_empty() => return Work::Remove(step),
+                Op::Remove(_) => {
                     state.ops.push_front(op);
                     break;
                 }

@@ -8,23 +8,25 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use bytes::Bytes;
 use legation_core::store::{
-    Append, Done, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored, Swept, TaskKey,
+    Append, Done, Erasure, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored, Swept,
+    TaskKey,
 };
 use legation_core::{Scope, TaskStore};
-use legation_model::{TaskId, Timestamp};
+use legation_model::{ContextId, TaskId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::batch::{Answer, Write};
 use super::directory::Directory;
+use super::erase::Left;
 use super::open::{self, OpenError};
-use super::queue::{Op, SweepStep};
+use super::queue::{Op, Removal, RemovalStep};
 use super::readers::Readers;
 use super::writer::{self, Shared};
-use super::{Options, keys, list, read, sweep};
+use super::{Options, erase, keys, list, read, sweep};
 
-/// Tasks that one step of a sweep removes at most: appends wait for a step.
-const SWEEP_STEP: usize = 64;
+/// Tasks that one step of a removal takes at most: appends wait for a step.
+const REMOVAL_STEP: usize = 64;
 
 /// A [`TaskStore`] in a directory, through SQLite.
 pub struct SqliteStore {
@@ -159,16 +161,29 @@ impl TaskStore for SqliteStore {
         let ended = self
             .readers
             .read_consistently(|connection| sweep::ended(connection, deployment, before, limit))?;
-        let mut steps = ended.chunks(SWEEP_STEP);
+        let mut steps = ended.chunks(REMOVAL_STEP);
         let mut all = Swept::default();
         loop {
             let step = steps.next().unwrap_or_default();
-            let swept = self.sweep_step(deployment, before, step).await?;
-            all.tasks += swept.tasks;
-            all.contexts += swept.contexts;
-            all.keys += swept.keys;
+            let (deployment, tasks) = (deployment.to_owned(), step.to_owned());
+            let swept = self.remove(Removal::Ended { deployment, before, tasks }).await?;
+            all += swept;
             if steps.len() == 0 && swept.keys.max(swept.contexts) < sweep::MOST_ROWS {
                 return Ok(all);
+            }
+        }
+    }
+
+    async fn erase(&self, scope: &Scope, context: &ContextId) -> Result<Erasure, StoreError> {
+        let mut all = Swept::default();
+        loop {
+            let left = self.readers.read_consistently(|connection| {
+                erase::find(connection, scope, context, REMOVAL_STEP)
+            })?;
+            match left {
+                Left::Nothing => return Ok(Erasure::Erased(all)),
+                Left::AtWork(task) => return Ok(Erasure::AtWork(task)),
+                Left::Found(found) => all += self.remove(Removal::Context(found)).await?,
             }
         }
     }
@@ -184,16 +199,10 @@ impl SqliteStore {
         }
     }
 
-    async fn sweep_step(
-        &self,
-        deployment: &str,
-        before: Timestamp,
-        ended: &[TaskKey],
-    ) -> Result<Swept, StoreError> {
+    async fn remove(&self, what: Removal) -> Result<Swept, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let (deployment, ended) = (deployment.to_owned(), ended.to_owned());
         // Refused when the store is closed: the sender is dropped then.
-        let _ = self.shared.queue.push(Op::Sweep(SweepStep { deployment, before, ended, reply }));
+        let _ = self.shared.queue.push(Op::Remove(RemovalStep { what, reply }));
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 }

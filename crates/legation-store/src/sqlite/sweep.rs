@@ -9,7 +9,7 @@ use super::contexts;
 use super::failure::Failure;
 use super::log::row_ids;
 
-/// Contexts, and idempotency keys, that one step removes at most.
+/// Contexts, and idempotency keys, that one step of a removal takes at most.
 pub(super) const MOST_ROWS: u64 = 1024;
 
 /// Pages given back to the file system in one step at most, so that a step stays short.
@@ -82,7 +82,10 @@ pub(super) fn give_back_room(connection: &Connection) -> Result<(), Failure> {
 }
 
 /// Removes a task with its log; returns its scope, state and context.
-fn remove_task(connection: &Connection, key: TaskKey) -> Result<Option<(i64, i32, i64)>, Failure> {
+pub(super) fn remove_task(
+    connection: &Connection,
+    key: TaskKey,
+) -> Result<Option<(i64, i32, i64)>, Failure> {
     let ids = row_ids(key);
     connection
         .prepare_cached("DELETE FROM task_events WHERE id BETWEEN ?1 AND ?2")?

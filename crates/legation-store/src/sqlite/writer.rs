@@ -10,9 +10,9 @@ use super::batch::Batch;
 use super::commit::Writing;
 use super::failure::{Consequence, Failure};
 use super::health::Health;
-use super::queue::{Queue, SweepStep, Taken, Work};
+use super::queue::{Queue, Removal, RemovalStep, Taken, Work};
 use super::scopes::Scopes;
-use super::{Options, sweep};
+use super::{Options, erase, sweep};
 
 /// How far beyond its bound the write-ahead log may get before commits wait for readers.
 const PATIENCE: u64 = 4;
@@ -85,7 +85,7 @@ impl Writer {
         loop {
             match self.shared.queue.take(&mut self.taken) {
                 Work::Writes => self.write(),
-                Work::Sweep(step) => self.sweep(step),
+                Work::Remove(step) => self.remove(step),
                 Work::End => return,
             }
             self.bound_log();
@@ -135,19 +135,28 @@ impl Writer {
         Ok(())
     }
 
-    fn sweep(&mut self, step: SweepStep) {
+    fn remove(&mut self, step: RemovalStep) {
         let swept = match self.shared.health.ended() {
             Some(error) => Err(error),
-            None => self.try_sweep(&step).map_err(|failure| self.shared.failed(failure)),
+            None => self.try_remove(&step.what).map_err(|failure| self.shared.failed(failure)),
         };
-        // Nobody listens when the sweep was given up meanwhile; what was removed stays removed.
+        // Nobody listens when the removal was given up meanwhile; what was removed stays removed.
         let _ = step.reply.send(swept);
     }
 
-    fn try_sweep(&mut self, step: &SweepStep) -> Result<Swept, Failure> {
+    fn try_remove(&mut self, what: &Removal) -> Result<Swept, Failure> {
+        // What is erased shall not be read from the free pages of the file either. Retention need
+        // not pay for that.
+        let secure = matches!(what, Removal::Context(_));
+        self.connection.pragma_update(None, "secure_delete", secure)?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let swept = sweep::remove(&transaction, &step.ended, &step.deployment, step.before)?;
+        let swept = match what {
+            Removal::Ended { deployment, before, tasks } => {
+                sweep::remove(&transaction, tasks, deployment, *before)?
+            }
+            Removal::Context(found) => erase::remove(&transaction, found)?,
+        };
         transaction.commit()?;
         sweep::give_back_room(&self.connection)?;
         Ok(swept)

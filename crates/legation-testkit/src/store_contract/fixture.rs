@@ -150,7 +150,12 @@ pub(super) fn words(outcomes: &[Result<(), StoreError>]) -> Vec<&'static str> {
         Ok(()) => "ok",
         Err(StoreError::Fenced) => "fenced",
         Err(StoreError::Taken(_)) => "taken",
-        Err(StoreError::Full | StoreError::Unavailable(_) | StoreError::Damaged(_)) => "failed",
+        Err(
+            StoreError::Full
+            | StoreError::Removed
+            | StoreError::Unavailable(_)
+            | StoreError::Damaged(_),
+        ) => "failed",
     };
     outcomes.iter().map(word).collect()
 }

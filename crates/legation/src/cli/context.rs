@@ -1,15 +1,16 @@
 //! `legation context`: conversations, as the tasks of an agent show them. The protocol lists tasks
 //! only, so contexts are what the tasks belong to.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
-use legation_client::Client;
+use legation_client::{Binding, Client};
+use legation_core::{CONTEXTS_EXTENSION, ERASE_CONTEXT, EraseContext, Erased};
 use legation_model::{ContextId, ListTasksRequest, Message, Role, Task, Timestamp};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::follow::unless_interrupted;
-use super::out::{Out, Style, note};
+use super::out::{Out, Style, ask, note};
 use super::render;
 use super::target::Target;
 use super::text::one_line;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     List(List),
     /// Show what was said in a context, and what came of it
     Show(Show),
+    /// Erase all that the agent keeps of a context of yours
+    Erase(Erase),
 }
 
 /// Which contexts to list.
@@ -54,6 +57,22 @@ pub(crate) struct Show {
     json: bool,
 }
 
+/// A context to erase.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Erase {
+    #[command(flatten)]
+    target: Target,
+    /// The context
+    #[arg(value_parser = ContextId::parse)]
+    id: ContextId,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Print a JSON object with the numbers of tasks and of idempotency keys
+    #[arg(long)]
+    json: bool,
+}
+
 /// A context as the list shows it. Its JSON is what scripts read.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +95,7 @@ impl Command {
         match self {
             Self::List(list) => list.run().await,
             Self::Show(show) => show.run().await,
+            Self::Erase(erase) => erase.run().await,
         }
     }
 }
@@ -136,6 +156,57 @@ impl Show {
         }
         out.flush()?;
         Ok(Exit::Done)
+    }
+}
+
+impl Erase {
+    async fn run(self) -> Result<Exit, Failure> {
+        let client = self.target.connect_by(Binding::JsonRpc).await?;
+        let declared = &client.card().capabilities.extensions;
+        if !declared.iter().any(|extension| extension.uri == CONTEXTS_EXTENSION) {
+            let text = format!("{} does not offer to erase contexts", self.target.url());
+            return Err(Failure::usage(text));
+        }
+        if !self.yes && !self.is_meant()? {
+            note("nothing was erased");
+            return Ok(Exit::Done);
+        }
+        let params = EraseContext { context_id: self.id.clone() };
+        let call = client.call_extension(CONTEXTS_EXTENSION, ERASE_CONTEXT, &params);
+        let Some(erased) = unless_interrupted(call, &self.target).await? else {
+            return Ok(Exit::Interrupted);
+        };
+        self.tell(erased)?;
+        Ok(Exit::Done)
+    }
+
+    fn is_meant(&self) -> Result<bool, Failure> {
+        if !io::stdin().is_terminal() {
+            return Err(Failure::usage("what is erased is gone for good; say so with --yes"));
+        }
+        let question = format!("Erase all that {} keeps of {}", self.target.url(), self.id);
+        let answer = ask(&format!("{question} (yes or no)"), "no")?;
+        Ok(["y", "yes"].contains(&answer.to_ascii_lowercase().as_str()))
+    }
+
+    fn tell(&self, erased: Erased) -> Result<(), Failure> {
+        let mut out = Out::new();
+        if self.json {
+            return Ok(out.json(&erased)?);
+        }
+        if erased == Erased::default() {
+            let list = self.target.command(&["context", "list"], &[]);
+            note(&format!("you have nothing in this context. See your contexts with:\n  {list}"));
+            return Ok(());
+        }
+        let count = |number: u64, one: &str, many: &str| match number {
+            1 => format!("1 {one}"),
+            number => format!("{number} {many}"),
+        };
+        let tasks = count(erased.tasks, "task", "tasks");
+        let keys = count(erased.keys, "idempotency key", "idempotency keys");
+        out.line(Style::Plain, &format!("erased {tasks} and {keys}"))?;
+        Ok(out.flush()?)
     }
 }
 

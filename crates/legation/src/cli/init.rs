@@ -1,11 +1,11 @@
 //! `legation init`: a configuration file to begin with.
 
 use std::fs::OpenOptions;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use super::exit::{Exit, Failure};
-use super::out::{Out, Style, note};
+use super::out::{Out, Style, ask};
 use super::text::quote;
 use crate::config;
 
@@ -67,7 +67,7 @@ impl Init {
         let answer = |flag: &Option<String>, question: &str, default: &str| match flag {
             Some(value) => Ok(value.trim().to_owned()),
             None if asks => ask(question, default),
-            None => Ok(default.to_owned()),
+            None => io::Result::Ok(default.to_owned()),
         };
         let command =
             answer(&self.exec, "Program that does the work (none: the built-in data analyst)", "")?;
@@ -94,16 +94,6 @@ impl Init {
         }
         options.open(&self.file)?.write_all(text.as_bytes())
     }
-}
-
-/// Asks on the terminal; an empty answer takes the default.
-fn ask(question: &str, default: &str) -> Result<String, Failure> {
-    let hint = if default.is_empty() { String::new() } else { format!(" [{default}]") };
-    note(&format!("{question}{hint}:"));
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    let answer = line.trim();
-    Ok(if answer.is_empty() { default } else { answer }.to_owned())
 }
 
 /// The text in double quotes as YAML has them, with nothing in it that means more than itself.

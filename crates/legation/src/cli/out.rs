@@ -1,7 +1,7 @@
 //! The one place that writes to the terminal. All text is cleaned here, so nothing that came from
 //! an agent reaches the terminal as it came.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::sync::OnceLock;
 
 use serde::Serialize;
@@ -129,4 +129,14 @@ pub(crate) fn progress(text: &str) {
     if io::stderr().is_terminal() {
         note(text);
     }
+}
+
+/// Asks on the terminal; an empty answer takes the default.
+pub(crate) fn ask(question: &str, default: &str) -> io::Result<String> {
+    let hint = if default.is_empty() { String::new() } else { format!(" [{default}]") };
+    note(&format!("{question}{hint}:"));
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let answer = line.trim();
+    Ok(if answer.is_empty() { default } else { answer }.to_owned())
 }

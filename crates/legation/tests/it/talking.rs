@@ -50,6 +50,32 @@ fn a_conversation_has_one_context_and_answers_go_to_the_task_that_asked() {
 }
 
 #[test]
+fn a_context_is_erased_when_that_is_meant() {
+    let home = tempfile::tempdir().expect("a home");
+    let serving = Serving::start(home.path(), &[]);
+    let url = serving.url.as_str();
+    let of = |words: &[&str]| {
+        let output = run(home.path(), words);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        (output.status.code(), said)
+    };
+    run(home.path(), &["send", url, "mean of 1, 2", "--context", "c"]);
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["context", "erase", url, "c"], 2, "is gone for good; say so with --yes"),
+        (&["context", "erase", url, "c", "--yes", "--binding", "HTTP+JSON"], 2, "JSONRPC only"),
+        (&["context", "erase", url, "c", "--yes"], 0, "erased 1 task and 0 idempotency keys"),
+        (&["context", "erase", url, "c", "--yes"], 0, "you have nothing in this context"),
+        (&["context", "erase", url, "c", "--yes", "--json"], 0, r#"{"tasks":0,"keys":0}"#),
+    ];
+    for (words, code, expected) in cases {
+        let (got, said) = of(words);
+        assert_eq!(got, Some(code), "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+    assert!(of(&["context", "list", url]).1.contains("no contexts"));
+}
+
+#[test]
 fn the_end_of_a_conversation_has_its_exit_code() {
     let home = tempfile::tempdir().expect("a home");
     let serving = Serving::start(home.path(), &[]);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 pub(super) use self::{
     idle::open_streams,
@@ -54,15 +55,17 @@ pub(super) struct Tally {
     firsts: Vec<Duration>,
 }
 
-/// Repeats each of `exchanges` on a connection of its own for `length`.
+/// Repeats each of `exchanges` on a connection of its own for `length`, over TLS when there is a
+/// connector for it.
 pub(super) async fn closed_loop<E: Exchange>(
     address: SocketAddr,
+    connector: Option<TlsConnector>,
     exchanges: Vec<E>,
     length: Duration,
 ) -> anyhow::Result<Tally> {
     let mut connections = Vec::new();
     for exchange in exchanges {
-        connections.push((Connection::open(address).await?, exchange));
+        connections.push((Connection::open_by(address, connector.as_ref()).await?, exchange));
     }
     let start = Instant::now();
     let mut loops = JoinSet::new();

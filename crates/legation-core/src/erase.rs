@@ -1,0 +1,36 @@
+//! Erasing a context: nothing of it is left, neither in the store nor in memory.
+
+use legation_model::{A2aError, ContextId, ErrorKind, TaskId};
+
+use crate::call::Call;
+use crate::service::Core;
+use crate::store::{Erasure, StoreError, Swept};
+
+/// Erases what the caller has of a context.
+pub(crate) async fn erase(core: &Core, call: &Call, id: &ContextId) -> Result<Swept, A2aError> {
+    let scope = core.scope(call);
+    let live = || {
+        let all = core.registry.all().into_iter();
+        all.filter(|live| live.context_id == *id && scope.sees(&live.scope))
+    };
+    // What is not durable yet the store does not know.
+    if let Some(live) = live().find(|live| live.is_at_work()) {
+        return Err(at_work(id, &live.id));
+    }
+    match core.store.erase(&scope, id).await? {
+        Erasure::AtWork(task) => Err(at_work(id, &task)),
+        Erasure::Erased(swept) => {
+            // Those that a message has reached meanwhile keep what they have.
+            live().filter(|live| !live.is_at_work()).for_each(|live| live.end(StoreError::Removed));
+            Ok(swept)
+        }
+    }
+}
+
+fn at_work(context: &ContextId, task: &TaskId) -> A2aError {
+    let text = format!(
+        "the context `{context}` cannot be erased while its task `{task}` is at work; wait for it \
+         or cancel it first"
+    );
+    A2aError::new(ErrorKind::UnsupportedOperation, text)
+}

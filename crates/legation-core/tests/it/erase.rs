@@ -1,0 +1,84 @@
+//! Erasing a context, through the extension that offers it.
+
+use futures::StreamExt as _;
+use legation_core::{CONTEXTS_EXTENSION, Call, ERASE_CONTEXT, EraseContext, Erased};
+use legation_model::{
+    A2aError, ContextId, ErrorKind, GetTaskRequest, Json, Request, SendMessageRequest, TaskId,
+};
+
+use crate::bench::{Bench, by, message};
+
+async fn erase(bench: &Bench, subject: &str, params: Option<&Json>) -> Result<Erased, A2aError> {
+    let call = Call { extensions: vec![CONTEXTS_EXTENSION.to_owned()], ..by(subject) };
+    let answer = bench.service.call_extension(&call, ERASE_CONTEXT, params).await;
+    answer.expect("such a method").map(|json| json.read().expect("numbers"))
+}
+
+fn params(context: &str) -> Json {
+    let context_id = ContextId::parse(context).expect("a valid id");
+    Json::from_value(&EraseContext { context_id }).expect("JSON")
+}
+
+fn within(context: &str, text: &str) -> SendMessageRequest {
+    let mut request = message(text);
+    request.message.context_id = Some(ContextId::parse(context).expect("a valid id"));
+    request
+}
+
+async fn fault(bench: &Bench, subject: &str, id: &TaskId) -> Option<ErrorKind> {
+    let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
+    let reply = bench.service.call(&by(subject), Request::GetTask(request)).await;
+    reply.err().map(|error| error.kind)
+}
+
+#[tokio::test]
+async fn what_is_erased_is_gone_for_its_readers_as_well() {
+    let bench = Bench::new();
+    let answered = bench.send(within("c", "answer")).await;
+    let asking = bench.send(within("c", "ask")).await;
+    let other = bench.send(within("d", "answer")).await;
+    let bobs = Request::SendMessage(within("c", "answer"));
+    bench.service.call(&by("bob"), bobs).await.expect("a task of bob's");
+
+    // The reader keeps the task in memory.
+    let mut reader = bench.subscribe(&asking.id, None).await.expect("a stream");
+    reader.next().await.expect("the task").expect("no error");
+    let erased = erase(&bench, "ann", Some(&params("c"))).await;
+    assert_eq!(erased.expect("nothing is at work"), Erased { tasks: 2, keys: 0 });
+    let end = reader.next().await.expect("a last word").expect_err("the task is gone");
+    assert_eq!(end.kind, ErrorKind::TaskNotFound);
+    assert!(reader.next().await.is_none());
+
+    for id in [&answered.id, &asking.id] {
+        assert_eq!(fault(&bench, "ann", id).await, Some(ErrorKind::TaskNotFound));
+    }
+    assert_eq!(fault(&bench, "ann", &other.id).await, None);
+    let again = erase(&bench, "ann", Some(&params("c"))).await;
+    assert_eq!(again.expect("nothing is at work"), Erased::default());
+    let bobs = erase(&bench, "bob", Some(&params("c"))).await;
+    assert_eq!(bobs.expect("nothing is at work").tasks, 1);
+}
+
+#[tokio::test]
+async fn a_task_at_work_keeps_its_context_until_it_has_ended() {
+    let bench = Bench::new();
+    let task = bench.send_at_once(within("c", "wait")).await;
+    let error = erase(&bench, "ann", Some(&params("c"))).await.expect_err("it is at work");
+    assert_eq!(error.kind, ErrorKind::UnsupportedOperation);
+    assert!(error.message.contains(task.id.as_str()), "{error}");
+    bench.gate.notify_one();
+    bench.ended(&task.id).await;
+    let erased = erase(&bench, "ann", Some(&params("c"))).await;
+    assert_eq!(erased.expect("nothing is at work").tasks, 1);
+}
+
+#[tokio::test]
+async fn the_context_has_to_be_named() {
+    let bench = Bench::new();
+    for params in [None, Some("[]"), Some("{}"), Some(r#"{"contextId":""}"#)] {
+        let params = params.map(|params| Json::parse(params).expect("JSON"));
+        let error = erase(&bench, "ann", params.as_ref()).await.expect_err("a refusal");
+        assert_eq!(error.kind, ErrorKind::InvalidParams);
+        assert_eq!(error.violations[0].field, "contextId");
+    }
+}

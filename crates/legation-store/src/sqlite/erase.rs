@@ -1,0 +1,138 @@
+//! Erasure: removes all that a scope has of a context, a bounded number of rows at a time.
+
+use legation_core::Scope;
+use legation_core::store::{Swept, TaskKey};
+use legation_model::{ContextId, TaskId};
+use rusqlite::Connection;
+
+use super::commit::{Counts, add_counts};
+use super::contexts;
+use super::failure::Failure;
+use super::read::task_id;
+use super::scopes::within;
+use super::sweep::{MOST_ROWS, remove_task};
+
+/// Rows of a context that a step removes.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Idempotency keys, each with the number of its scope.
+    keys: Vec<(i64, String)>,
+    tasks: Vec<TaskKey>,
+    /// Contexts without tasks.
+    contexts: Vec<i64>,
+}
+
+/// What is left of a context.
+pub(super) enum Left {
+    Nothing,
+    /// A task that is not to be removed.
+    AtWork(TaskId),
+    /// Something to remove.
+    Found(Found),
+}
+
+/// Finds what a step can remove. Keys come first, because without the tasks nothing says which
+/// context they belong to.
+pub(super) fn find(
+    connection: &Connection,
+    scope: &Scope,
+    context: &ContextId,
+    most_tasks: usize,
+) -> Result<Left, Failure> {
+    let mut found = Found::default();
+    for number in within(connection, scope)? {
+        let row = contexts::find(connection, number, context)?;
+        if let Some(row) = row {
+            if let Some(id) = at_work(connection, number, row)? {
+                return Ok(Left::AtWork(id));
+            }
+            if contexts::is_empty(connection, row)? {
+                found.contexts.push(row);
+            }
+        }
+        found.find_keys(connection, number, context, row)?;
+        if let Some(row) = row.filter(|_| found.keys.is_empty()) {
+            found.find_tasks(connection, number, row, most_tasks)?;
+        }
+    }
+    let nothing = found.keys.is_empty() && found.tasks.is_empty() && found.contexts.is_empty();
+    Ok(if nothing { Left::Nothing } else { Left::Found(found) })
+}
+
+fn at_work(connection: &Connection, scope: i64, context: i64) -> Result<Option<TaskId>, Failure> {
+    let mut select = connection.prepare_cached(
+        "SELECT id FROM tasks WHERE context = ?1 AND scope = ?2
+           AND (state IN (1, 2) OR at_work) LIMIT 1",
+    )?;
+    let mut rows = select.query((context, scope))?;
+    rows.next()?.map(|row| task_id(row, 0)).transpose()
+}
+
+impl Found {
+    /// The keys of a scope that stand for a task of the context, or for a direct answer within it.
+    fn find_keys(
+        &mut self,
+        connection: &Connection,
+        scope: i64,
+        id: &ContextId,
+        context: Option<i64>,
+    ) -> Result<(), Failure> {
+        let mut select = connection.prepare_cached(
+            "SELECT key FROM idempotency WHERE scope = ?1
+               AND (task IN (SELECT id FROM tasks WHERE context = ?2 AND scope = ?1)
+                    OR json_extract(CAST(answer AS TEXT), '$.contextId') = ?3) LIMIT ?4",
+        )?;
+        let place = (scope, context, id.as_str(), MOST_ROWS as i64);
+        for key in select.query_map(place, |row| row.get(0))? {
+            self.keys.push((scope, key?));
+        }
+        Ok(())
+    }
+
+    fn find_tasks(
+        &mut self,
+        connection: &Connection,
+        scope: i64,
+        context: i64,
+        most: usize,
+    ) -> Result<(), Failure> {
+        let room = i64::try_from(most - self.tasks.len()).unwrap_or(i64::MAX);
+        let mut select = connection
+            .prepare_cached("SELECT key FROM tasks WHERE context = ?1 AND scope = ?2 LIMIT ?3")?;
+        for key in select.query_map((context, scope, room), |row| row.get(0))? {
+            self.tasks.push(TaskKey(key?));
+        }
+        Ok(())
+    }
+}
+
+/// Removes what was found, except for tasks that went to work meanwhile.
+pub(super) fn remove(connection: &Connection, found: &Found) -> Result<Swept, Failure> {
+    let (mut swept, mut counts) = (Swept::default(), Counts::new());
+    let mut forget =
+        connection.prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2")?;
+    for (scope, key) in &found.keys {
+        swept.keys += forget.execute((scope, key))? as u64;
+    }
+    let mut contexts = found.contexts.clone();
+    let mut rests = connection.prepare_cached(
+        "SELECT 1 FROM tasks WHERE key = ?1 AND NOT (state IN (1, 2) OR at_work)",
+    )?;
+    for key in &found.tasks {
+        if !rests.exists([key.0])? {
+            continue;
+        }
+        let Some((scope, state, context)) = remove_task(connection, *key)? else { continue };
+        *counts.entry((scope, state)).or_default() -= 1;
+        swept.tasks += 1;
+        contexts::leave(connection, context)?;
+        contexts.push(context);
+    }
+    add_counts(connection, &counts)?;
+    let mut empty =
+        connection.prepare_cached("DELETE FROM contexts WHERE key = ?1 AND tasks = 0")?;
+    for context in contexts {
+        swept.contexts += empty.execute([context])? as u64;
+    }
+    Ok(swept)
+}

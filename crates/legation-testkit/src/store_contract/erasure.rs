@@ -1,0 +1,110 @@
+//! What erasing a context removes, and what it leaves.
+
+use bytes::Bytes;
+use legation_core::store::{Append, Erasure, Query, Swept};
+use legation_core::{Scope, TaskStore};
+use legation_model::TaskState;
+
+use super::Open;
+use super::fixture::{Draft, at, context, home, idempotency, list, scope, write};
+
+const COMPLETED: TaskState = TaskState::Completed;
+
+async fn erase(store: &dyn TaskStore, scope: &Scope, id: &str) -> Erasure {
+    store.erase(scope, &context(id)).await.expect("a store that can write")
+}
+
+fn erased(tasks: u64, contexts: u64, keys: u64) -> Erasure {
+    Erasure::Erased(Swept { tasks, contexts, keys })
+}
+
+async fn answer(store: &dyn TaskStore, scope: &Scope, key: &str, context: &str) {
+    let json = format!(r#"{{"messageId":"m","contextId":"{context}","role":"ROLE_AGENT"}}"#);
+    let kept = store.remember(scope, idempotency(key, 1), Bytes::from(json), at(1)).await;
+    kept.expect("a store that can write");
+}
+
+/// Through an agent's mount only that agent's tasks go; the rest of the context, other contexts and
+/// other owners' contexts of the same id stay, also after a restart.
+pub async fn a_context_is_erased_with_all_that_its_scope_has_of_it(open: Open<'_>) {
+    let store = open();
+    let of = |owner, agent| scope("deployment", "tenant", Some(owner), agent);
+    let sibling = of("owner", Some("sibling"));
+    let bob = of("bob", Some("agent"));
+    let mut one = Draft::new(&*store).within(&home(), "c").keyed("one", 1);
+    let mut asking = Draft::new(&*store).within(&home(), "c");
+    let mut with_sibling = Draft::new(&*store).within(&sibling, "c").keyed("sibling", 1);
+    let mut elsewhere = Draft::new(&*store).within(&home(), "d").keyed("elsewhere", 1);
+    let mut foreign = Draft::new(&*store).within(&bob, "c").keyed("foreign", 1);
+    let appends = [
+        one.settle(3, COMPLETED, 10),
+        asking.settle(2, TaskState::InputRequired, 10),
+        with_sibling.settle(1, COMPLETED, 10),
+        elsewhere.settle(1, COMPLETED, 10),
+        foreign.settle(1, COMPLETED, 10),
+    ];
+    write(&*store, appends).await;
+    answer(&*store, &home(), "answer", "c").await;
+    answer(&*store, &home(), "other answer", "d").await;
+
+    assert_eq!(erase(&*store, &home(), "c").await, erased(2, 0, 2));
+    assert_eq!(erase(&*store, &home(), "c").await, erased(0, 0, 0));
+    assert_eq!(erase(&*store, &of("owner", None), "c").await, erased(1, 1, 1));
+    assert_eq!(erase(&*store, &of("owner", None), "never").await, erased(0, 0, 0));
+
+    drop(store);
+    let store = open();
+    for (draft, stays) in [
+        (&one, false),
+        (&asking, false),
+        (&with_sibling, false),
+        (&elsewhere, true),
+        (&foreign, true),
+    ] {
+        let loaded = store.load(&draft.scope, &draft.id).await.expect("a readable store");
+        assert_eq!(loaded.is_some(), stays, "{:?}", draft.scope);
+        assert_eq!(draft.log(&*store).await.is_empty(), !stays);
+    }
+    for (scope, key, stays) in [
+        (&home(), "one", false),
+        (&home(), "answer", false),
+        (&sibling, "sibling", false),
+        (&home(), "other answer", true),
+        (&home(), "elsewhere", true),
+        (&bob, "foreign", true),
+    ] {
+        let remembered = store.remembered(scope, key).await.expect("a readable store");
+        assert_eq!(remembered.is_some(), stays, "{key}");
+    }
+    assert_eq!(list(&*store, &home(), &Query { limit: 9, ..Query::default() }).await.total, 1);
+}
+
+/// A task that somebody is at work on would write into what is gone.
+pub async fn a_task_at_work_keeps_its_context(open: Open<'_>) {
+    let store = open();
+    let mut done = Draft::new(&*store).within(&home(), "c");
+    let mut working = Draft::new(&*store).within(&home(), "c");
+    let appends = [done.settle(1, COMPLETED, 1), working.add(1, TaskState::Working, 1)];
+    write(&*store, appends).await;
+    assert_eq!(erase(&*store, &home(), "c").await, Erasure::AtWork(working.id.clone()));
+    // One whose run waits for an answer is at work as well.
+    let asked = working.add(1, TaskState::InputRequired, 2);
+    write(&*store, [Append { at_work: true, ..asked }]).await;
+    assert_eq!(erase(&*store, &home(), "c").await, Erasure::AtWork(working.id.clone()));
+    write(&*store, [working.settle(1, TaskState::Canceled, 3)]).await;
+    assert_eq!(erase(&*store, &home(), "c").await, erased(2, 1, 0));
+}
+
+/// However many tasks and keys there are.
+pub async fn a_large_context_is_erased_whole(open: Open<'_>) {
+    const TASKS: u64 = 300;
+    let store = open();
+    let mut appends = Vec::new();
+    for number in 0..TASKS {
+        let mut draft = Draft::new(&*store).within(&home(), "c").keyed(&number.to_string(), 1);
+        appends.push(draft.settle(1, COMPLETED, 1));
+    }
+    write(&*store, appends).await;
+    assert_eq!(erase(&*store, &home(), "c").await, erased(TASKS, 1, TASKS));
+    assert_eq!(list(&*store, &home(), &Query::default()).await.total, 0);
+}
