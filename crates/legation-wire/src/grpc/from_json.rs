@@ -254,12 +254,9 @@ impl<'j> Encoder<'j> {
         match u8::try_from(length) {
             Ok(length) if length < 0x80 => self.out[start] = length,
             Ok(_) | Err(_) => {
-                // Behind the message, and from there to its front.
-                let end = self.out.len();
-                put_varint(&mut self.out, length as u64);
-                let prefix = self.out.len() - end;
-                self.out[start..].rotate_right(prefix);
-                self.out.remove(start + prefix);
+                let mut prefix = Vec::with_capacity(10);
+                put_varint(&mut prefix, length as u64);
+                self.out.splice(start..=start, prefix);
             }
         }
         Ok(())
