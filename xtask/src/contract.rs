@@ -35,6 +35,12 @@ pub(crate) struct ServeArgs {
     /// File to write the port to.
     #[arg(long)]
     pub(crate) port_file: PathBuf,
+    /// Certificate for TLS, in PEM.
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its key, in PEM.
+    #[arg(long, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// Returns how many chunks a message text asks for, as in `chunks 1000`.

@@ -6,11 +6,13 @@ mod contract;
 mod crash;
 mod floor;
 mod fuzz;
+mod hostile;
 mod pb;
 mod peers;
 mod tck;
 mod test;
 mod test_server;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,8 @@ enum Task {
     Fuzz(fuzz::FuzzArgs),
     /// Kill, stop, starve and cut the product off, and check that it keeps its word.
     Crash(crash::CrashArgs),
+    /// Attack the product's listener, and check that honest callers do not notice.
+    Hostile(hostile::HostileArgs),
     /// Run clients of other projects against the product.
     Peers,
     /// Run an official compatibility kit against the product.
@@ -51,6 +55,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Crash(args) => crash::run(args),
+        Task::Hostile(args) => hostile::run(&args),
         Task::Peers => peers::run(),
         Task::Tck(args) => tck::run(&args),
         Task::Floor(args) => floor::run(args).map(|()| ExitCode::SUCCESS),

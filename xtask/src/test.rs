@@ -41,6 +41,12 @@ const STEPS: &[Step] = &[
         arguments: &["crash", "--short"],
         hermetic: true,
     },
+    Step {
+        name: "hostile suite, short",
+        runner: Runner::Xtask,
+        arguments: &["hostile", "--short"],
+        hermetic: true,
+    },
     Step { name: "foreign clients", runner: Runner::Xtask, arguments: &["peers"], hermetic: false },
 ];
 

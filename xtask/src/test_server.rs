@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use legation::{
-    CardForm, DataDir, ErrorProfile, OnRestart, Profile, Server, StoreOptions, model::AgentSkill,
+    CardForm, DataDir, ErrorProfile, OnRestart, Profile, Server, StoreOptions, TlsSettings,
+    model::AgentSkill,
 };
 use legation_agents::analyst::DataAnalyst;
 use legation_agents::exec::{Exec, Mode, Settings};
@@ -72,6 +73,9 @@ pub(crate) fn run_echo(args: &ServeArgs) -> anyhow::Result<()> {
 
 fn serve(mut server: Server, args: &ServeArgs) -> anyhow::Result<()> {
     server = server.data_dir(DataDir::new(&args.data_dir));
+    if let Some((certificate, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) {
+        server = server.tls(TlsSettings::new(certificate, key));
+    }
     if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
         server = server.token(token);
     }

@@ -36,7 +36,7 @@ pub(crate) fn card_url(address: &str) -> Result<Url, Error> {
 /// When the address is none, nobody is there (it is tried once), or there is no 1.0 card.
 pub async fn fetch_card(url: &str, options: &Options) -> Result<AgentCard, Error> {
     let url = card_url(url)?;
-    fetch(&Http::new().map_err(Error::Setup)?, &url, options).await
+    fetch(&options.connections()?, &url, options).await
 }
 
 /// Fetches a card. It is tried once: who is not there when first called may not exist.

@@ -46,7 +46,7 @@ impl Client {
     /// [`Options::trusted_origins`].
     pub async fn discover(url: &str, options: Options) -> Result<Self, Error> {
         let card_url = card::card_url(url)?;
-        let http = Http::new().map_err(Error::Setup)?;
+        let http = options.connections()?;
         let card = card::fetch(&http, &card_url, &options).await?;
         let endpoint = interface::choose(&card, &card_url, &options)?;
         Ok(Self { inner: Arc::new(Inner { http, card, endpoint, options }) })

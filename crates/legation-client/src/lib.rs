@@ -42,6 +42,7 @@ pub use card::fetch_card;
 pub use client::Client;
 pub use error::Error;
 pub use events::Events;
+pub use legation_net::Authorities;
 pub use options::{Limits, Observer, Options, Retry, Token};
 pub use origin::is_loopback;
 pub use patience::Patience;

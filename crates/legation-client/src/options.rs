@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use legation_net::{Authorities, Http};
 use url::Url;
 
 use crate::{Binding, Error, Patience, is_loopback};
@@ -18,12 +19,22 @@ pub struct Options {
     pub binding: Option<Binding>,
     /// Origins, beside the card's own, that may be called and given the token.
     pub trusted_origins: Vec<Url>,
+    /// The authorities whose certificates are believed; those of the system when absent.
+    pub authorities: Option<Authorities>,
     /// How long and how much is waited for.
     pub limits: Limits,
     /// How long a server that went away is waited for.
     pub patience: Patience,
     /// Who is told of further tries.
     pub observer: Observer,
+}
+
+impl Options {
+    /// The connections that these options ask for.
+    pub(crate) fn connections(&self) -> Result<Http, Error> {
+        let http = self.authorities.as_ref().map_or_else(Http::new, Http::believing);
+        http.map_err(Error::Setup)
+    }
 }
 
 /// A bearer token, and where it may go.

@@ -93,8 +93,9 @@ pub(crate) fn split_port(authority: &str) -> (&str, Option<u16>) {
 }
 
 /// The base of addresses when nobody says otherwise: where the listener listens.
-pub(crate) fn base_of(listener: SocketAddr) -> String {
-    format!("http://{listener}")
+pub(crate) fn base_of(listener: SocketAddr, has_tls: bool) -> String {
+    let scheme = if has_tls { "https" } else { "http" };
+    format!("{scheme}://{listener}")
 }
 
 #[cfg(test)]
@@ -131,6 +132,8 @@ mod tests {
         let port = |base| authority(base, GrpcPort::Main);
         assert_eq!(port("http://[::1]:8080").as_deref(), Some("[::1]:8080"));
         assert_eq!(port("http://[::1]").as_deref(), Some("[::1]:80"));
-        assert_eq!(base_of(([127, 0, 0, 1], 80).into()), "http://127.0.0.1:80");
+        let address = ([127, 0, 0, 1], 80).into();
+        assert_eq!(base_of(address, false), "http://127.0.0.1:80");
+        assert_eq!(base_of(address, true), "https://127.0.0.1:80");
     }
 }

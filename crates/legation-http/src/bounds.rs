@@ -14,9 +14,11 @@ pub struct Bounds {
     pub connections_per_address: usize,
     /// How long a new connection may stay silent.
     pub first_byte: Duration,
-    /// How long the head of a request may take.
+    /// How long the handshake of TLS may take after the first byte.
+    pub handshake: Duration,
+    /// How long the head of a request may take, and the preface of HTTP/2.
     pub header: Duration,
-    /// How long a connection may stay open between requests (HTTP/1.1).
+    /// How long a connection may stay open between requests.
     pub idle: Duration,
     /// Header lines of a request.
     pub headers: usize,
@@ -26,6 +28,8 @@ pub struct Bounds {
     pub body: usize,
     /// Bytes of all request bodies that arrive in pieces at once.
     pub bodies: usize,
+    /// Pieces of a request body that may be tiny, below 64 bytes on the average: each costs work.
+    pub body_pieces: usize,
     /// How long a request body may take, beside the time that its bytes are given.
     pub body_grace: Duration,
     /// Bytes a second that a request body has to arrive with.
@@ -40,6 +44,22 @@ pub struct Bounds {
     pub h2_streams: u32,
     /// Bytes of the header list of an HTTP/2 request.
     pub h2_header_list: u32,
+    /// Bytes of the payload of an HTTP/2 frame that a peer may send, from 16 KiB.
+    pub h2_frame: u32,
+    /// Bytes of a request body on HTTP/2 that are taken ahead.
+    pub h2_stream_window: u32,
+    /// Bytes of all request bodies of an HTTP/2 connection that are taken ahead.
+    pub h2_window: u32,
+    /// Bytes of a response on HTTP/2 that wait for the connection.
+    pub h2_send_buffer: usize,
+    /// Requests of an HTTP/2 connection that were reset before the server came to them; one more
+    /// ends the connection.
+    pub h2_pending_resets: usize,
+    /// Requests that an HTTP/2 connection may lose by faults of its peer; one more ends it.
+    pub h2_errors: usize,
+    /// Frames of an HTTP/2 peer in a minute that cost work and carry nothing, such as pings, beyond
+    /// those that come with reading responses; one more ends the connection.
+    pub h2_control_frames: u32,
     /// How often a silent HTTP/2 peer is asked whether it is there.
     pub h2_ping: Duration,
     /// How long it may take to say so.
@@ -47,6 +67,14 @@ pub struct Bounds {
     /// Bytes of one message to a caller of gRPC, before it is compressed. Those of a request are
     /// bounded by `body`, also after it was unpacked.
     pub grpc_answer: usize,
+    /// After what silence the system asks a peer whether it is there.
+    pub tcp_keepalive: Duration,
+    /// How long a peer may leave what it was sent unacknowledged before the system ends the
+    /// connection (Linux).
+    pub tcp_unacknowledged: Duration,
+    /// How long to wait after connections could not be accepted, such as for want of file
+    /// descriptors.
+    pub accept_pause: Duration,
     /// How long connections may go on after the server began to stop.
     pub drain: Duration,
 }
@@ -57,12 +85,14 @@ impl Default for Bounds {
             connections: 20_000,
             connections_per_address: 10_000,
             first_byte: Duration::from_secs(5),
+            handshake: Duration::from_secs(5),
             header: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             headers: 64,
             buffer: 64 << 10,
             body: 16 << 20,
             bodies: 256 << 20,
+            body_pieces: 4096,
             body_grace: Duration::from_secs(10),
             body_rate: 16 << 10,
             json: JsonBounds::default(),
@@ -70,9 +100,19 @@ impl Default for Bounds {
             heartbeat: Duration::from_secs(15),
             h2_streams: 128,
             h2_header_list: 16 << 10,
+            h2_frame: 16 << 10,
+            h2_stream_window: 256 << 10,
+            h2_window: 1 << 20,
+            h2_send_buffer: 256 << 10,
+            h2_pending_resets: 20,
+            h2_errors: 64,
+            h2_control_frames: 5_000,
             h2_ping: Duration::from_secs(20),
             h2_ping_timeout: Duration::from_secs(10),
             grpc_answer: 64 << 20,
+            tcp_keepalive: Duration::from_secs(30),
+            tcp_unacknowledged: Duration::from_secs(40),
+            accept_pause: Duration::from_millis(100),
             drain: Duration::from_secs(20),
         }
     }

@@ -14,11 +14,11 @@ use legation_wire::version::{self, Version};
 
 use crate::answer::A2A_VERSION;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The header that names extensions, and its name before 1.0. Either is taken in any version.
-static EXTENSIONS: [HeaderName; 2] =
+pub(crate) static EXTENSIONS: [HeaderName; 2] =
     [HeaderName::from_static("a2a-extensions"), HeaderName::from_static("x-a2a-extensions")];
 
 /// Extensions that one request may name.

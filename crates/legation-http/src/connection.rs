@@ -12,19 +12,22 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::body::Watch;
 use crate::bounds::Bounds;
 use crate::call::Peer;
+use crate::frames::{Metered, PREFACE};
 use crate::pace::{Paced, Phase, Phases};
 use crate::readers::Readers;
 use crate::server::Shared;
-
-/// How an HTTP/2 connection begins (RFC 9113 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+use crate::tls::{self, Tls};
 
 /// What HTTP a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,58 +58,119 @@ where
 }
 
 /// Serves a connection until its peer leaves, is too slow, or the server stops.
-pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>, owner: Owner) {
+pub(crate) async fn serve(stream: TcpStream, address: IpAddr, shared: Arc<Shared>, owner: Owner) {
     let bounds = shared.bounds.clone();
-    let first_byte = tokio::time::timeout(bounds.first_byte, protocol_of(&stream));
-    let first_byte = tokio::select! {
-        protocol = first_byte => protocol,
-        () = shared.drain.cancelled() => return,
-    };
-    let Ok(Some(protocol)) = first_byte else { return };
     // A frame is worth sending at once; failing to say so only costs time.
     let _ = stream.set_nodelay(true);
-    let drain = shared.drain.clone();
-    let peer = Peer { address: peer, certificates: None };
-    match protocol {
-        Protocol::Http1 => {
-            let phases = Phases::begin(Phase::Head);
-            let io = TokioIo::new(Paced::new(stream, phases.clone(), bounds.clone()));
-            let service = service_fn(move |request| {
-                let (shared, phases) = (shared.clone(), phases.clone());
-                let peer = peer.clone();
-                // Boxed, because hyper keeps the room of a future for as long as the connection
-                // lives, and that of a call takes several kilobytes, also under an idle stream.
-                Box::pin(async move {
-                    let mut response = shared.answer(&peer, request, &phases).await;
-                    response.body_mut().watched_by(Watch::Transport(phases));
-                    Ok::<_, Infallible>(response)
-                })
-            });
-            let connection = http1(&bounds).serve_connection(io, service);
-            drive(connection, &drain, &owner.stop, std::future::pending()).await;
-        }
-        Protocol::Http2 => {
-            // Its requests overlap, so there are no phases; pings watch over the peer.
-            let io = Paced::new(stream, Phases::begin(Phase::Response), bounds.clone());
-            let readers = Readers::default();
-            let watch = readers.clone();
-            let service = service_fn(move |request| {
-                let (shared, watch, peer) = (shared.clone(), watch.clone(), peer.clone());
-                async move {
-                    let mut response =
-                        shared.answer(&peer, request, &Phases::begin(Phase::Response)).await;
-                    response.body_mut().watched_by(Watch::Readers(watch.add()));
-                    Ok::<_, Infallible>(response)
-                }
-            });
-            let connection =
-                http2(&bounds, owner.clone()).serve_connection(TokioIo::new(io), service);
-            // A reader in good order shows itself at every heartbeat.
-            let stuck = readers.stuck(bounds.write_stall.max(bounds.heartbeat * 2));
-            // Boxed, so that its room does not count for every HTTP/1.1 connection.
-            Box::pin(drive(connection, &drain, &owner.stop, stuck)).await;
-        }
+    let Some(tls) = &shared.tls else {
+        let first_byte = timeout(bounds.first_byte, protocol_of(&stream));
+        let protocol = unless_drained(&shared, first_byte).await;
+        let Some(Ok(Some(protocol))) = protocol else { return };
+        let peer = Peer { address, certificates: None };
+        return speak(stream, protocol, peer, shared, owner).await;
+    };
+    // Boxed, because a handshake needs much room that the connection does without later.
+    let handshake = Box::pin(shake_hands(stream, tls, &bounds));
+    let Some(Some(stream)) = unless_drained(&shared, handshake).await else { return };
+    let (_, session) = stream.get_ref();
+    let is_http2 = session.alpn_protocol() == Some(tls::H2);
+    let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+    let chain = session.peer_certificates();
+    let certificates = chain.map(|chain| chain.iter().map(|one| one.to_vec()).collect());
+    let peer = Peer { address, certificates };
+    speak(stream, protocol, peer, shared, owner).await;
+}
+
+/// What comes of this, unless the server stops before.
+async fn unless_drained<T>(shared: &Shared, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        result = work => Some(result),
+        () = shared.drain.cancelled() => None,
     }
+}
+
+/// Begins TLS; `None` when the peer does not, or not in time.
+async fn shake_hands(
+    stream: TcpStream,
+    tls: &Tls,
+    bounds: &Bounds,
+) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    let first_byte = timeout(bounds.first_byte, stream.peek(&mut first)).await;
+    if !matches!(first_byte, Ok(Ok(count)) if count > 0) {
+        return None;
+    }
+    let accept = TlsAcceptor::from(tls.config()).accept(stream);
+    match timeout(bounds.handshake, accept).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no TLS with this peer");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// Serves a connection in one protocol.
+async fn speak<S>(stream: S, protocol: Protocol, peer: Peer, shared: Arc<Shared>, owner: Owner)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match protocol {
+        Protocol::Http1 => speak_http1(stream, peer, shared, owner).await,
+        // Boxed, so that its room does not count for every HTTP/1.1 connection.
+        Protocol::Http2 => Box::pin(speak_http2(stream, peer, shared, owner)).await,
+    }
+}
+
+async fn speak_http1<S>(stream: S, peer: Peer, shared: Arc<Shared>, owner: Owner)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (bounds, drain) = (shared.bounds.clone(), shared.drain.clone());
+    let phases = Phases::begin(Phase::Head);
+    let io = TokioIo::new(Paced::new(stream, phases.clone(), bounds.clone()));
+    let service = service_fn(move |request| {
+        let (shared, phases, peer) = (shared.clone(), phases.clone(), peer.clone());
+        // Boxed, because hyper keeps the room of a future for as long as the connection lives, and
+        // that of a call takes several kilobytes, also under an idle stream.
+        Box::pin(async move {
+            let mut response = shared.answer(&peer, request, &phases).await;
+            response.body_mut().watched_by(Watch::Transport(phases));
+            Ok::<_, Infallible>(response)
+        })
+    });
+    let connection = http1(&bounds).serve_connection(io, service);
+    let never = std::future::pending;
+    drive(connection, &drain, &owner.stop, (never(), never())).await;
+}
+
+async fn speak_http2<S>(stream: S, peer: Peer, shared: Arc<Shared>, owner: Owner)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (bounds, drain) = (shared.bounds.clone(), shared.drain.clone());
+    // The preface is a head; after it requests overlap, so there are no phases: pings watch over
+    // the peer, each request over its body, and `Readers` over the responses.
+    let phases = Phases::begin(Phase::Head);
+    let paced = Paced::new(stream, phases.clone(), bounds.clone());
+    let io = TokioIo::new(Metered::new(paced, phases, bounds.h2_control_frames));
+    let readers = Readers::default();
+    let watch = readers.clone();
+    let service = service_fn(move |request| {
+        let (shared, peer, reader) = (shared.clone(), peer.clone(), watch.add());
+        async move {
+            let mut response = shared.answer(&peer, request, &Phases::begin(Phase::Response)).await;
+            reader.begins();
+            response.body_mut().watched_by(Watch::Readers(reader));
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http2(&bounds, owner.clone()).serve_connection(io, service);
+    // A reader in good order shows itself at every heartbeat.
+    let stuck = readers.stuck(bounds.write_stall.max(bounds.heartbeat * 2));
+    let quiet = readers.quiet(bounds.idle);
+    drive(connection, &drain, &owner.stop, (stuck, quiet)).await;
 }
 
 fn http1(bounds: &Bounds) -> http1::Builder {
@@ -122,8 +186,12 @@ fn http2(bounds: &Bounds, owner: Owner) -> http2::Builder<Owner> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(bounds.h2_streams)
         .max_header_list_size(bounds.h2_header_list)
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(64)
+        .max_frame_size(bounds.h2_frame)
+        .initial_stream_window_size(bounds.h2_stream_window)
+        .initial_connection_window_size(bounds.h2_window)
+        .max_send_buf_size(bounds.h2_send_buffer)
+        .max_pending_accept_reset_streams(bounds.h2_pending_resets)
+        .max_local_error_reset_streams(bounds.h2_errors)
         .keep_alive_interval(bounds.h2_ping)
         .keep_alive_timeout(bounds.h2_ping_timeout);
     builder
@@ -148,26 +216,28 @@ async fn protocol_of(stream: &TcpStream) -> Option<Protocol> {
     }
 }
 
-/// Serves until the connection ends, is stuck, or the server stops.
+/// Serves until the connection ends, is stuck, or the server stops. One that is quiet is ended as
+/// when the server stops: its peer is told.
 async fn drive<C>(
     connection: C,
     drain: &CancellationToken,
     stop: &CancellationToken,
-    stuck: impl Future<Output = ()>,
+    (stuck, quiet): (impl Future<Output = ()>, impl Future<Output = ()>),
 ) where
     C: GracefulConnection,
     C::Error: std::fmt::Display,
 {
-    let (mut connection, mut stuck) = (pin!(connection), pin!(stuck));
-    let mut draining = false;
+    let (mut connection, mut stuck, mut quiet) = (pin!(connection), pin!(stuck), pin!(quiet));
+    let mut ending = false;
     let ended = loop {
         tokio::select! {
             ended = connection.as_mut() => break ended,
             () = stuck.as_mut() => return,
             () = stop.cancelled() => return,
-            () = drain.cancelled(), if !draining => {}
+            () = quiet.as_mut(), if !ending => {}
+            () = drain.cancelled(), if !ending => {}
         }
-        draining = true;
+        ending = true;
         connection.as_mut().graceful_shutdown();
     };
     if let Err(error) = ended {

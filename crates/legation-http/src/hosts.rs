@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use legation_model::{A2aError, ErrorKind};
 
-use crate::settings::Hosts;
+use crate::settings::{Hosts, Settings};
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -15,20 +15,23 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 #[derive(Clone, Debug)]
 pub(crate) struct HostGuard {
     known: Option<Vec<String>>,
+    /// Origins whose pages may call beside those of these hosts.
+    pages: Vec<String>,
 }
 
 impl HostGuard {
-    pub(crate) fn new(hosts: &Hosts, public_url: &str, listens_on: IpAddr) -> Self {
+    pub(crate) fn new(settings: &Settings, public_url: &str, listens_on: IpAddr) -> Self {
         let loopback = || {
             let public = public_url.split_once("://").map_or(public_url, |(_, rest)| rest);
             let public = public.split('/').next().unwrap_or_default();
             LOOPBACK.into_iter().chain([without_port(public)]).map(str::to_owned).collect()
         };
-        let known = match hosts {
+        let known = match &settings.hosts {
             Hosts::Only(names) => Some(names.clone()),
             Hosts::Automatic => listens_on.is_loopback().then(loopback),
         };
-        Self { known }
+        let pages = settings.cors.as_ref().map(|cors| cors.origins.clone()).unwrap_or_default();
+        Self { known, pages }
     }
 
     /// # Errors
@@ -51,7 +54,8 @@ impl HostGuard {
     fn may_call(&self, origin: &str, host: Option<&str>) -> bool {
         let Some((_, authority)) = origin.split_once("://") else { return false };
         let same = host.is_some_and(|host| host.eq_ignore_ascii_case(authority));
-        same || self.known.as_ref().is_some_and(|known| is_one_of(known, authority))
+        let is_let_in = self.pages.iter().any(|page| page == origin);
+        same || is_let_in || self.known.as_ref().is_some_and(|known| is_one_of(known, authority))
     }
 }
 
@@ -84,6 +88,12 @@ fn refusal(message: &str) -> A2aError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Security;
+
+    fn guard(hosts: Hosts, public_url: &str, listens_on: IpAddr) -> HostGuard {
+        let settings = Settings { hosts, ..Settings::new(Security::Open) };
+        HostGuard::new(&settings, public_url, listens_on)
+    }
 
     fn check(guard: &HostGuard, host: Option<&str>, origin: Option<&str>) -> bool {
         let mut request = http::Request::builder().uri("/a2a");
@@ -99,7 +109,7 @@ mod tests {
     #[test]
     fn loopback_is_called_by_its_names_and_by_no_page_of_others() {
         let (url, loopback) = ("https://agents.example:8443/x", IpAddr::from([127, 0, 0, 1]));
-        let guard = HostGuard::new(&Hosts::Automatic, url, loopback);
+        let guard = guard(Hosts::Automatic, url, loopback);
         let cases = [
             (Some("localhost:8080"), None, true),
             (Some("LOCALHOST"), None, true),
@@ -123,12 +133,12 @@ mod tests {
     #[test]
     fn elsewhere_any_name_goes_but_no_foreign_page() {
         let anywhere = IpAddr::from([0, 0, 0, 0]);
-        let guard = HostGuard::new(&Hosts::Automatic, "http://a.example", anywhere);
+        let guard = guard(Hosts::Automatic, "http://a.example", anywhere);
         assert!(check(&guard, Some("10.0.0.7:8080"), None));
         assert!(check(&guard, Some("b.example"), Some("https://b.example")));
         assert!(!check(&guard, Some("b.example"), Some("https://c.example")));
-        let guard = HostGuard::new(&Hosts::Only(vec!["b.example".into()]), "", anywhere);
-        assert!(check(&guard, Some("b.example:80"), None));
-        assert!(!check(&guard, Some("c.example"), None));
+        let only = self::guard(Hosts::Only(vec!["b.example".into()]), "", anywhere);
+        assert!(check(&only, Some("b.example:80"), None));
+        assert!(!check(&only, Some("c.example"), None));
     }
 }

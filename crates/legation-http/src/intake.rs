@@ -16,6 +16,9 @@ use crate::bounds::Bounds;
 /// How much room is made for a body before its bytes are there: a length is only a claim.
 const FIRST_ROOM: usize = 1 << 20;
 
+/// Bytes that the pieces of a body of many pieces have on the average.
+const PIECE: usize = 64;
+
 /// The bytes of bodies that are being put together, over all connections.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gathered(Arc<AtomicUsize>);
@@ -66,7 +69,7 @@ impl Drop for Share {
 ///
 /// # Errors
 /// `TooLarge`, `Unavailable` when too much is being gathered already, and `InvalidRequest` when
-/// the body breaks off or takes too long.
+/// the body breaks off, takes too long or comes in too many tiny pieces.
 pub(crate) async fn take(
     body: &mut Incoming,
     bounds: &Bounds,
@@ -78,7 +81,7 @@ pub(crate) async fn take(
         return Err(too_large(bounds));
     }
     let begin = Instant::now();
-    let mut whole = BytesMut::new();
+    let (mut whole, mut pieces) = (BytesMut::new(), 0);
     let mut share = Share { of: gathered.clone(), bytes: 0 };
     while !body.is_end_stream() {
         let frame = if timed {
@@ -103,6 +106,10 @@ pub(crate) async fn take(
             whole.reserve(stated.clamp(piece.len(), FIRST_ROOM.max(piece.len())));
         }
         whole.extend_from_slice(&piece);
+        pieces += 1;
+        if pieces > bounds.body_pieces && whole.len() / PIECE < pieces {
+            return Err(too_tiny());
+        }
     }
     Ok(Taken { bytes: whole.freeze(), share })
 }
@@ -114,6 +121,10 @@ fn too_large(bounds: &Bounds) -> A2aError {
 
 fn too_slow() -> A2aError {
     A2aError::new(ErrorKind::InvalidRequest, "the body did not arrive in time")
+}
+
+fn too_tiny() -> A2aError {
+    A2aError::new(ErrorKind::InvalidRequest, "the body comes in too many tiny pieces")
 }
 
 fn broken_off() -> A2aError {

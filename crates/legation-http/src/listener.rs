@@ -7,22 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bounds::Bounds;
 use crate::connection::{self, Owner};
 use crate::server::Shared;
 
-/// How long to wait after accepting failed, such as for want of file descriptors.
-const BACKOFF: Duration = Duration::from_millis(100);
+/// How often a silent peer is asked whether it is there before it counts as gone.
+const PROBES: u32 = 3;
 
 /// Accepts and serves connections until the server drains, then until they are gone.
 pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let owner = Owner { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    watch_peers(&listener, &shared.settings.bounds);
     tokio::select! {
         () = accept(&listener, &shared, &owner) => {}
+        () = watch_files(&shared) => {}
         () = shared.drain.cancelled() => {}
     }
     // Closed now, so that new connections go to another server at once.
@@ -36,14 +40,38 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+/// Lets the system see to it that connections end whose peers are gone without a word. Accepted
+/// connections have it from their listener.
+fn watch_peers(listener: &TcpListener, bounds: &Bounds) {
+    let socket = SockRef::from(listener);
+    let every = (bounds.tcp_keepalive / PROBES).max(Duration::from_secs(1));
+    let keepalive = TcpKeepalive::new().with_time(bounds.tcp_keepalive).with_interval(every);
+    let mut done = socket.set_tcp_keepalive(&keepalive.with_retries(PROBES));
+    #[cfg(target_os = "linux")]
+    {
+        done = done.and(socket.set_tcp_user_timeout(Some(bounds.tcp_unacknowledged)));
+    }
+    if let Err(error) = done {
+        tracing::warn!(%error, "peers that are gone without a word stay until they time out");
+    }
+}
+
+/// Takes up changes of the files for TLS, for ever.
+async fn watch_files(shared: &Shared) {
+    match &shared.tls {
+        // One of the listeners does it for all.
+        Some(tls) if shared.door.is_none() => tls.watch().await,
+        _ => std::future::pending().await,
+    }
+}
+
 async fn accept(listener: &TcpListener, shared: &Arc<Shared>, owner: &Owner) {
     let bounds = &shared.settings.bounds;
-    let slots = Arc::new(Semaphore::new(bounds.connections));
-    let addresses = Addresses::default();
+    let Slots { all, addresses } = &shared.slots;
     loop {
         // Taken before accepting: what is over the bound waits in the backlog of the system.
-        let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let Some((stream, address)) = next(listener).await else { continue };
+        let slot = all.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let Some((stream, address)) = next(listener, bounds.accept_pause).await else { continue };
         let Some(place) = addresses.enter(address, bounds.connections_per_address) else {
             tracing::debug!(%address, "too many connections from one address");
             continue;
@@ -57,13 +85,13 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, owner: &Owner) {
     }
 }
 
-async fn next(listener: &TcpListener) -> Option<(TcpStream, IpAddr)> {
+async fn next(listener: &TcpListener, pause: Duration) -> Option<(TcpStream, IpAddr)> {
     match listener.accept().await {
         Ok((stream, address)) => Some((stream, address.ip())),
         Err(error) if concerns_one_connection(&error) => None,
         Err(error) => {
             tracing::warn!(%error, "cannot accept connections");
-            tokio::time::sleep(BACKOFF).await;
+            tokio::time::sleep(pause).await;
             None
         }
     }
@@ -72,6 +100,20 @@ async fn next(listener: &TcpListener) -> Option<(TcpStream, IpAddr)> {
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     [ConnectionAborted, ConnectionRefused, ConnectionReset].contains(&error.kind())
+}
+
+/// The connections that may be open at once, in all and from each address.
+#[derive(Clone)]
+pub(crate) struct Slots {
+    all: Arc<Semaphore>,
+    addresses: Addresses,
+}
+
+impl Slots {
+    pub(crate) fn new(bounds: &Bounds) -> Self {
+        let all = Arc::new(Semaphore::new(bounds.connections));
+        Self { all, addresses: Addresses::default() }
+    }
 }
 
 /// How many connections are open from each address.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body as _;
@@ -22,13 +22,16 @@ use crate::answer::{Answer, JSON, Refusal, answer, rest_error};
 use crate::body::Body;
 use crate::call::{Arrival, Peer, read_version};
 use crate::card::{BadCard, Cards, Templates};
+use crate::cors::Pages;
 use crate::grpc::Services;
 use crate::hosts::HostGuard;
 use crate::intake::{self, Gathered, Taken};
+use crate::listener::Slots;
 use crate::media::Media;
 use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
 use crate::settings::{Crew, Settings};
+use crate::tls::Tls;
 use crate::{addresses, call, forwarded, grpc, jsonrpc, listener, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
@@ -37,6 +40,7 @@ pub struct Http {
     authenticator: Arc<dyn Authenticator>,
     settings: Settings,
     templates: Templates,
+    tls: Option<Tls>,
 }
 
 impl Http {
@@ -53,7 +57,13 @@ impl Http {
         let crew = settings.crew.as_ref();
         let agents = service.agents();
         let templates = Templates::new(&profiles(&agents), crew, &extensions, &settings)?;
-        Ok(Self { service, authenticator, settings, templates })
+        Ok(Self { service, authenticator, settings, templates, tls: None })
+    }
+
+    /// Speaks TLS on every connection, and says so in the cards.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Serves a listener's connections until `drain` is cancelled. Then no more are taken, those
@@ -111,6 +121,11 @@ impl Front {
         listener::run(listener, Arc::new(Shared { door: Some(agent), ..(*self.0).clone() })).await;
     }
 
+    /// What connections are encrypted with, if they are.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.0.tls.as_ref()
+    }
+
     /// Serves these agents from now on, the default one first, and their cards. Connections stay,
     /// and so do streams and the runs at work.
     ///
@@ -152,27 +167,36 @@ pub(crate) struct Shared {
     pub(crate) drain: CancellationToken,
     /// The services of gRPC that are not A2A's.
     pub(crate) services: Arc<Services>,
+    pub(crate) tls: Option<Tls>,
     hosts: HostGuard,
+    pages: Option<Pages>,
+    /// What tells browsers to come by TLS only.
+    hsts: Option<HeaderValue>,
     /// Where the server is reached unless a proxy says otherwise.
     base: String,
     /// The cards of the agents that are served now. Held only to take or to put them.
     cards: Arc<RwLock<Arc<Cards>>>,
     gathered: Gathered,
+    /// The places of connections, of all listeners together.
+    pub(crate) slots: Slots,
     /// The agent for which the listener is, by gRPC and nothing else.
-    door: Option<Arc<str>>,
+    pub(crate) door: Option<Arc<str>>,
 }
 
 impl Shared {
     fn new(http: Http, address: SocketAddr, drain: CancellationToken) -> Self {
-        let Http { service, authenticator, settings, templates } = http;
+        let Http { service, authenticator, settings, templates, tls } = http;
         let public = settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
-        let base = public.unwrap_or_else(|| addresses::base_of(address));
+        let base = public.unwrap_or_else(|| addresses::base_of(address, tls.is_some()));
         let cards = Arc::new(RwLock::new(Arc::new(Cards::new(templates, &settings, &base))));
-        let hosts = HostGuard::new(&settings.hosts, &base, address.ip());
+        let hosts = HostGuard::new(&settings, &base, address.ip());
         let heartbeat = settings.bounds.heartbeat;
         let grpc = settings.grpc.clone().unwrap_or_default();
         let services = Arc::new(Services::new(&grpc, &service, drain.clone(), heartbeat));
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
+        let pages = settings.cors.as_ref().map(Pages::new);
+        let hsts = tls.as_ref().and_then(hsts);
+        let slots = Slots::new(&settings.bounds);
         Self {
             service,
             authenticator,
@@ -180,10 +204,14 @@ impl Shared {
             bounds,
             drain,
             services,
+            tls,
             hosts,
+            pages,
+            hsts,
             base,
             cards,
             gathered,
+            slots,
             door: None,
         }
     }
@@ -207,6 +235,12 @@ impl Shared {
         if refused && head.version < Version::HTTP_2 && !body.is_end_stream() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        if let Some(hsts) = &self.hsts {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if let Some(pages) = &self.pages {
+            pages.expose(&head, &mut response);
+        }
         response
     }
 
@@ -222,6 +256,9 @@ impl Shared {
         }
         if self.door.is_some() {
             return self.refuse(head, rest::no_such_path().into());
+        }
+        if let Some(answer) = self.pages.as_ref().and_then(|pages| pages.preflight(head)) {
+            return answer;
         }
         let cards = self.cards.read().clone();
         let place = router::find(cards.slugs(), head.uri.path());
@@ -357,6 +394,12 @@ impl Shared {
         let media = Media::of_response(&head.headers, self.settings.errors).value();
         rest_error(refusal, Codec::NEWEST.version(), self.settings.errors, media)
     }
+}
+
+/// The header that says for how long browsers shall come by TLS only.
+fn hsts(tls: &Tls) -> Option<HeaderValue> {
+    let seconds = Some(tls.settings().hsts.as_secs()).filter(|seconds| *seconds > 0)?;
+    HeaderValue::from_str(&format!("max-age={seconds}")).ok()
 }
 
 fn plain(status: StatusCode, json: &'static str) -> Answer {

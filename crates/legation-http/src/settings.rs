@@ -1,6 +1,7 @@
 //! What an operator decides about the bindings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use legation_wire::card::{CardForm, Interface};
 use legation_wire::error::ErrorProfile;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub security: Security,
     /// Host names by which the server may be called and whose pages may call it.
     pub hosts: Hosts,
+    /// The pages of other origins that may call; none without it.
+    pub cors: Option<Cors>,
     /// What a request without a version means.
     pub missing_version: MissingVersion,
     /// The edition of the error table.
@@ -100,6 +103,20 @@ pub enum Hosts {
     Only(Vec<String>),
 }
 
+/// The pages in browsers that may call from other origins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Their origins as browsers write them, such as `https://console.example.com`.
+    pub origins: Vec<String>,
+    /// Headers that they may send beside those of the protocol, such as one with an API key.
+    pub headers: Vec<http::HeaderName>,
+    /// Whether browsers send cookies and client certificates along. A token in `Authorization` that
+    /// the page has itself does not need it.
+    pub credentials: bool,
+    /// How long a browser may remember that a page may call.
+    pub max_age: Duration,
+}
+
 impl Settings {
     /// The defaults.
     pub fn new(security: Security) -> Self {
@@ -111,6 +128,7 @@ impl Settings {
             crew: None,
             security,
             hosts: Hosts::default(),
+            cors: None,
             missing_version: MissingVersion::default(),
             errors: ErrorProfile::default(),
             grpc: Some(Grpc::default()),

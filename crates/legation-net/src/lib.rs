@@ -22,6 +22,18 @@ const CONNECT: Duration = Duration::from_secs(10);
 const KEEP: Duration = Duration::from_secs(15);
 const USER_AGENT: &str = concat!("legation/", env!("CARGO_PKG_VERSION"));
 
+/// Certificate authorities that are believed instead of those of the system.
+#[derive(Clone, Debug)]
+pub struct Authorities(Vec<reqwest::Certificate>);
+
+impl Authorities {
+    /// Those in a text in PEM; `None` when there are none in it, or they are broken.
+    pub fn from_pem(pem: &[u8]) -> Option<Self> {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem).ok()?;
+        (!certificates.is_empty()).then_some(Self(certificates))
+    }
+}
+
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -39,6 +51,15 @@ impl Http {
     pub fn new() -> Result<Self, Error> {
         let inner = builder().build().map_err(Error::Setup)?;
         Ok(Self { inner, guarded: false })
+    }
+
+    /// Makes a client as [`Http::new`] does that believes these authorities only.
+    ///
+    /// # Errors
+    /// When one of them is no authority.
+    pub fn believing(authorities: &Authorities) -> Result<Self, Error> {
+        let builder = builder().tls_certs_only(authorities.0.iter().cloned());
+        Ok(Self { inner: builder.build().map_err(Error::Setup)?, guarded: false })
     }
 
     /// Makes a client with its own connections that calls the public internet only: no loopback,

@@ -34,7 +34,7 @@ pub(crate) fn serve(
         greet(&given, &resolved, &running);
         let (overrides, front) = (options.overrides(), running.front().clone());
         match given.file.clone() {
-            None => running.until_stopped().await,
+            None => running.until(reload::tls_on_hangup(front)).await,
             Some(file) => {
                 let reload = Reload { file, overrides, given, served, front, stamp };
                 running.until(reload.run()).await;
@@ -47,7 +47,7 @@ pub(crate) fn serve(
 /// Warnings by default, and that the configuration was read again; `RUST_LOG` asks for more.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,legation::reload=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,legation::reload=info,legation_http::tls=info"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     // Refused only when a log is set already, which nothing in this process does before.
@@ -57,10 +57,19 @@ fn log_to_stderr() {
 /// Says where the server is and how to call it, in lines that work when pasted.
 #[expect(clippy::print_stdout, reason = "what the command tells its user")]
 fn greet(given: &Given, resolved: &Resolved, running: &Running) {
-    let base = format!("http://{}", running.address());
+    let tls = running.front().tls();
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let base = format!("{scheme}://{}", running.address());
     let base = resolved.public_url().unwrap_or(&base).trim_end_matches('/');
     let data = &resolved.data_dir;
     let access = Access::of(given, resolved);
+    // Nobody knows a certificate that is its own authority, so its callers have to be given it.
+    let own = tls.filter(|tls| tls.is_self_signed()).map(|tls| &tls.settings().certificate);
+    let own = own.map(|file| format!("'{}'", file.display()));
+    let (ca, cacert) = match &own {
+        Some(file) => (format!(" --ca {file}"), format!(" --cacert {file}")),
+        None => Default::default(),
+    };
     match &resolved.agents[..] {
         [only] => println!("{} is served at {base}", only.profile.name),
         several => {
@@ -82,8 +91,10 @@ fn greet(given: &Given, resolved: &Resolved, running: &Running) {
     let first = resolved.agents.first().map(|agent| &agent.runtime);
     let example = if matches!(first, Some(Runtime::Analyst(_))) { DATA } else { HELLO };
     println!("\nCall it from another terminal:\n");
-    println!("  {} send{} {base} \"{example}\"\n", program(), access.flags());
-    println!("  curl -s {base}/a2a -H 'A2A-Version: 1.0' -H 'Content-Type: application/json' \\");
+    println!("  {} send{}{ca} {base} \"{example}\"\n", program(), access.flags());
+    println!(
+        "  curl -s{cacert} {base}/a2a -H 'A2A-Version: 1.0' -H 'Content-Type: application/json' \\"
+    );
     if let Some(token) = access.shell_token() {
         println!("    -H \"Authorization: Bearer {token}\" \\");
     }

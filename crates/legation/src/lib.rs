@@ -36,8 +36,9 @@ pub use legation_core::{
     Profile, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
-    BadCard, BadMember, Binding, Bounds, CardForm, Crew, ErrorProfile, Front, Grpc, Hosts,
-    Interface, MissingVersion, Network, Numbers, ReplaceError, Version, check_cards,
+    BadCard, BadMember, Binding, Bounds, CardForm, ClientCertificates, Cors, Crew, ErrorProfile,
+    Front, Grpc, Hosts, Interface, MissingVersion, Network, Numbers, ReplaceError, Tls, TlsError,
+    TlsSettings, Version, check_cards,
 };
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;

@@ -1,6 +1,6 @@
 //! Reading the configuration again while the server works, on SIGHUP and when the file changes.
 //!
-//! Agents and their cards change; runs at work and open streams do not notice. A file that is bad,
+//! Agents and their cards change, and the certificate for TLS; runs at work and open streams do not notice. A file that is bad,
 //! or that needs a restart, changes nothing at all.
 
 use std::fs;
@@ -67,6 +67,7 @@ impl Reload {
                     if is_watched && !io::stderr().is_terminal() {
                         return;
                     }
+                    reload_tls(&self.front);
                 }
                 () = tokio::time::sleep(LOOK_EVERY) => {
                     let now = Stamp::of(&self.file);
@@ -107,6 +108,29 @@ impl Reload {
         self.front.replace_agents(agents, resolved.crew.as_ref()).context("cannot be served")?;
         (self.given, self.served) = (given, served);
         Ok(())
+    }
+}
+
+/// Reads the files for TLS again whenever a SIGHUP asks for it, where there is TLS. Elsewhere the
+/// signal ends the process, as it is used to.
+pub(crate) async fn tls_on_hangup(front: Front) {
+    if front.tls().is_none() {
+        return std::future::pending().await;
+    }
+    let is_watched = io::stderr().is_terminal();
+    let mut hangup = signal(SignalKind::hangup()).ok();
+    loop {
+        next(&mut hangup).await;
+        if is_watched && !io::stderr().is_terminal() {
+            return;
+        }
+        reload_tls(&front);
+    }
+}
+
+fn reload_tls(front: &Front) {
+    if let Some(tls) = front.tls() {
+        tls.tell(tls.reload());
     }
 }
 

@@ -10,8 +10,8 @@ use legation_core::{
     Agent, Authenticator, BuildError, Caller, Exposed, Extension, Limits, Profile, Service,
 };
 use legation_http::{
-    BadCard, Bounds, CardForm, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
-    MissingVersion, Network, Security, Settings,
+    BadCard, Bounds, CardForm, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
+    MissingVersion, Network, Security, Settings, Tls, TlsError, TlsSettings,
 };
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
 use tokio::net::TcpListener;
@@ -56,6 +56,9 @@ pub struct Server {
     public_url: Option<String>,
     trusted_proxies: Vec<Network>,
     hosts: Hosts,
+    cors: Option<Cors>,
+    tls: Option<TlsSettings>,
+    plaintext: bool,
     interfaces: Vec<Interface>,
     card: CardForm,
     crew: Option<Crew>,
@@ -144,6 +147,16 @@ pub enum StartError {
         "without authentication the server listens on loopback only, not on {0}; leave --no-auth out"
     )]
     OpenToAll(SocketAddr),
+    /// Without TLS others on the way could read and change everything.
+    #[error(
+        "without TLS the server listens on loopback only, not on {0}; give it a certificate \
+         (--tls-cert and --tls-key, or `server.tls`), or say that something else sees to it \
+         (--plaintext, or `server.plaintext: true`)"
+    )]
+    Plaintext(SocketAddr),
+    /// There is no TLS by these files.
+    #[error("there is no TLS")]
+    Tls(#[from] TlsError),
 }
 
 impl Server {
@@ -159,6 +172,9 @@ impl Server {
             public_url: None,
             trusted_proxies: Vec::new(),
             hosts: Hosts::default(),
+            cors: None,
+            tls: None,
+            plaintext: false,
             interfaces: Interface::DEFAULT.into(),
             card: CardForm::default(),
             crew: None,
@@ -258,6 +274,28 @@ impl Server {
         self
     }
 
+    /// Lets pages of other origins in browsers call.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(cors);
+        self
+    }
+
+    /// Speaks TLS on every connection. The files are read again when they change.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsSettings) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Lets the server listen without TLS on other addresses than loopback, such as behind a proxy
+    /// that has TLS.
+    #[must_use]
+    pub fn plaintext(mut self) -> Self {
+        self.plaintext = true;
+        self
+    }
+
     /// Sets what cards list, the preferred interface first.
     #[must_use]
     pub fn interfaces(mut self, interfaces: Vec<Interface>) -> Self {
@@ -333,7 +371,7 @@ impl Server {
     ///
     /// # Errors
     /// When the store, the token or the address cannot be had.
-    pub async fn start(self, address: &str) -> Result<Running, StartError> {
+    pub async fn start(mut self, address: &str) -> Result<Running, StartError> {
         if self.agents.is_empty() {
             return Err(StartError::NoAgent);
         }
@@ -343,6 +381,10 @@ impl Server {
         if matches!(self.access, Access::Open) && !address.ip().is_loopback() {
             return Err(StartError::OpenToAll(address));
         }
+        if self.tls.is_none() && !self.plaintext && !address.ip().is_loopback() {
+            return Err(StartError::Plaintext(address));
+        }
+        let tls = self.tls.take().map(Tls::open).transpose()?;
         let security = match self.access {
             Access::Open => Security::Open,
             Access::OwnToken | Access::Tokens(_) => Security::Bearer,
@@ -366,6 +408,7 @@ impl Server {
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
             hosts: self.hosts,
+            cors: self.cors,
             interfaces: self.interfaces,
             card: self.card,
             crew: self.crew,
@@ -375,7 +418,10 @@ impl Server {
             grpc,
             ..Settings::new(security)
         };
-        let http = Http::new(service.clone(), authenticator, settings)?;
+        let mut http = Http::new(service.clone(), authenticator, settings)?;
+        if let Some(tls) = tls {
+            http = http.with_tls(tls);
+        }
         let drain = CancellationToken::new();
         let front = http.at(address, drain.clone());
         let recovered = service.recover().await.map_err(StartError::Recover)?;

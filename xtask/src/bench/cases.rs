@@ -26,6 +26,8 @@ pub(super) struct Run {
 pub(super) enum Program {
     Floor(Floor),
     Product,
+    /// The same over TLS.
+    ProductOverTls,
 }
 
 /// Tasks a server holds before it is measured.
@@ -130,6 +132,15 @@ pub(super) const CASES: &[Case] = &[
             product(PRODUCT, send(64, Payload::OlderText)),
         ],
         gates: &[ratio(Rate, "1.0", 0.9, 1.0)],
+    },
+    Case {
+        name: "tls-64",
+        about: "unary send over TLS 1.3, 64 kept connections, 256-byte text",
+        runs: &[
+            product("plaintext", send(64, Payload::Text)),
+            Run { program: Program::ProductOverTls, ..product(PRODUCT, send(64, Payload::Text)) },
+        ],
+        gates: &[ratio(Rate, "plaintext", 0.8, 0.9)],
     },
     Case {
         name: "send-1",

@@ -3,21 +3,20 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
 
 use super::{
     http::{Framing, read_head},
     load::Connect,
 };
+use crate::tls::Stream;
 
 /// Room for one read. Small enough for thousands of idle connections.
 const READ: usize = 16 * 1024;
 
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// What has arrived and is not decoded yet.
     raw: Vec<u8>,
     framing: Framing,
@@ -25,9 +24,11 @@ pub(super) struct Connection {
 }
 
 impl Connect for Connection {
-    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await.context("cannot connect")?;
-        stream.set_nodelay(true)?;
+    async fn open_by(
+        address: SocketAddr,
+        connector: Option<&TlsConnector>,
+    ) -> anyhow::Result<Self> {
+        let stream = Stream::open(address, connector).await?;
         Ok(Self { stream, raw: Vec::new(), framing: Framing::Done, body: Vec::new() })
     }
 }
@@ -47,6 +48,7 @@ impl Connection {
         }
         self.body.clear();
         self.stream.write_all(request).await.context("cannot send")?;
+        self.stream.flush().await.context("cannot send")?;
         let head = loop {
             self.read().await?;
             if let Some(head) = read_head(&self.raw)? {
@@ -82,7 +84,7 @@ impl Connection {
     pub(super) fn is_open(&mut self) -> bool {
         let mut scratch = [0; READ];
         loop {
-            match self.stream.try_read(&mut scratch) {
+            match self.stream.socket().try_read(&mut scratch) {
                 Ok(0) => return false,
                 Ok(_) => {}
                 Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,

@@ -4,12 +4,11 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail, ensure};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
 
 use super::load::Connect;
+use crate::tls::Stream;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -33,7 +32,7 @@ const FRAME: usize = 9;
 const WINDOW: u32 = 1 << 30;
 
 pub(super) struct Channel {
-    stream: TcpStream,
+    stream: Stream,
     raw: Vec<u8>,
     body: Vec<u8>,
     next: u32,
@@ -94,9 +93,11 @@ fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
 }
 
 impl Connect for Channel {
-    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let mut stream = TcpStream::connect(address).await.context("cannot connect")?;
-        stream.set_nodelay(true)?;
+    async fn open_by(
+        address: SocketAddr,
+        connector: Option<&TlsConnector>,
+    ) -> anyhow::Result<Self> {
+        let mut stream = Stream::open(address, connector).await?;
         let mut hello = PREFACE.to_vec();
         // INITIAL_WINDOW_SIZE, for every stream; then the connection's.
         let settings = [&[0, 4][..], &WINDOW.to_be_bytes()].concat();

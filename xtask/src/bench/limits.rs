@@ -4,7 +4,7 @@ use std::process::Command;
 
 /// Raises this process's soft limit to its hard one; servers inherit it. A failure is
 /// told and not fatal, since few cases need it.
-pub(super) fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     let itself = std::process::id().to_string();
     // `prlimit` of util-linux: setting a limit here would need unsafe code.
     let limit = match Command::new("prlimit")

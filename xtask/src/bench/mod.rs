@@ -9,7 +9,7 @@ mod check;
 mod connection;
 mod h2;
 mod http;
-mod limits;
+pub(crate) mod limits;
 mod load;
 mod metric;
 pub(crate) mod process;

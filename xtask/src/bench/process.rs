@@ -85,10 +85,7 @@ impl Server {
 
     /// Returns the processor time used so far, by all its threads, those that ended too.
     pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
-        let ticks = ticks(&stat).with_context(|| format!("`{path}` is not as expected"))?;
-        Ok(Duration::from_millis(ticks * 1000 / TICKS))
+        cpu(self.child.id())
     }
 
     /// Returns its resident memory in bytes.
@@ -102,6 +99,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns the processor time a process has used, by all its threads, those that ended too.
+pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{process}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
+    let ticks = ticks(&stat).with_context(|| format!("`{path}` is not as expected"))?;
+    Ok(Duration::from_millis(ticks * 1000 / TICKS))
 }
 
 /// Returns the resident memory of a process in bytes.

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use tempfile::TempDir;
+use tokio_rustls::TlsConnector;
 
 use super::{
     Bench,
@@ -22,6 +23,7 @@ use super::{
     process::{LOG, Server},
     request,
 };
+use crate::tls::Material;
 
 /// How long a server is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -39,6 +41,7 @@ pub(super) struct Subject {
     /// None where every round has a server of its own.
     server: Option<Server>,
     ids: Vec<String>,
+    material: Option<Material>,
     /// After the server, so that it goes when nobody writes to it any more.
     directory: TempDir,
 }
@@ -51,14 +54,16 @@ impl Subject {
         case: &Case,
         run: &'static Run,
     ) -> anyhow::Result<Option<Self>> {
-        if run.program == Program::Product && !bench.with_product {
+        if run.program.is_product() && !bench.with_product {
             return Ok(None);
         }
         let directory = tempfile::tempdir_in(bench.directory.path())?;
-        let mut subject = Self { run, server: None, ids: Vec::new(), directory };
+        let is_tls = run.program == Program::ProductOverTls;
+        let material = is_tls.then(|| Material::new(directory.path())).transpose()?;
+        let mut subject = Self { run, server: None, ids: Vec::new(), material, directory };
         let server = match subject.start(bench) {
             Ok(server) => server,
-            Err(error) if run.program == Program::Product => {
+            Err(error) if run.program.is_product() => {
                 println!("{}: {} skipped: {error:#}", case.name, run.label);
                 return Ok(None);
             }
@@ -100,8 +105,21 @@ impl Subject {
 
     fn start(&self, bench: &Bench) -> anyhow::Result<Server> {
         let floor;
+        let tls: Vec<&OsStr> = match &self.material {
+            Some(Material { certificate, key, .. }) => {
+                let (certificate, key) = (certificate.as_ref(), key.as_ref());
+                vec![
+                    "serve-echo".as_ref(),
+                    "--tls-cert".as_ref(),
+                    certificate,
+                    "--tls-key".as_ref(),
+                    key,
+                ]
+            }
+            None => vec!["serve-echo".as_ref()],
+        };
         let (program, words): (_, &[&OsStr]) = match self.run.program {
-            Program::Product => (&bench.product, &["serve-echo".as_ref()]),
+            Program::Product | Program::ProductOverTls => (&bench.product, &tls),
             Program::Floor(kind) => {
                 floor = kind.to_possible_value().context("a floor without a name")?;
                 (&bench.itself, &["floor".as_ref(), floor.get_name().as_ref()])
@@ -123,26 +141,32 @@ impl Subject {
         match self.run.load {
             Load::Send { connections, payload } => {
                 let sends = Sends::new(token, payload);
-                closed(bench, server, vec![sends; connections], length)
+                let connector = self.material.as_ref().map(|tls| tls.connector(&["http/1.1"]));
+                closed(bench, server, connector.transpose()?, (vec![sends; connections], length))
             }
             Load::Get { connections } => {
-                closed(bench, server, Gets::spread(token, &self.ids, connections), length)
+                let gets = Gets::spread(token, &self.ids, connections);
+                closed(bench, server, None, (gets, length))
             }
             Load::Echo { connections } => {
-                closed(bench, server, vec![Streams::echo(token); connections], length)
+                let streams = vec![Streams::echo(token); connections];
+                closed(bench, server, None, (streams, length))
             }
             Load::Chunks { connections, chunks } => {
-                closed(bench, server, vec![Streams::chunks(token, chunks); connections], length)
+                let streams = vec![Streams::chunks(token, chunks); connections];
+                closed(bench, server, None, (streams, length))
             }
             Load::GrpcSend { connections } => {
-                closed(bench, server, vec![GrpcSends::new(token); connections], length)
+                let sends = vec![GrpcSends::new(token); connections];
+                closed(bench, server, None, (sends, length))
             }
             Load::GrpcChunks { connections, chunks } => {
-                closed(bench, server, vec![GrpcStreams::new(token, chunks); connections], length)
+                let streams = vec![GrpcStreams::new(token, chunks); connections];
+                closed(bench, server, None, (streams, length))
             }
             Load::Pages => {
                 let pages = Pages::new(token, self.run.stored.count(bench.full));
-                closed(bench, server, vec![pages], length)
+                closed(bench, server, None, (vec![pages], length))
             }
             Load::Idle { .. } | Load::Start => unreachable!("no closed loop"),
         }
@@ -188,16 +212,23 @@ impl Subject {
 fn closed<E: Exchange>(
     bench: &Bench,
     server: &Server,
-    exchanges: Vec<E>,
-    length: Duration,
+    connector: Option<TlsConnector>,
+    (exchanges, length): (Vec<E>, Duration),
 ) -> anyhow::Result<Sample> {
     let before = server.cpu()?;
-    let tally = bench.wait(length, closed_loop(server.address(), exchanges, length))?;
+    let work = closed_loop(server.address(), connector, exchanges, length);
+    let tally = bench.wait(length, work)?;
     let cpu = server.cpu()? - before;
     let per_thousand = milliseconds(cpu) * 1000.0 / tally.units as f64;
     let mut sample = tally.into_sample();
     sample.insert(Metric::Cpu, per_thousand);
     Ok(sample)
+}
+
+impl Program {
+    fn is_product(self) -> bool {
+        matches!(self, Self::Product | Self::ProductOverTls)
+    }
 }
 
 impl Stored {

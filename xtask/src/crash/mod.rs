@@ -15,7 +15,7 @@ mod random;
 mod readback;
 mod reconnect;
 mod rpc;
-mod server;
+pub(crate) mod server;
 mod slow;
 mod view;
 mod world;

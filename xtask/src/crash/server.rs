@@ -19,21 +19,23 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// How the product is started.
-pub(super) struct Launch {
+pub(crate) struct Launch {
     program: PathBuf,
     token: String,
     /// Where the log and the port file go.
     directory: PathBuf,
     /// Its data.
-    pub(super) data: PathBuf,
+    pub(crate) data: PathBuf,
     /// The program and arguments under which it runs.
-    pub(super) tracer: Vec<OsString>,
+    pub(crate) tracer: Vec<OsString>,
+    /// Further words of its command line.
+    pub(crate) words: Vec<OsString>,
     /// Variables of its environment.
-    pub(super) variables: Vec<(&'static str, String)>,
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 /// A running server; killed when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     port_file: PathBuf,
     log: PathBuf,
@@ -41,18 +43,24 @@ pub(super) struct Server {
 
 impl Launch {
     pub(super) fn new(setup: &Setup) -> Self {
+        Self::of(&setup.program, &setup.token, &setup.directory)
+    }
+
+    /// How a program is started that keeps everything in a directory.
+    pub(crate) fn of(program: &Path, token: &str, directory: &Path) -> Self {
         Self {
-            program: setup.program.clone(),
-            token: setup.token.clone(),
-            directory: setup.directory.clone(),
-            data: setup.directory.join("data"),
+            program: program.to_owned(),
+            token: token.to_owned(),
+            directory: directory.to_owned(),
+            data: directory.join("data"),
             tracer: Vec::new(),
+            words: Vec::new(),
             variables: Vec::new(),
         }
     }
 
     /// Starts a process and does not wait for it.
-    pub(super) fn spawn(&self) -> anyhow::Result<Server> {
+    pub(crate) fn spawn(&self) -> anyhow::Result<Server> {
         let port_file = self.directory.join("port");
         let log = self.directory.join("log");
         // A file of an earlier start would be taken for this one's.
@@ -68,6 +76,7 @@ impl Launch {
             .arg(&self.data)
             .arg("--port-file")
             .arg(&port_file)
+            .args(&self.words)
             .env(TOKEN_VARIABLE, &self.token)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
@@ -79,7 +88,7 @@ impl Launch {
     }
 
     /// Starts a process and waits until it accepts connections.
-    pub(super) async fn start(&self) -> anyhow::Result<(Server, SocketAddr)> {
+    pub(crate) async fn start(&self) -> anyhow::Result<(Server, SocketAddr)> {
         let mut server = self.spawn()?;
         let address = server.address().await?;
         Ok((server, address))
@@ -88,7 +97,7 @@ impl Launch {
 
 impl Server {
     /// Waits until it accepts connections; tells where.
-    pub(super) async fn address(&mut self) -> anyhow::Result<SocketAddr> {
+    pub(crate) async fn address(&mut self) -> anyhow::Result<SocketAddr> {
         let begin = Instant::now();
         loop {
             if let Ok(text) = fs::read_to_string(&self.port_file)
@@ -108,14 +117,14 @@ impl Server {
     }
 
     /// Kills it and waits until it is gone.
-    pub(super) fn kill(mut self) -> anyhow::Result<()> {
+    pub(crate) fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill().context("cannot kill the server")?;
         self.child.wait()?;
         Ok(())
     }
 
     /// Asks it to stop.
-    pub(super) fn terminate(&self) -> anyhow::Result<()> {
+    pub(crate) fn terminate(&self) -> anyhow::Result<()> {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args(["-TERM", &id]).status()?;
         if !status.success() {
@@ -125,7 +134,7 @@ impl Server {
     }
 
     /// Waits until it has ended by itself; `None` when it has not by then.
-    pub(super) async fn ended(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+    pub(crate) async fn ended(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -138,13 +147,18 @@ impl Server {
         }
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its resident memory in bytes.
-    pub(super) fn resident(&self) -> anyhow::Result<u64> {
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
         resident(self.child.id())
     }
 
     /// How many files and sockets it has open.
-    pub(super) fn open_files(&self) -> anyhow::Result<usize> {
+    pub(crate) fn open_files(&self) -> anyhow::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -122,14 +122,22 @@ impl Reply {
 
 /// Sends bytes and reads until the server closes.
 pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
-    let mut stream = TcpStream::connect(address).await.expect("a listening server");
+    let stream = TcpStream::connect(address).await.expect("a listening server");
+    exchange_over(stream, bytes).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn exchange_over(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    bytes: &[u8],
+) -> Reply {
     // The server may close before it has read all of a bad request.
     let _ = stream.write_all(bytes).await;
     Reply::parse(&read_to_end(&mut stream).await)
 }
 
 /// What a server sends until it closes the connection.
-pub(crate) async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut raw = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut raw)).await;
     // A reset after the answer is the end as well.
@@ -138,7 +146,7 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Reads until the server has sent this text, and gives all it has sent.
-pub(crate) async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), text: &str) -> String {
     let mut raw = String::new();
     let mut buffer = [0; 4096];
     let reading = async {

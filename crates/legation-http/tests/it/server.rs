@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use legation_auth::Anonymous;
 use legation_core::{Authenticator, Profile, Service};
-use legation_http::{Http, Security, Settings};
+use legation_http::{Http, Security, Settings, Tls};
 use legation_store::sqlite::{Options, SqliteStore};
 use legation_testkit::agents::{Counter, Echo};
 use tokio::net::TcpListener;
@@ -32,6 +32,15 @@ pub(crate) async fn start_with(
     authenticator: Arc<dyn Authenticator>,
     change: impl FnOnce(&mut Settings),
 ) -> Server {
+    start_secured(authenticator, None, change).await
+}
+
+/// Starts a server that speaks TLS, when there is any.
+pub(crate) async fn start_secured(
+    authenticator: Arc<dyn Authenticator>,
+    tls: Option<Tls>,
+    change: impl FnOnce(&mut Settings),
+) -> Server {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = SqliteStore::open(directory.path(), Options::default()).expect("a new store");
     let on_restart = legation_core::OnRestart::Fail;
@@ -40,7 +49,7 @@ pub(crate) async fn start_with(
         .agent(Profile::new("counter", "Counter", "Counts"), Counter { on_restart })
         .build()
         .expect("agents with slugs of their own");
-    serve(service, directory, authenticator, change).await
+    serve_secured(service, directory, authenticator, (tls, change)).await
 }
 
 /// Serves a service whose store is in this directory.
@@ -50,11 +59,23 @@ pub(crate) async fn serve(
     authenticator: Arc<dyn Authenticator>,
     change: impl FnOnce(&mut Settings),
 ) -> Server {
+    serve_secured(service, directory, authenticator, (None, change)).await
+}
+
+async fn serve_secured(
+    service: Arc<Service>,
+    directory: tempfile::TempDir,
+    authenticator: Arc<dyn Authenticator>,
+    (tls, change): (Option<Tls>, impl FnOnce(&mut Settings)),
+) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
     let mut settings = Settings::new(Security::Open);
     change(&mut settings);
-    let http = Http::new(service.clone(), authenticator, settings).expect("sound cards");
+    let mut http = Http::new(service.clone(), authenticator, settings).expect("sound cards");
+    if let Some(tls) = tls {
+        http = http.with_tls(tls);
+    }
     let drain = CancellationToken::new();
     let serving = http.serve(listener, drain.clone());
     let task = tokio::spawn(async move { serving.await.expect("a listener with an address") });

@@ -10,6 +10,7 @@ mod exit;
 mod follow;
 mod init;
 mod json;
+mod keys;
 mod lines;
 mod manual;
 mod message;
@@ -55,6 +56,9 @@ enum Command {
     Config(config::Command),
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
+    /// Make what servers are trusted by
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Say something to an agent and wait for the outcome
     #[command(after_help = exit::help())]
     Send(send::Send),
@@ -88,6 +92,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Init(init) => init.run(),
         Command::Check(check) => check.run(),
         Command::Config(command) => command.run(),
+        Command::Keys(command) => command.run(),
         Command::Schema => config::print_schema(),
         Command::Send(send) => calling(send.run()),
         Command::Stream(stream) => calling(stream::run(stream)),
@@ -147,6 +152,14 @@ mod tests {
             ("config explain --no-auth", true),
             ("config", false),
             ("schema", true),
+            ("serve --tls-cert c --tls-key k", true),
+            ("serve --tls-cert c", false),
+            ("serve --plaintext --tls-cert c --tls-key k", false),
+            ("keys tls", true),
+            ("keys tls a.example 10.0.0.1 --cert c --key k --days 30 --force", true),
+            ("keys tls --days 0", false),
+            ("keys", false),
+            ("send http://a text --ca ca.pem", true),
             ("send http://a text", true),
             ("send http://a text --context c --file a --file b --json --token t", true),
             ("send http://a", false),

@@ -19,6 +19,15 @@ pub(crate) struct ServeOptions {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Certificate for TLS, in PEM; `legation keys tls` makes one for trying out
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Listen without TLS on another address than loopback
+    #[arg(long, conflicts_with = "tls_cert")]
+    plaintext: bool,
     /// Where tasks and the token are kept [default: the user's data directory, such as
     /// ~/.local/share/legation] [env: LEGATION_DATA_DIR=]
     #[arg(long, value_name = "DIR")]
@@ -50,6 +59,8 @@ impl ServeOptions {
         Overrides {
             listen: self.listen,
             public_url: self.public_url.clone(),
+            plaintext: self.plaintext,
+            tls: self.tls_cert.clone().zip(self.tls_key.clone()),
             no_auth: self.no_auth,
             data_dir,
             has_token: variable("AUTH_TOKEN").is_some(),

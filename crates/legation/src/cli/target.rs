@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use legation_client::{Binding, Client, Error, Observer, Options, Retry, Token, is_loopback};
+use legation_client::{
+    Authorities, Binding, Client, Error, Observer, Options, Retry, Token, is_loopback,
+};
 use url::Url;
 
 use super::exit::Failure;
@@ -28,6 +30,9 @@ pub(crate) struct Target {
     /// Another origin that the card may send calls and the token to
     #[arg(long, value_name = "URL", help_heading = "Calling")]
     allow_origin: Vec<Url>,
+    /// Authorities in PEM whose certificates are believed, instead of those of the system
+    #[arg(long, value_name = "FILE", env = "LEGATION_CA", help_heading = "Calling")]
+    ca: Option<PathBuf>,
 }
 
 fn bindings() -> impl clap::builder::TypedValueParser<Value = Binding> {
@@ -59,6 +64,7 @@ impl Target {
             token: self.token()?,
             binding: self.binding,
             trusted_origins: self.allow_origin.clone(),
+            authorities: self.authorities()?,
             observer: Observer::new(tell_retry),
             ..Options::default()
         })
@@ -97,12 +103,30 @@ impl Target {
         for origin in &self.allow_origin {
             words.extend(["--allow-origin", origin.as_str()]);
         }
-        // From the environment it is there the next time as well.
-        let named = self.data_dir.as_ref().and_then(|path| path.to_str());
-        if let Some(path) = named.filter(|_| std::env::var_os("LEGATION_DATA_DIR").is_none()) {
-            words.extend(["--data-dir", path]);
+        let files = [
+            ("--data-dir", &self.data_dir, "LEGATION_DATA_DIR"),
+            ("--ca", &self.ca, "LEGATION_CA"),
+        ];
+        for (flag, file, variable) in files {
+            // From the environment it is there the next time as well.
+            let is_flag = std::env::var_os(variable).is_none();
+            if let Some(path) = file.as_ref().filter(|_| is_flag).and_then(|path| path.to_str()) {
+                words.extend([flag, path]);
+            }
         }
         words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
+    }
+
+    fn authorities(&self) -> Result<Option<Authorities>, Failure> {
+        let Some(file) = self.ca.as_ref().filter(|file| !file.as_os_str().is_empty()) else {
+            return Ok(None);
+        };
+        let name = file.display();
+        let pem = std::fs::read(file)
+            .map_err(|error| Failure::usage(format!("cannot read `{name}`: {error}")))?;
+        let authorities = Authorities::from_pem(&pem);
+        let unfit = || Failure::usage(format!("`{name}` holds no certificates in PEM"));
+        authorities.map(Some).ok_or_else(unfit)
     }
 
     fn token(&self) -> Result<Option<Token>, Failure> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use http::HeaderName;
 use legation::{Binding, Interface, Network, Version};
 use serde_json::{Value as Json, json};
 use url::Url;
@@ -182,6 +183,24 @@ pub(crate) fn url() -> Form<String> {
     text_that(expects, schema, is_good)
 }
 
+/// Where a page in a browser comes from, as browsers say it.
+pub(crate) fn origin() -> Form<String> {
+    let is_good = |text: &str| {
+        let is_web = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+        is_web && Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+    };
+    let schema = json!({"type": "string", "pattern": "^(https?://[^/*]+$|.*\\$\\{)"});
+    text_that("an origin such as `https://console.example.com`, nothing behind it", schema, is_good)
+}
+
+/// The name of an HTTP header.
+pub(crate) fn header_name() -> Form<HeaderName> {
+    let read = |text: &Text| text.text()?.parse().ok();
+    let show = |name: &HeaderName| json!(name.as_str());
+    let expects = "the name of a header such as `X-API-Key`";
+    Form::new(expects, json!({"type": "string", "minLength": 1}), read, show)
+}
+
 /// A host name, without a port.
 pub(crate) fn host() -> Form<String> {
     let is_good = |text: &str| {
@@ -311,6 +330,22 @@ pub(crate) fn buffer<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<
     bytes_from(8 << 10, "a size such as `64KiB`, at least `8KiB`")
 }
 
+/// A number of bytes that HTTP/2 lets a frame's payload have (RFC 9113 6.5.2).
+pub(crate) fn frame() -> Form<u32> {
+    let Form { read, .. } = bytes_from::<u32>(16 << 10, "");
+    let expects = "a size from `16KiB` to `16777215B`";
+    let read = move |text: &Text| read(text).filter(|bytes| *bytes < 1 << 24);
+    Form { read: Box::new(read), ..bytes_from(16 << 10, expects) }
+}
+
+/// A number of bytes that HTTP/2 lets a window have (RFC 9113 6.9.1).
+pub(crate) fn window() -> Form<u32> {
+    let Form { read, .. } = bytes_from::<u32>(1, "");
+    let expects = "a size such as `256KiB`, below `2GiB`";
+    let read = move |text: &Text| read(text).filter(|bytes| *bytes < 1 << 31);
+    Form { read: Box::new(read), ..bytes_from(1, expects) }
+}
+
 fn bytes_from<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(
     least: u64,
     expects: &str,
@@ -331,6 +366,11 @@ const LONGEST: u64 = 36_500 * 86_400_000;
 /// A time that passes.
 pub(crate) fn time() -> Form<Duration> {
     time_from(1, "a time such as `30s`, `5m`, `1h` or `30d`")
+}
+
+/// A time of which less than a second is nothing.
+pub(crate) fn time_in_seconds() -> Form<Duration> {
+    time_from(1_000, "a time from `1s`, such as `30s`")
 }
 
 /// A time that may be none at all.

@@ -59,6 +59,9 @@ pub(crate) enum Origin {
 pub(crate) struct Overrides {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) public_url: Option<String>,
+    pub(crate) plaintext: bool,
+    /// The files of the certificate and of its key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) no_auth: bool,
     pub(crate) data_dir: Option<(PathBuf, Origin)>,
     /// Whether `AUTH_TOKEN` is the token, unless the file states one.
@@ -142,7 +145,8 @@ fn built_in(overrides: &Overrides) -> (Given, Resolved) {
 
 impl Given {
     fn take(&mut self, overrides: &Overrides) {
-        let Overrides { listen, public_url, no_auth, data_dir, has_token } = overrides.clone();
+        let Overrides { listen, public_url, plaintext, tls, no_auth, data_dir, has_token } =
+            overrides.clone();
         let mut note = |path: &str, origin| self.origins.insert(path.to_owned(), origin);
         if let Some(listen) = listen {
             self.config.server.listen = listen;
@@ -151,6 +155,15 @@ impl Given {
         if let Some(url) = public_url {
             self.config.server.public_url = Some(url);
             note("server.public_url", Origin::Flag("--public-url"));
+        }
+        if plaintext {
+            self.config.server.plaintext = true;
+            note("server.plaintext", Origin::Flag("--plaintext"));
+        }
+        if let Some((certificate, key)) = tls {
+            self.config.server.tls.get_or_insert_default().take(&certificate, &key);
+            note("server.tls.certificate", Origin::Flag("--tls-cert"));
+            note("server.tls.key", Origin::Flag("--tls-key"));
         }
         if no_auth {
             self.config.auth.access = Access::Open;

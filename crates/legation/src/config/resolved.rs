@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use legation::{
-    BadMember, Crew, DataDir, Hosts, OnRestart, Profile, Server, StoreOptions, check_cards,
+    BadMember, Crew, DataDir, Hosts, OnRestart, Profile, Server, StoreOptions, TlsSettings,
+    check_cards,
 };
 
 use legation_agents::http::openai;
 
 use super::fault::Fault;
-use super::keys::{self, A2aServer, Access, Agent, Config, Exec, Mode, Runtime, Scheme, Served};
+use super::keys::{
+    self, A2aServer, Access, Agent, ClientAuth, Config, Exec, Mode, Runtime, Scheme, Served, Tls,
+};
 use super::profile::profile;
 use super::reader::is_variable;
 use super::{Given, Origin};
@@ -21,6 +24,7 @@ use super::{Given, Origin};
 pub(crate) struct Resolved {
     config: Config,
     pub(crate) data_dir: DataDir,
+    tls: Option<TlsSettings>,
     pub(crate) crew: Option<Crew>,
     /// Those that are served, the default one first.
     pub(crate) agents: Vec<ResolvedAgent>,
@@ -84,6 +88,15 @@ impl Resolved {
                 max_bytes: max_size,
                 ..StoreOptions::default()
             });
+        if let Some(tls) = self.tls.clone() {
+            server = server.tls(tls);
+        }
+        if given.plaintext {
+            server = server.plaintext();
+        }
+        if let Some(cors) = given.cors.settings() {
+            server = server.cors(cors);
+        }
         if let Some(url) = given.public_url {
             server = server.public_url(url);
         }
@@ -127,7 +140,9 @@ pub(super) fn resolve(given: &Given, faults: &mut Vec<Fault>) -> Resolved {
         // The short form stands at `store` itself.
         (Some(path), Some(Origin::File(_)) | None) => DataDir::new(absolute(&directory, path)),
     };
-    Resolved { config: config.clone(), data_dir, crew, agents }
+    let tls = config.server.tls.as_ref();
+    let tls = tls.map(|tls| tls.settings(|path| absolute(&directory, path)));
+    Resolved { config: config.clone(), data_dir, tls, crew, agents }
 }
 
 /// A path of the file, whatever directory the process is in later.
@@ -181,6 +196,13 @@ impl Check<'_> {
             self.fault("server.grpc.ports", what);
         }
         let address = server.listen;
+        if let Some(tls) = &server.tls {
+            self.tls(tls);
+        } else if !address.ip().is_loopback() && !server.plaintext && auth.access != Access::Open {
+            let what = "without `tls` this would be for everyone on the way to read and change; \
+                        `plaintext: true` says that something else sees to it";
+            self.fault("server.listen", format!("`{address}` is not loopback: {what}"));
+        }
         match &auth.schemes[..] {
             _ if auth.access == Access::Open && address.ip().is_loopback() => {}
             _ if auth.access == Access::Open => {
@@ -196,6 +218,20 @@ impl Check<'_> {
                 self.fault("auth.schemes", "of several schemes each needs a `token` of its own");
             }
             _ => {}
+        }
+    }
+
+    fn tls(&mut self, tls: &Tls) {
+        let is_off = tls.client_auth == ClientAuth::Off;
+        if !is_off && tls.client_ca.is_none() {
+            let what = "missing: the authorities whose certificates callers show";
+            self.fault("server.tls.client_ca", what);
+        }
+        for (key, file) in [("client_ca", &tls.client_ca), ("client_crl", &tls.client_crl)] {
+            if is_off && file.is_some() {
+                let what = "without `client_auth` no certificates of callers are asked for";
+                self.fault(&format!("server.tls.{key}"), what);
+            }
         }
     }
 

@@ -229,6 +229,36 @@ fn stores_and_doors() {
 }
 
 #[test]
+fn a_door_to_everybody_is_opened_in_words() {
+    let plain = "f.yaml:1:18: `server.listen`: `0.0.0.0:80` is not loopback: without `tls` this \
+        would be for everyone on the way to read and change; `plaintext: true` says that something \
+        else sees to it";
+    check("server: {listen: '0.0.0.0:80'}\n", plain);
+    good(&format!("server: {{listen: '0.0.0.0:80', plaintext: true}}\n{AGENT}"));
+    let tls = |more: &str| {
+        format!("server: {{listen: '0.0.0.0:80', tls: {{certificate: c, key: k{more}}}}}\n")
+    };
+    good(&format!("{}{AGENT}", tls("")));
+    good(&format!("{}{AGENT}", tls(", client_auth: optional, client_ca: a, client_crl: r")));
+    check(
+        &tls(", client_auth: required"),
+        "f.yaml:1:37: `server.tls.client_ca`: missing: the authorities whose certificates callers \
+         show",
+    );
+    check(
+        &tls(", client_ca: a"),
+        "f.yaml:1:73: `server.tls.client_ca`: without `client_auth` no certificates of callers are \
+         asked for",
+    );
+    check(
+        "server: {cors: {origins: ['*']}}\n",
+        "f.yaml:1:27: `server.cors.origins[0]`: expected an origin such as \
+         `https://console.example.com`, nothing behind it, not `*`",
+    );
+    good(&format!("server: {{cors: {{origins: ['http://localhost:3000']}}}}\n{AGENT}"));
+}
+
+#[test]
 fn variables_that_are_not_set() {
     check(
         "server: {listen: '127.0.0.1:${NO_PORT}'}\n",

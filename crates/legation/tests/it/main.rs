@@ -5,4 +5,5 @@ mod configuration;
 mod serving;
 mod session;
 mod talking;
+mod tls;
 mod user;

@@ -41,10 +41,14 @@ fn what_cannot_be_served_is_said_with_what_to_do() {
     let taken = serving.url.trim_start_matches("http://").to_owned();
     let weak =
         run_with(home.path(), &["serve", "--listen", "127.0.0.1:0"], ("AUTH_TOKEN", "secret"));
-    let cases: [(&[&str], &str); 3] = [
+    let elsewhere = home.path().join("elsewhere");
+    let elsewhere = elsewhere.to_str().expect("a path in UTF-8");
+    let cases: [(&[&str], &str); 5] = [
         (&["serve", "--listen", "127.0.0.1:0"], "is in use by process"),
         (&["serve", "--listen", &taken], "cannot listen on"),
         (&["serve", "--listen", "0.0.0.0:0", "--no-auth"], "loopback only"),
+        (&["serve", "--listen", "0.0.0.0:0", "--data-dir", elsewhere], "without TLS"),
+        (&["serve", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "cannot read `/nowhere`"),
     ];
     for (words, expected) in cases {
         let output = run(home.path(), words);

@@ -12,6 +12,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 pub(super) use self::{
     grpc::{GrpcSends, GrpcStreams},
@@ -36,7 +37,16 @@ pub(super) trait Exchange: Send + 'static {
 
 /// A connection to a server.
 pub(super) trait Connect: Sized + Send + 'static {
-    fn open(address: SocketAddr) -> impl Future<Output = anyhow::Result<Self>> + Send;
+    /// Opens one in plain text.
+    fn open(address: SocketAddr) -> impl Future<Output = anyhow::Result<Self>> + Send {
+        Self::open_by(address, None)
+    }
+
+    /// Opens one, over TLS when there is a connector for it.
+    fn open_by(
+        address: SocketAddr,
+        connector: Option<&TlsConnector>,
+    ) -> impl Future<Output = anyhow::Result<Self>> + Send;
 }
 
 /// What one exchange brought.
@@ -61,15 +71,17 @@ pub(super) struct Tally {
     firsts: Vec<Duration>,
 }
 
-/// Repeats each of `exchanges` on a connection of its own for `length`.
+/// Repeats each of `exchanges` on a connection of its own for `length`, over TLS when there is a
+/// connector for it.
 pub(super) async fn closed_loop<E: Exchange>(
     address: SocketAddr,
+    connector: Option<TlsConnector>,
     exchanges: Vec<E>,
     length: Duration,
 ) -> anyhow::Result<Tally> {
     let mut connections = Vec::new();
     for exchange in exchanges {
-        connections.push((E::Connection::open(address).await?, exchange));
+        connections.push((E::Connection::open_by(address, connector.as_ref()).await?, exchange));
     }
     let start = Instant::now();
     let mut loops = JoinSet::new();

@@ -2,7 +2,9 @@
 
 use legation::{Bounds, Limits};
 
-use crate::config::form::{buffer, bytes, count, count_from_none, time, time_from_none};
+use crate::config::form::{
+    buffer, bytes, count, count_from_none, frame, time, time_from_none, time_in_seconds, window,
+};
 use crate::config::setting::{Group, Row, leaf, row};
 
 impl Group for Limits {
@@ -79,8 +81,13 @@ impl Group for Bounds {
         row("first_byte", "How long a new connection may stay silent", |b| {
             leaf(&mut b.first_byte, time())
         }),
-        row("header", "How long the head of a request may take", |b| leaf(&mut b.header, time())),
-        row("idle", "How long a connection may stay open between requests (HTTP/1.1)", |b| {
+        row("handshake", "How long the handshake of TLS may take after the first byte", |b| {
+            leaf(&mut b.handshake, time())
+        }),
+        row("header", "How long the head of a request may take, and the preface of HTTP/2", |b| {
+            leaf(&mut b.header, time())
+        }),
+        row("idle", "How long a connection may stay open between requests", |b| {
             leaf(&mut b.idle, time())
         }),
         row("headers", "Header lines of a request", |b| leaf(&mut b.headers, count())),
@@ -91,6 +98,11 @@ impl Group for Bounds {
         row("bodies", "Size of all request bodies that arrive in pieces at once", |b| {
             leaf(&mut b.bodies, bytes())
         }),
+        row(
+            "body_pieces",
+            "Pieces of a request body that may be tiny, below 64 bytes on the average",
+            |b| leaf(&mut b.body_pieces, count()),
+        ),
         row(
             "body_grace",
             "How long a request body may take, beside the time that its bytes are given",
@@ -119,6 +131,35 @@ impl Group for Bounds {
         row("h2_header_list", "Size of the header list of an HTTP/2 request", |b| {
             leaf(&mut b.h2_header_list, bytes())
         }),
+        row("h2_frame", "Size of the payload of an HTTP/2 frame that a peer may send", |b| {
+            leaf(&mut b.h2_frame, frame())
+        }),
+        row("h2_stream_window", "Size of a request body on HTTP/2 that is taken ahead", |b| {
+            leaf(&mut b.h2_stream_window, window())
+        }),
+        row(
+            "h2_window",
+            "Size of all request bodies of an HTTP/2 connection that are taken ahead",
+            |b| leaf(&mut b.h2_window, window()),
+        ),
+        row("h2_send_buffer", "Size of a response on HTTP/2 that waits for the connection", |b| {
+            leaf(&mut b.h2_send_buffer, bytes())
+        }),
+        row(
+            "h2_pending_resets",
+            "Requests of an HTTP/2 connection that were reset before the server came to them; one more ends it",
+            |b| leaf(&mut b.h2_pending_resets, count()),
+        ),
+        row(
+            "h2_errors",
+            "Requests that an HTTP/2 connection may lose by faults of its peer; one more ends it",
+            |b| leaf(&mut b.h2_errors, count()),
+        ),
+        row(
+            "h2_control_frames",
+            "Frames of an HTTP/2 peer in a minute that carry nothing, such as pings, beyond those that come with reading responses; one more ends the connection",
+            |b| leaf(&mut b.h2_control_frames, count()),
+        ),
         row("h2_ping", "How often a silent HTTP/2 peer is asked whether it is there", |b| {
             leaf(&mut b.h2_ping, time())
         }),
@@ -128,6 +169,21 @@ impl Group for Bounds {
         row("grpc_answer", "Size of a message to a caller of gRPC, before it is compressed", |b| {
             leaf(&mut b.grpc_answer, bytes())
         }),
+        row(
+            "tcp_keepalive",
+            "After what silence the system asks a peer whether it is there",
+            |b| leaf(&mut b.tcp_keepalive, time_in_seconds()),
+        ),
+        row(
+            "tcp_unacknowledged",
+            "How long a peer may leave what it was sent unacknowledged before the system ends the connection (Linux)",
+            |b| leaf(&mut b.tcp_unacknowledged, time()),
+        ),
+        row(
+            "accept_pause",
+            "How long to wait after connections could not be accepted, such as for want of file descriptors",
+            |b| leaf(&mut b.accept_pause, time()),
+        ),
         row("drain", "How long connections may go on after the server began to stop", |b| {
             leaf(&mut b.drain, time_from_none())
         }),

@@ -7,12 +7,14 @@ mod grpc;
 mod limits;
 mod runtime;
 mod server;
+mod tls;
 
 pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
 pub(crate) use agent::{Agent, Tool};
 pub(crate) use grpc::Served;
 pub(crate) use runtime::{Analyst, Exec, Http, Mode, OpenAi, Runtime};
 pub(crate) use server::{Access, Auth, Scheme, Server, Store};
+pub(crate) use tls::{ClientAuth, Cors, Tls};
 
 use legation::{Limits, Retention};
 use serde_json::Map;

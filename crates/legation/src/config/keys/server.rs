@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use legation::{Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, StoreOptions};
 
-use super::Config;
 use super::grpc::{self, Grpc};
+use super::{Config, Cors, Tls};
 use crate::config::form::{self, Secret, bytes, choice, count};
 use crate::config::setting::{
-    Either, Group, Item, Row, Slot, Tagged, Variant, each, group, leaf, leaves, maybe,
+    Either, Group, Item, Row, Slot, Tagged, Variant, each, group, leaf, leaves, maybe, maybe_group,
     maybe_leaves, required, row, tagged, unset,
 };
 
@@ -17,9 +17,12 @@ use crate::config::setting::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) plaintext: bool,
     pub(crate) public_url: Option<String>,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) hosts: Option<Vec<String>>,
+    pub(crate) cors: Cors,
     pub(crate) versions: Versions,
     pub(crate) errors: ErrorProfile,
     pub(crate) card: CardForm,
@@ -33,9 +36,12 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
+            tls: None,
+            plaintext: false,
             public_url: None,
             trusted_proxies: Vec::new(),
             hosts: None,
+            cors: Cors::default(),
             versions: Versions::default(),
             errors: ErrorProfile::default(),
             card: CardForm::default(),
@@ -62,6 +68,12 @@ impl Group for Server {
         row("listen", "The address and port to listen on", |s| {
             leaf(&mut s.listen, form::address())
         }),
+        unset("no TLS", row("tls", "TLS on every connection", |s| maybe_group(&mut s.tls))),
+        row(
+            "plaintext",
+            "Listen without TLS on another address than loopback, such as behind a proxy that has it",
+            |s| leaf(&mut s.plaintext, form::flag()),
+        ),
         unset(
             "the address it listens on",
             row("public_url", "How callers reach the server, when a proxy is before it", |s| {
@@ -79,6 +91,7 @@ impl Group for Server {
                 maybe_leaves(&mut s.hosts, form::host())
             }),
         ),
+        row("cors", "Pages of other origins in browsers that may call", |s| group(&mut s.cors)),
         row("versions", "How versions of the protocol are told apart", |s| group(&mut s.versions)),
         row("errors", "The edition of A2A 1.0's error table", |s| {
             leaf(&mut s.errors, choice(&ERRORS))

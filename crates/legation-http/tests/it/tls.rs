@@ -1,0 +1,284 @@
+//! TLS: who is believed, what is spoken, and files that change under load.
+
+mod authority;
+mod peer;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use legation_auth::Anonymous;
+use legation_http::{Bounds, ClientCertificates, Tls, TlsSettings};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::client::{ask, exchange_over, read_to_end, read_until, say};
+use crate::server::{self, Server};
+use authority::{Authority, Files, Kind};
+use peer::{Outcome, Peer, Witness};
+
+async fn start(files: &Files) -> Server {
+    start_within(files, Bounds::default()).await
+}
+
+async fn start_within(files: &Files, bounds: Bounds) -> Server {
+    let tls = Tls::open(files.settings()).expect("good files");
+    let change = |settings: &mut legation_http::Settings| settings.bounds = bounds;
+    server::start_secured(Arc::new(Anonymous), Some(tls), change).await
+}
+
+#[tokio::test]
+async fn callers_get_an_answer_over_tls_with_hsts_and_an_address_to_match() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let server = start(&files).await;
+    let peer = Peer::believing(&authority);
+    let stream = peer.connect(server.address).await.expect("TLS");
+    let request = ask("GET", "/.well-known/agent-card.json").bytes();
+    let reply = exchange_over(stream, &request).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(reply.header("strict-transport-security"), Some("max-age=31536000"));
+    let url = reply.text_after(r#""url":""#);
+    assert_eq!(url, format!("https://{}/a2a", server.address));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_not_believed_for_another_name_time_or_authority() {
+    let (authority, other) = (Authority::new("A"), Authority::new("B"));
+    let peer = Peer::believing(&authority);
+    let cases = [
+        (&authority, Kind::Server, None),
+        (&authority, Kind::OtherName, Some("not valid for name")),
+        (&authority, Kind::Expired, Some("expired")),
+        (&authority, Kind::NotYet, Some("not valid yet")),
+        (&other, Kind::Server, Some("UnknownIssuer")),
+    ];
+    for (by, kind, expected) in cases {
+        let files = Files::of(by, kind);
+        let server = start(&files).await;
+        match (peer.connect(server.address).await, expected) {
+            (Ok(_), None) => {}
+            (Ok(_), Some(_)) => panic!("{kind:?}: believed"),
+            (Err(said), expected) => {
+                assert!(expected.is_some_and(|part| said.contains(part)), "{kind:?}: {said}");
+            }
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn alpn_says_which_http_is_spoken() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let server = start(&files).await;
+    let cases: [(&[&str], Option<&str>); 5] = [
+        (&["h2", "http/1.1"], Some("h2")),
+        (&["http/1.1"], Some("http/1.1")),
+        (&["http/1.1", "h2"], Some("h2")),
+        (&[], Some("")),
+        (&["spdy/3"], None),
+    ];
+    for (offered, expected) in cases {
+        let peer = Peer::believing(&authority).offering(offered);
+        let Ok(stream) = peer.connect(server.address).await else {
+            assert_eq!(expected, None, "{offered:?}");
+            continue;
+        };
+        let spoken = stream.get_ref().1.alpn_protocol().unwrap_or_default().to_vec();
+        let spoken = String::from_utf8(spoken).expect("text");
+        assert_eq!(Some(&*spoken), expected, "{offered:?}");
+        let status = if spoken == "h2" {
+            peer::get_by_http2(stream, "/healthz").await
+        } else {
+            exchange_over(stream, &ask("GET", "/healthz").bytes()).await.status
+        };
+        assert_eq!(status, 200, "{offered:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn tls_1_1_is_refused() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let server = start(&files).await;
+    for (version, is_refused) in [([3, 1], true), ([3, 2], true), ([3, 3], false)] {
+        let mut stream = TcpStream::connect(server.address).await.expect("a server");
+        stream.write_all(&peer::client_hello(version)).await.expect("an open connection");
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        // An alert of the level fatal with the description `protocol_version`, or a ServerHello.
+        let alert = answer[0] == 21 && answer[5..] == [2, 70];
+        assert_eq!(alert, is_refused, "{version:?}: {answer:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn certificates_of_callers_are_verified_and_handed_on() {
+    let (authority, other) = (Authority::new("A"), Authority::new("B"));
+    let cases = [
+        (None, [Outcome::Anonymous, Outcome::Refused]),
+        (Some((&authority, Kind::Client)), [Outcome::Known, Outcome::Known]),
+        (Some((&other, Kind::Client)), [Outcome::Refused, Outcome::Refused]),
+        (Some((&authority, Kind::Expired)), [Outcome::Refused, Outcome::Refused]),
+        (Some((&authority, Kind::NotYet)), [Outcome::Refused, Outcome::Refused]),
+        (Some((&authority, Kind::Server)), [Outcome::Refused, Outcome::Refused]),
+        (Some((&authority, Kind::Revoked)), [Outcome::Refused, Outcome::Refused]),
+    ];
+    for (number, required) in [false, true].into_iter().enumerate() {
+        let mut files = Files::of(&authority, Kind::Server);
+        files.ask_clients(&authority, required);
+        let witness = Arc::new(Witness::default());
+        let tls = Tls::open(files.settings()).expect("good files");
+        let server = server::start_secured(witness.clone(), Some(tls), |_| {}).await;
+        for (shown, expected) in &cases {
+            let mut peer = Peer::believing(&authority);
+            let mut der = None;
+            if let Some((by, kind)) = shown {
+                let (chain, key) = by.issue(*kind);
+                der = Some(chain.to_vec());
+                peer = peer.showing(chain, key);
+            }
+            let outcome = peer.call(&server, &witness).await;
+            let kind = shown.map(|(_, kind)| kind);
+            assert_eq!(outcome, expected[number], "{kind:?}, required: {required}");
+            if outcome == Outcome::Known {
+                assert_eq!(witness.leaf(), der, "the leaf as it was shown");
+            }
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_dropped_when_the_certificate_changes_under_load() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let server = start(&files).await;
+    let peer = Peer::believing(&authority);
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let mut stream = peer.connect(server.address).await.expect("TLS");
+        let request = ask("POST", "/a2a/agents/counter/message:stream");
+        let request = request.body(say("count 100 every 40")).bytes();
+        stream.write_all(&request).await.expect("an open connection");
+        streams.push(tokio::spawn(async move {
+            String::from_utf8_lossy(&read_to_end(&mut stream).await).into_owned()
+        }));
+    }
+    let before = peer.shown_by(server.address).await;
+    files.write(&authority, Kind::Server);
+    let shown = files.leaf();
+    let began = Instant::now();
+    // Meanwhile every new connection gets one of the two, and an answer.
+    loop {
+        let now = peer.shown_by(server.address).await;
+        if now == shown {
+            break;
+        }
+        assert_eq!(now, before);
+        assert!(began.elapsed() < Duration::from_secs(10), "not taken up");
+    }
+    for stream in streams {
+        let heard = stream.await.expect("no panic");
+        assert!(heard.contains("TASK_STATE_COMPLETED"), "a stream broke off: {heard}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn files_that_do_not_go_together_change_nothing_and_are_named() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let tls = Tls::open(files.settings()).expect("good files");
+    let server = server::start_secured(Arc::new(Anonymous), Some(tls.clone()), |_| {}).await;
+    let peer = Peer::believing(&authority);
+    let shown = files.leaf();
+    let good = files.contents();
+    let (_, other_key) = Files::of(&authority, Kind::Server).contents();
+    let broken = [
+        ("tls-key.pem", other_key, "cannot be used with the key"),
+        ("tls-key.pem", good.0.clone(), "not a key in PEM"),
+        ("tls-cert.pem", good.1.clone(), "not certificates in PEM"),
+        ("tls-cert.pem", "garbage".into(), "not certificates in PEM"),
+    ];
+    for (name, text, expected) in broken {
+        files.put(name, &text);
+        let error = tls.reload().expect_err("bad files").to_string();
+        assert!(error.contains(expected) && error.contains(name), "{error}");
+        assert_eq!(peer.shown_by(server.address).await, shown);
+        files.restore(&good);
+    }
+    tls.reload().expect("good files again");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let missing = files.path("nowhere.pem");
+    let settings = files.settings();
+    let clients = |authorities: &str, revoked: &str| {
+        let revoked = (!revoked.is_empty()).then(|| files.path(revoked));
+        let authorities = files.path(authorities);
+        TlsSettings {
+            clients: Some(ClientCertificates { required: true, authorities, revoked }),
+            ..settings.clone()
+        }
+    };
+    let cases = [
+        (TlsSettings::new(&missing, &settings.key), "nowhere.pem"),
+        (TlsSettings::new(&settings.certificate, &missing), "nowhere.pem"),
+        (clients("nowhere.pem", ""), "nowhere.pem"),
+        (clients("tls-key.pem", ""), "not certificates"),
+        (clients("tls-cert.pem", "tls-key.pem"), "not lists of revoked certificates"),
+    ];
+    for (settings, expected) in cases {
+        let error = Tls::open(settings).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn peers_that_dawdle_are_cut() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let short = Duration::from_millis(300);
+    let bounds = Bounds {
+        first_byte: short,
+        handshake: short,
+        header: short,
+        idle: short,
+        ..Bounds::default()
+    };
+    let server = start_within(&files, bounds).await;
+    let hello = peer::client_hello([3, 3]);
+    for bytes in [&b""[..], &hello[..1], &hello[..40], &hello, b"GET / HTTP/1.1\r\n\r\n"] {
+        let mut stream = TcpStream::connect(server.address).await.expect("a server");
+        let began = Instant::now();
+        stream.write_all(bytes).await.expect("an open connection");
+        read_to_end(&mut stream).await;
+        assert!(began.elapsed() < Duration::from_secs(3), "{} bytes", bytes.len());
+    }
+    for (offered, bytes) in
+        [("http/1.1", "POST /a2a HTT"), ("h2", ""), ("h2", "PRI * HTTP/2.0\r\n")]
+    {
+        let peer = Peer::believing(&authority).offering(&[offered]);
+        let mut stream = peer.connect(server.address).await.expect("TLS");
+        let began = Instant::now();
+        stream.write_all(bytes.as_bytes()).await.expect("an open connection");
+        read_to_end(&mut stream).await;
+        let took = began.elapsed().as_millis();
+        assert!((200..3_000).contains(&took), "{offered} {bytes}: {took}");
+    }
+    let peer = Peer::believing(&authority);
+    let mut stream = peer.connect(server.address).await.expect("TLS");
+    let request = ask("GET", "/healthz").without("connection").bytes();
+    stream.write_all(&request).await.expect("an open connection");
+    read_until(&mut stream, r#""ok""#).await;
+    read_to_end(&mut stream).await;
+    server.stop().await;
+}

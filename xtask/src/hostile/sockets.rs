@@ -1,0 +1,189 @@
+//! Plan `sockets`: thousands of sockets of several kinds dawdle at once. Each is closed by its
+//! deadline, honest callers hardly notice, and nothing of the sockets stays.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use legation::Bounds;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::target::Target;
+use super::{Outcome, Setup, honest};
+use crate::tls::Stream;
+
+/// What a deadline may be late by: what is noticed here is late by itself on a busy machine.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// What the wait of honest callers may grow by: to twice its base by the target, and what a busy
+/// machine adds.
+const TIMES: u32 = 2;
+const NOISE: Duration = Duration::from_millis(25);
+
+/// For how long honest callers are watched alone.
+const BASE: Duration = Duration::from_secs(4);
+
+/// How long the server may take to be as before.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// Sockets that are opened in a second, so that opening them is not the attack.
+const A_SECOND: u32 = 1_000;
+
+/// How a socket dawdles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Silent,
+    HalfHandshake,
+    SilentInTls,
+    HalfPreface,
+    HalfHead,
+    SlowBody,
+}
+
+const PLAINTEXT: [Kind; 4] = [Kind::Silent, Kind::HalfPreface, Kind::HalfHead, Kind::SlowBody];
+
+const TLS: [Kind; 6] = [
+    Kind::Silent,
+    Kind::HalfHandshake,
+    Kind::SilentInTls,
+    Kind::HalfPreface,
+    Kind::HalfHead,
+    Kind::SlowBody,
+];
+
+impl Kind {
+    /// After how long the server closes it.
+    fn deadline(self, bounds: &Bounds, has_tls: bool) -> Duration {
+        match self {
+            Self::Silent => bounds.first_byte,
+            Self::HalfHandshake => bounds.handshake,
+            Self::HalfPreface if !has_tls => bounds.first_byte,
+            Self::SilentInTls | Self::HalfPreface | Self::HalfHead => bounds.header,
+            Self::SlowBody => bounds.body_grace,
+        }
+    }
+
+    /// Opens a socket and does so; gives how long it was let.
+    async fn dawdle(self, target: Arc<Target>) -> anyhow::Result<Duration> {
+        let protocol = if self == Self::HalfPreface { "h2" } else { "http/1.1" };
+        let mut stream = match self {
+            Self::Silent | Self::HalfHandshake => {
+                Stream::Plain(TcpStream::connect(target.address).await?)
+            }
+            Self::SilentInTls | Self::HalfPreface | Self::HalfHead | Self::SlowBody => {
+                target.connect(protocol).await?
+            }
+        };
+        let begin = Instant::now();
+        let said: Vec<u8> = match self {
+            Self::Silent | Self::SilentInTls => Vec::new(),
+            // The header of a TLS record, and of the message that it begins.
+            Self::HalfHandshake => vec![22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3],
+            Self::HalfPreface => b"PRI".to_vec(),
+            Self::HalfHead => b"POST /a2a HTTP/1.1\r\nHost: loc".to_vec(),
+            Self::SlowBody => {
+                let head = target.head("POST", "/a2a/agents/echo");
+                format!("{head}Content-Length: 1000\r\n\r\n").into_bytes()
+            }
+        };
+        stream.write_all(&said).await?;
+        let drips = self == Self::SlowBody;
+        let mut buffer = [0; 1024];
+        loop {
+            tokio::select! {
+                read = stream.read(&mut buffer) => {
+                    if read.is_ok_and(|count| count > 0) { continue }
+                    return Ok(begin.elapsed());
+                }
+                () = tokio::time::sleep(Duration::from_secs(1)), if drips => {}
+            }
+            if stream.write_all(b" ").await.is_err() {
+                return Ok(begin.elapsed());
+            }
+        }
+    }
+}
+
+pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::default();
+    setup.runtime.block_on(async {
+        attack(setup, false, &PLAINTEXT, &mut outcome).await?;
+        attack(setup, true, &TLS, &mut outcome).await
+    })?;
+    Ok(outcome)
+}
+
+async fn attack(
+    setup: &Setup,
+    has_tls: bool,
+    kinds: &[Kind],
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    let target = Arc::new(setup.start(has_tls).await?);
+    // The first calls make what is made once.
+    watch_for(&target, Duration::from_secs(1)).await?;
+    let files = target.server.open_files()?;
+    let base = honest::p99(&mut watch_for(&target, BASE).await?);
+    let (stop, stopped) = watch::channel(false);
+    let honest = tokio::spawn(honest::call(target.clone(), stopped));
+    let mut sockets = JoinSet::new();
+    for number in 0..setup.sockets {
+        let (kind, target) = (kinds[number % kinds.len()], target.clone());
+        sockets.spawn(async move { (kind, kind.dawdle(target).await) });
+        tokio::time::sleep(Duration::from_secs(1) / A_SECOND).await;
+    }
+    let mut worst = vec![Duration::ZERO; kinds.len()];
+    let bounds = Bounds::default();
+    while let Some(done) = sockets.join_next().await {
+        let (kind, took) = done?;
+        let at = kinds.iter().position(|known| *known == kind).unwrap_or_default();
+        match took {
+            Ok(took) => worst[at] = worst[at].max(took),
+            Err(error) => outcome.faults.push(format!("{kind:?}: cannot attack: {error:#}")),
+        }
+    }
+    // Nobody waits for an answer any more.
+    stop.send(true)?;
+    let during = honest::p99(&mut honest.await??);
+    let name = if has_tls { "TLS" } else { "plaintext" };
+    for (kind, worst) in kinds.iter().zip(worst) {
+        let deadline = kind.deadline(&bounds, has_tls);
+        outcome.says(format!("{name}: {kind:?} closed within {worst:.1?} of {deadline:?}"));
+        outcome.check(worst <= deadline + SLACK, || {
+            format!("{name}: {kind:?} was let for {worst:?}, not {deadline:?}")
+        });
+    }
+    let sockets = setup.sockets;
+    outcome.says(format!(
+        "{name}: {sockets} sockets; honest p99 {during:.2?}, {base:.2?} without them"
+    ));
+    outcome.check(during <= base * TIMES + NOISE, || {
+        format!("{name}: honest callers wait {during:?}, {base:?} without the sockets")
+    });
+    let left = settle(&target, files).await?;
+    outcome.check(left <= files, || format!("{name}: {left} files are open, {files} before"));
+    outcome.check(target.is_alive().await, || format!("{name}: the server is gone"));
+    Ok(())
+}
+
+async fn watch_for(target: &Arc<Target>, time: Duration) -> anyhow::Result<Vec<Duration>> {
+    let (stop, stopped) = watch::channel(false);
+    let honest = tokio::spawn(honest::call(target.clone(), stopped));
+    tokio::time::sleep(time).await;
+    stop.send(true)?;
+    honest.await?
+}
+
+/// Waits until the server has no more files open than it had.
+async fn settle(target: &Target, files: usize) -> anyhow::Result<usize> {
+    let begin = Instant::now();
+    loop {
+        let open = target.server.open_files()?;
+        if open <= files || begin.elapsed() > SETTLE {
+            return Ok(open);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

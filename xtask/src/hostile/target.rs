@@ -1,0 +1,87 @@
+//! The product under attack.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::Setup;
+use crate::bench::process;
+use crate::crash::server::{Launch, Server};
+use crate::tls::{Material, Stream};
+
+/// How long an answer may take at most.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server, and how it is reached.
+pub(super) struct Target {
+    pub(super) server: Server,
+    pub(super) address: SocketAddr,
+    pub(super) token: String,
+    material: Option<Material>,
+}
+
+impl Target {
+    pub(super) async fn start(setup: &Setup, has_tls: bool) -> anyhow::Result<Self> {
+        let mut launch = Launch::of(&setup.program, &setup.token, setup.directory.path());
+        let material = has_tls.then(|| setup.material.clone());
+        if let Some(Material { certificate, key, .. }) = &material {
+            launch.words = ["--tls-cert".into(), certificate.into()].into();
+            launch.words.extend(["--tls-key".into(), key.into()]);
+        }
+        let (server, address) = launch.start().await?;
+        Ok(Self { server, address, token: setup.token.clone(), material })
+    }
+
+    /// A connection for one of these protocols of ALPN, which say nothing where there is no TLS.
+    pub(super) async fn connect(&self, protocol: &str) -> anyhow::Result<Stream> {
+        let connector = self.material.as_ref().map(|material| material.connector(&[protocol]));
+        Stream::open(self.address, connector.transpose()?.as_ref()).await
+    }
+
+    /// The head of a request of 1.0, but for its end.
+    pub(super) fn head(&self, method: &str, path: &str) -> String {
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             A2A-Version: 1.0\r\nAuthorization: Bearer {}\r\n",
+            self.address, self.token
+        )
+    }
+
+    /// A request of 1.0 with this body.
+    pub(super) fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        let head = self.head(method, path);
+        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    }
+
+    /// A JSON-RPC call with these parameters.
+    pub(super) fn call(&self, method: &str, params: &str) -> Vec<u8> {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        self.request("POST", "/a2a/agents/echo", &body)
+    }
+
+    /// Whether it still answers.
+    pub(super) async fn is_alive(&self) -> bool {
+        let ask = async {
+            let mut stream = self.connect("http/1.1").await?;
+            stream.write_all(&self.request("GET", "/healthz", "")).await?;
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await?;
+            anyhow::Ok(&answer == b"HTTP/1.1 200")
+        };
+        matches!(timeout(PATIENCE, ask).await, Ok(Ok(true)))
+    }
+
+    /// The processor time it has used.
+    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
+        process::cpu(self.server.id())
+    }
+}
+
+/// What a message says.
+pub(super) fn message(text: &str) -> String {
+    format!(
+        r#"{{"message":{{"messageId":"m-1","role":"ROLE_USER","parts":[{{"text":"{text}"}}]}}}}"#
+    )
+}
