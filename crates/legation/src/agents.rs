@@ -49,11 +49,15 @@ fn program(given: &config::Exec, on_restart: Option<OnRestart>) -> anyhow::Resul
         },
         env_allow,
         env_set: env_set.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+        credentials: given.credentials.clone(),
         cwd: given.cwd.as_ref().map(Into::into),
         memory_bytes: cfg!(target_os = "linux").then_some(given.memory),
         run_time: given.run_time,
         idle_time: given.idle_time,
         output_bytes: given.output,
+        line_bytes: given.line,
+        history: given.history.0,
+        schema_attempts: given.schema_attempts,
         stop_grace: given.stop_grace,
         on_restart: on_restart.unwrap_or(defaults.on_restart),
         ..defaults
@@ -71,6 +75,8 @@ fn endpoint(given: &config::Http, on_restart: Option<OnRestart>) -> anyhow::Resu
     let headers = given.headers.iter();
     Ok(Arc::new(http::Http::new(http::Settings {
         headers: headers.map(|(name, value)| (name.clone(), value.reveal().into())).collect(),
+        credentials: given.credentials.clone(),
+        history: given.history.0,
         timeout: given.timeout,
         stream: given.stream,
         allow_private: given.allow_private,
@@ -83,6 +89,7 @@ fn model(given: &config::OpenAi) -> anyhow::Result<Arc<dyn Agent>> {
     Ok(Arc::new(http::OpenAi::new(openai::Settings {
         api_key: given.api_key.as_ref().map(|key| key.reveal().into()),
         system: given.system.clone(),
+        history: given.history.0,
         timeout: given.timeout,
         stream: given.stream,
         allow_private: given.allow_private,
@@ -108,6 +115,10 @@ impl Agent for WithPolicy {
 
     fn on_restart(&self) -> OnRestart {
         self.on_restart
+    }
+
+    fn entrusted(&self) -> &[String] {
+        self.agent.entrusted()
     }
 
     fn stop_grace(&self) -> Duration {

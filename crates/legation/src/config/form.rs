@@ -128,6 +128,22 @@ pub(crate) fn variable() -> Form<String> {
     text_that("the name of an environment variable", schema, is_variable)
 }
 
+/// The name of an HTTP header, in lower case.
+pub(crate) fn header_name() -> Form<String> {
+    let read = |text: &Text| {
+        let text = text.text().filter(|text| is_header_name(text))?;
+        Some(text.to_ascii_lowercase())
+    };
+    let schema = json!({"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"});
+    Form::new("the name of a header such as `authorization`", schema, read, |name| json!(name))
+}
+
+/// Whether a header may have this name (RFC 9110 5.6.2).
+pub(crate) fn is_header_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_letter)
+}
+
 /// The name of an HTTP header would be a key; this is its value.
 pub(crate) fn header_value() -> Form<Secret> {
     let is_good = |text: &str| text.bytes().all(|byte| byte == b'\t' || (32..127).contains(&byte));
@@ -266,17 +282,33 @@ pub(crate) fn count<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T
     whole(1, "a whole number from 1")
 }
 
+/// A number that counts something of which there are some, but not too many.
+pub(crate) fn count_to<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(most: u64) -> Form<T> {
+    whole_to(1, most, &format!("a whole number from 1 to {most}"))
+}
+
 /// A number that counts something of which there may be none.
 pub(crate) fn count_from_none<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
     whole(0, "a whole number from 0")
 }
 
 fn whole<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(least: u64, expects: &str) -> Form<T> {
+    whole_to(least, MOST, expects)
+}
+
+fn whole_to<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(
+    least: u64,
+    most: u64,
+    expects: &str,
+) -> Form<T> {
     let read = move |text: &Text| {
-        let number = text.number().filter(|number| (least..=MOST).contains(number))?;
+        let number = text.number().filter(|number| (least..=most).contains(number))?;
         number.try_into().ok()
     };
-    let schema = json!({"type": "integer", "minimum": least});
+    let mut schema = json!({"type": "integer", "minimum": least});
+    if most < MOST {
+        schema["maximum"] = json!(most);
+    }
     Form::new(expects, schema, read, |number: &T| json!((*number).try_into().unwrap_or_default()))
 }
 
@@ -285,21 +317,27 @@ const MOST: u64 = 1 << 48;
 
 /// A number of bytes.
 pub(crate) fn bytes<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
-    bytes_from(1, "a size such as `64KiB` or `1GiB`")
+    bytes_from(1, MOST, "a size such as `64KiB` or `1GiB`")
 }
 
 /// A number of bytes that HTTP's heads fit into.
 pub(crate) fn buffer<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
-    bytes_from(8 << 10, "a size such as `64KiB`, at least `8KiB`")
+    bytes_from(8 << 10, MOST, "a size such as `64KiB`, at least `8KiB`")
+}
+
+/// A number of bytes that are held in memory at once, for each of many.
+pub(crate) fn held<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
+    bytes_from(4 << 10, 64 << 20, "a size such as `1MiB`, from `4KiB` to `64MiB`")
 }
 
 fn bytes_from<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(
     least: u64,
+    most: u64,
     expects: &str,
 ) -> Form<T> {
     let read = move |text: &Text| {
         let bytes = text.number().or_else(|| read_size(&text.text))?;
-        Some(bytes).filter(|bytes| (least..=MOST).contains(bytes))?.try_into().ok()
+        Some(bytes).filter(|bytes| (least..=most).contains(bytes))?.try_into().ok()
     };
     let pattern = r"^[0-9]+ ?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$|\$\{";
     let schema = json!({"type": ["string", "integer"], "pattern": pattern, "minimum": least});

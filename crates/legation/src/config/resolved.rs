@@ -11,6 +11,7 @@ use legation::{
 use legation_agents::http::openai;
 
 use super::fault::Fault;
+use super::form::is_header_name;
 use super::keys::{self, A2aServer, Access, Agent, Config, Exec, Mode, Runtime, Scheme};
 use super::profile::profile;
 use super::reader::is_variable;
@@ -264,10 +265,8 @@ impl Check<'_> {
                         self.fault(&format!("{path}.headers.{name}"), what);
                     }
                 }
-                let is_letter =
-                    |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
                 for (name, _) in &http.headers {
-                    if name.is_empty() || !name.bytes().all(is_letter) {
+                    if !is_header_name(name) {
                         let what = format!("`{name}` is not the name of a header");
                         self.fault(&format!("{path}.headers.{name}"), what);
                     }
