@@ -169,6 +169,22 @@ impl Metadata {
         Json::from_value(&members).map(Self)
     }
 
+    /// The members of another object with these, which take the places of those with their names.
+    #[must_use]
+    pub fn over(&self, other: Option<&Self>) -> Self {
+        type Members = std::collections::BTreeMap<String, Json>;
+        let read = |metadata: &Self| serde_json::from_str::<Members>(metadata.as_str());
+        let joined = other.map(|other| {
+            let mut members = read(other)?;
+            members.extend(read(self)?);
+            Json::from_value(&members)
+        });
+        joined.map_or_else(
+            || self.clone(),
+            |joined| Self(joined.expect("the members of two objects are those of one")),
+        )
+    }
+
     /// Reads one member; `None` when it is not there.
     pub fn get(&self, key: &str) -> Option<Json> {
         let members: std::collections::HashMap<std::borrow::Cow<'_, str>, Json> =
