@@ -1,7 +1,7 @@
 //! The words between an agent and what does its work elsewhere, whatever carries them: lines of a
 //! program (`docs/exec.md`) or HTTP (`docs/http-agents.md`).
 
-use legation_core::{Entrusted, Turn};
+use legation_core::{Entrusted, Scopes, Turn};
 use legation_model::{Artifact, ArtifactId, Json, Message, Metadata, Part, Task};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -54,6 +54,19 @@ pub(crate) struct Unfit {
 struct Who<'t> {
     tenant: &'t str,
     subject: &'t str,
+    /// What the caller's credentials are good for, unless that is everything or nobody calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<&'t str>>,
+}
+
+impl<'t> Who<'t> {
+    fn of(turn: &'t Turn) -> Self {
+        let scopes = turn.caller().and_then(|caller| match &caller.scopes {
+            Scopes::All => None,
+            Scopes::Only(names) => Some(names.iter().map(|name| &**name).collect()),
+        });
+        Self { tenant: turn.tenant(), subject: turn.subject(), scopes }
+    }
 }
 
 fn as_object<S: Serializer>(entrusted: &Entrusted, serializer: S) -> Result<S::Ok, S::Error> {
@@ -82,7 +95,7 @@ impl<'t> Work<'t> {
             schema: turn.schema(),
             metadata: turn.metadata(),
             output_modes: turn.accepted_output_modes(),
-            caller: Who { tenant: turn.tenant(), subject: turn.subject() },
+            caller: Who::of(turn),
             credentials: turn.entrusted(),
             unfit,
         }

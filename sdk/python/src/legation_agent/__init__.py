@@ -95,7 +95,7 @@ class Turn:
         #: An answer to this message that did not satisfy the schema, for another try: its parts
         #: as `answer`, and the `reason`. Only with `@agent(unfit=True)`.
         self.unfit: Optional[Dict[str, Any]] = told.get("unfit")
-        #: Whose task it is: `tenant` and `subject`.
+        #: Whose task it is: `tenant`, `subject` and, where they are bounded, `scopes`.
         self.caller: Dict[str, Any] = told.get("caller", {})
         #: Headers of the caller's request that the operator lets through, by their names in
         #: lower case. Print none of them: what is printed goes to the log.

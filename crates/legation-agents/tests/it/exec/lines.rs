@@ -2,7 +2,7 @@
 
 use legation_agents::exec::Mode;
 use legation_agents::{History, HistoryOf};
-use legation_core::USAGE;
+use legation_core::{Scopes, USAGE};
 use legation_model::Task;
 use serde_json::json;
 
@@ -184,6 +184,14 @@ async fn a_program_hears_that_its_task_was_cancelled() {
 /// What a program was told, which gives it back as data.
 fn told(task: &Task) -> serde_json::Value {
     serde_json::from_str(&artifacts(task)["answer"]).expect("what it was told")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_told_what_its_callers_credentials_are_good_for() {
+    let mut house = House::new(speaking(r#"printf '{"type":"complete","data":%s}\n' "$line""#));
+    house.call.caller.scopes = Scopes::Only(["send".into(), "read".into()].into());
+    let expected = json!({"tenant": "default", "subject": "anonymous", "scopes": ["send", "read"]});
+    assert_eq!(told(&house.send("go").await)["caller"], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
