@@ -50,12 +50,15 @@ impl History {
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn of_others(self, turn: &Turn) -> Result<Vec<Message>, AgentError> {
+        let context = match self.of {
+            HistoryOf::Task => None,
+            HistoryOf::Context => turn.message().context_id.clone(),
+        };
         let mut referred = Said::within(self);
         for id in turn.message().reference_task_ids.iter().rev().take(REFERENCES) {
             // One that is gone, or is not the caller's, is nothing to go by.
             let Some(task) = turn.other_task(id).await? else { continue };
-            let comes_with_context =
-                self.of == HistoryOf::Context && task.context_id == turn.task().context_id;
+            let comes_with_context = context.is_some() && task.context_id == context;
             if !comes_with_context && !referred.take(task) {
                 break;
             }

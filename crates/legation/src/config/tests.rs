@@ -333,7 +333,7 @@ fn agents_that_cannot_be() {
     );
     check_agent(
         "    runtime: {type: exec, command: x, credentials: ['x key']}\n",
-        "f.yaml:4:54: `agents.a.runtime.credentials[0]`: expected the name of a header such as \
+        "f.yaml:4:53: `agents.a.runtime.credentials[0]`: expected the name of a header such as \
          `Authorization`, not `x key`",
     );
     check_agent(
