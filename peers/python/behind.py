@@ -8,10 +8,11 @@ is one of the `*_program.py` beside this. The standard library is enough. Prints
 import json
 import os
 import sys
-import traceback
 import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+
+from runner import passes
 
 
 def send(url, text, task=None, path='message:send'):
@@ -70,18 +71,9 @@ def serves_many_at_once(url):
 
 
 def main(url):
-    failed = False
-    for check in (answers, asks_and_goes_on, streams, serves_many_at_once):
-        name = check.__name__.replace('_', ' ')
-        try:
-            check(url)
-            print(f'pass {name}', flush=True)
-        except Exception as error:
-            traceback.print_exc()
-            print(f'fail {name}: {type(error).__name__} {error}', flush=True)
-            failed = True
-    return 1 if failed else 0
+    checks = (answers, asks_and_goes_on, streams, serves_many_at_once)
+    return all([passes(check.__name__.replace('_', ' '), check, url) for check in checks])
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1]))
+    sys.exit(0 if main(sys.argv[1]) else 1)

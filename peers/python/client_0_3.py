@@ -42,9 +42,8 @@ from a2a.types import (
 )
 from a2a.utils import get_artifact_text, get_message_text
 
+from runner import CHECK_LIMIT, all_pass, collect, equal
 
-# Seconds a check may take; the slowest thing the scripted agent does takes none of them.
-CHECK_LIMIT = 20
 
 # Errors as (JSON-RPC code, status over REST, status over gRPC). The SDK shows nothing else of them.
 TASK_NOT_FOUND = (-32001, 404, grpc.StatusCode.NOT_FOUND)
@@ -163,11 +162,6 @@ def message(content, to=None, context_id=None):
     )
 
 
-def equal(what, got, wanted):
-    if got != wanted:
-        raise AssertionError(f'{what} {got!r}, not {wanted!r}')
-
-
 def in_state(task, wanted):
     equal('the state is', task.status.state, wanted)
 
@@ -179,10 +173,6 @@ def unknown_task():
 def updates(events):
     """What was sent: a task, a message or an update for each event of the client."""
     return [event if isinstance(event, Message) else event[1] or event[0] for event in events]
-
-
-async def collect(events):
-    return [event async for event in events]
 
 
 async def card(peer):
@@ -396,24 +386,11 @@ CHECKS = [
 ]
 
 
-async def passes(check, peer):
-    name = f'{peer.binding} {check.__name__}'
-    try:
-        await asyncio.wait_for(check(peer), CHECK_LIMIT)
-    # Whatever a check raises, the ones after it still have something to say.
-    except Exception as error:
-        reason = ' '.join(str(error).split()) or 'no reason'
-        print(f'fail {name}: {type(error).__name__}: {reason}', flush=True)
-        return False
-    print(f'pass {name}', flush=True)
-    return True
-
-
 async def main(url):
     async with httpx.AsyncClient(timeout=CHECK_LIMIT) as http:
         found = await A2ACardResolver(http, url).get_agent_card()
         peers = [Peer(found, binding, http) for binding in ('JSONRPC', 'HTTP+JSON', 'GRPC')]
-        return all([await passes(check, peer) for peer in peers for check in CHECKS])
+        return await all_pass(CHECKS, peers)
 
 
 if __name__ == '__main__':

@@ -33,9 +33,8 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 
+from runner import CHECK_LIMIT, all_pass, collect, equal
 
-# Seconds a check may take; the slowest thing the scripted agent does takes none of them.
-CHECK_LIMIT = 20
 
 
 class Token(CredentialService):
@@ -103,11 +102,6 @@ def message(text, to=None, context_id=None, at_once=False):
     )
 
 
-def equal(what, got, wanted):
-    if got != wanted:
-        raise AssertionError(f'{what} {got!r}, not {wanted!r}')
-
-
 def in_state(status, wanted):
     equal('the state is', TaskState.Name(status.state), f'TASK_STATE_{wanted}')
 
@@ -118,10 +112,6 @@ async def refused(call, error):
     except error as refusal:
         return refusal
     raise AssertionError(f'was answered, not refused with {error.__name__}')
-
-
-async def collect(events):
-    return [event async for event in events]
 
 
 async def card(peer):
@@ -306,24 +296,11 @@ CHECKS = [
 ]
 
 
-async def passes(check, peer):
-    name = f'{peer.binding} {check.__name__.strip("_")}'
-    try:
-        await asyncio.wait_for(check(peer), CHECK_LIMIT)
-    # Whatever a check raises, the ones after it still have something to say.
-    except Exception as error:
-        reason = ' '.join(str(error).split()) or 'no reason'
-        print(f'fail {name}: {type(error).__name__}: {reason}', flush=True)
-        return False
-    print(f'pass {name}', flush=True)
-    return True
-
-
 async def main(url):
     async with httpx.AsyncClient(timeout=CHECK_LIMIT) as http:
         found = await A2ACardResolver(http, url).get_agent_card()
         peers = [Peer(found, binding, http) for binding in ('JSONRPC', 'HTTP+JSON', 'GRPC')]
-        return all([await passes(check, peer) for peer in peers for check in CHECKS])
+        return await all_pass(CHECKS, peers)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,6 @@
 """gRPC's own Python packages as clients of what the server has beside A2A.
 
-Usage: `grpc_services.py URL`. Prints `pass NAME` or `fail NAME: reason` for every check; exits
-with 1 when one failed.
+Usage: `grpc_services.py URL`. Exits with 1 when a check failed.
 """
 
 import sys
@@ -14,16 +13,13 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
+from runner import equal, passes
+
 
 A2A = {
     'lf.a2a.v1.A2AService': ('SendMessage', 'lf.a2a.v1.SendMessageRequest'),
     'a2a.v1.A2AService': ('TaskSubscription', 'a2a.v1.TaskSubscriptionRequest'),
 }
-
-
-def equal(what, got, wanted):
-    if got != wanted:
-        raise AssertionError(f'{what} {got!r}, not {wanted!r}')
 
 
 def lists_services(channel):
@@ -60,17 +56,7 @@ def is_healthy(channel):
 CHECKS = [lists_services, describes_services, is_healthy]
 
 
-def passes(check, channel):
-    try:
-        check(channel)
-    # Whatever a check raises, the ones after it still have something to say.
-    except Exception as error:
-        print(f'fail {check.__name__}: {" ".join(str(error).split())}', flush=True)
-        return False
-    print(f'pass {check.__name__}', flush=True)
-    return True
-
-
 if __name__ == '__main__':
     with grpc.insecure_channel(sys.argv[1].split('://')[-1]) as to_server:
-        sys.exit(0 if all([passes(check, to_server) for check in CHECKS]) else 1)
+        results = [passes(check.__name__, check, to_server) for check in CHECKS]
+    sys.exit(0 if all(results) else 1)

@@ -15,6 +15,8 @@ import sys
 import httpx
 import requests
 
+from runner import passes
+
 
 QUESTION = 'Analyze this sales data and provide a trend analysis: [100, 120, 95, 140, 160]'
 
@@ -113,23 +115,15 @@ def send_task_with_another_token(url):
         raise AssertionError('a stranger was answered')
 
 
-def passes(check, where, url):
-    name = f'{where} {check.__name__}'
-    try:
-        check(url)
-    # Whatever a check raises, the ones after it still have something to say.
-    except Exception as error:
-        print(f'fail {name}: {type(error).__name__}: {" ".join(str(error).split())}', flush=True)
-        return False
-    print(f'pass {name}', flush=True)
-    return True
-
-
 def main(url, secure):
     open_checks = [discover, send_task, stream_task]
     checks = [send_task_with_token, send_task_with_another_token] if secure else open_checks
     places = {'the host': url, 'the agent': f'{url}/a2a/agents/data-analyst'}
-    results = [passes(check, *place) for place in places.items() for check in checks]
+    results = [
+        passes(f'{where} {check.__name__}', check, place)
+        for where, place in places.items()
+        for check in checks
+    ]
     return all(results)
 
 

@@ -11,6 +11,8 @@ import sys
 import urllib.error
 import urllib.request
 
+from runner import passes
+
 
 BODY = (
     '{"jsonrpc":"2.0","method":"message/send","params":{"message":{"role":"user",'
@@ -77,21 +79,10 @@ def card(url):
     assert all(skill.keys() >= {'id', 'name', 'description'} for skill in card['skills']), card
 
 
-def passes(check, url):
-    try:
-        check(url)
-    # Whatever a check raises, the ones after it still have something to say.
-    except Exception as error:
-        reason = ' '.join(str(error).split())
-        print(f'fail {check.__name__}: {type(error).__name__}: {reason}', flush=True)
-        return False
-    print(f'pass {check.__name__}', flush=True)
-    return True
-
-
 def main(url):
     checks = [card, hello, question, refuses_without_token]
-    return all([passes(check, f'{url}/a2a/data-analyst') for check in checks])
+    agent = f'{url}/a2a/data-analyst'
+    return all([passes(check.__name__, check, agent) for check in checks])
 
 
 if __name__ == '__main__':

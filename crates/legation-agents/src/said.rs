@@ -1,9 +1,9 @@
 //! The words between an agent and what does its work elsewhere, whatever carries them: lines of a
 //! program (`docs/exec.md`) or HTTP (`docs/http-agents.md`).
 
-use legation_core::Turn;
+use legation_core::{Entrusted, Scopes, Turn};
 use legation_model::{Artifact, ArtifactId, Json, Message, Metadata, Part, Task};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One message with all that belongs to it.
 #[derive(Serialize)]
@@ -32,6 +32,45 @@ pub(crate) struct Work<'t> {
     metadata: Option<&'t Metadata>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     output_modes: &'t [String],
+    caller: Who<'t>,
+    /// Headers of the caller's request that the operator lets through.
+    #[serde(skip_serializing_if = "Entrusted::is_empty", serialize_with = "as_object")]
+    credentials: &'t Entrusted,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfit: Option<&'t Unfit>,
+}
+
+/// An answer that was refused, for another try.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Unfit {
+    /// What is wrong with it.
+    pub(crate) reason: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) answer: Vec<Part>,
+}
+
+/// Whose task it is.
+#[derive(Serialize)]
+struct Who<'t> {
+    tenant: &'t str,
+    subject: &'t str,
+    /// What the caller's credentials are good for, unless that is everything or nobody calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<&'t str>>,
+}
+
+impl<'t> Who<'t> {
+    fn of(turn: &'t Turn) -> Self {
+        let scopes = turn.caller().and_then(|caller| match &caller.scopes {
+            Scopes::All => None,
+            Scopes::Only(names) => Some(names.iter().map(|name| &**name).collect()),
+        });
+        Self { tenant: turn.tenant(), subject: turn.subject(), scopes }
+    }
+}
+
+fn as_object<S: Serializer>(entrusted: &Entrusted, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entrusted.iter())
 }
 
 impl<'t> Work<'t> {
@@ -41,6 +80,7 @@ impl<'t> Work<'t> {
         turn: &'t Turn,
         task: &'t Task,
         history: &'t [Message],
+        unfit: Option<&'t Unfit>,
     ) -> Self {
         let message = turn.message();
         Self {
@@ -55,6 +95,9 @@ impl<'t> Work<'t> {
             schema: turn.schema(),
             metadata: turn.metadata(),
             output_modes: turn.accepted_output_modes(),
+            caller: Who::of(turn),
+            credentials: turn.entrusted(),
+            unfit,
         }
     }
 }
@@ -107,6 +150,8 @@ pub(crate) struct Members {
     pub(crate) run: Option<u64>,
     pub(crate) protocol: Option<u32>,
     pub(crate) concurrency: Option<usize>,
+    #[serde(default)]
+    pub(crate) unfit: bool,
     text: Option<String>,
     #[serde(default, deserialize_with = "present")]
     data: Option<Json>,

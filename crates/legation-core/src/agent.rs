@@ -46,6 +46,12 @@ pub trait Agent: Send + Sync + 'static {
         OnRestart::Fail
     }
 
+    /// The names, in lower case, of the headers that the agent gets to see of a request; see
+    /// [`Turn::entrusted`]. None, unless somebody who answers for the agent says so.
+    fn entrusted(&self) -> &[String] {
+        &[]
+    }
+
     /// How long a run may go on after cancellation before its future is dropped.
     fn stop_grace(&self) -> Duration {
         Duration::ZERO

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::Seq;
-use crate::{Caller, Document, Follow};
+use crate::{Caller, Document, Entrusted, Follow};
 
 /// A call's circumstances: everything about it but the request.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Call {
     pub extensions: Vec<String>,
     /// The caller's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// What the request carries that agents are let see.
+    pub entrusted: Entrusted,
     /// The number of the last event a reader has seen.
     pub last_event: Option<Seq>,
     /// How the caller expects to be dealt with.
@@ -41,6 +43,7 @@ impl Call {
             agent: None,
             extensions: Vec::new(),
             idempotency_key: None,
+            entrusted: Entrusted::default(),
             last_event: None,
             manners: Manners::default(),
         }

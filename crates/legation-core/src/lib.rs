@@ -8,6 +8,7 @@ mod agent;
 mod call;
 mod caller;
 mod document;
+mod entrusted;
 mod erase;
 mod extension;
 mod follow;
@@ -36,6 +37,7 @@ pub use caller::{
     Refused, Scopes, at_once,
 };
 pub use document::Document;
+pub use entrusted::Entrusted;
 pub use extension::{
     CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,
 };
@@ -46,4 +48,4 @@ pub use scope::Scope;
 pub use service::{BuildError, Builder, Service};
 pub use slug::{BadSlug, slug};
 pub use store::TaskStore;
-pub use turn::{IntoParts, Turn};
+pub use turn::{IntoParts, Turn, USAGE};

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::registry::Registry;
 use crate::store::{Append, Birth, Idempotency, Seq, StoreError, Stored, TaskKey};
+use crate::turn::Ask;
 use crate::{Document, Limits, Scope, TaskStore};
 
 /// A snapshot larger than this is stored only when it spares the fold of many events.
@@ -87,7 +88,7 @@ struct State {
     /// Messages that came while the run was at work.
     inbox: VecDeque<Message>,
     /// The message that the next run shall work on.
-    next: Option<Message>,
+    next: Option<(Message, Ask)>,
     wakers: Vec<Waker>,
     generation: u64,
 }
@@ -107,6 +108,7 @@ pub(crate) struct Registration {
 /// A further message that nobody is at work on: a run must be started with it.
 pub(crate) struct Waiting {
     pub(crate) message: Message,
+    pub(crate) ask: Ask,
     pub(crate) stop: CancellationToken,
 }
 
@@ -305,6 +307,7 @@ impl Live {
     pub(crate) fn receive(
         &self,
         message: Message,
+        ask: Ask,
         idempotency: Option<Idempotency>,
         halt: &CancellationToken,
     ) -> Result<(Seq, Task, Option<Waiting>), Refusal> {
@@ -321,13 +324,13 @@ impl Live {
                 None
             }
             Some(_) => {
-                state.next = Some(message);
+                state.next = Some((message, ask));
                 None
             }
             None => {
                 let stop = halt.child_token();
                 state.run = Some(stop.clone());
-                Some(Waiting { message, stop })
+                Some(Waiting { message, ask, stop })
             }
         };
         let task = state.task.clone();
@@ -354,11 +357,11 @@ impl Live {
     }
 
     /// Marks that the run has ended, or gives the message it must go on with.
-    pub(crate) fn end_run(&self) -> Option<Message> {
+    pub(crate) fn end_run(&self) -> Option<(Message, Ask)> {
         let mut state = self.state.lock();
         let open = !state.task.status.state.is_terminal() && state.broken.is_none();
-        if let Some(message) = state.next.take().filter(|_| open) {
-            return Some(message);
+        if let Some(next) = state.next.take().filter(|_| open) {
+            return Some(next);
         }
         state.run = None;
         state.inbox.clear();
@@ -494,7 +497,8 @@ impl Live {
         std::future::poll_fn(|cx| {
             // The reply to a question that the run asked counts as well: it has stayed for it.
             self.wait(cx, &mut registration, |state| {
-                state.next.take().or_else(|| state.inbox.pop_front())
+                let next = state.next.take().map(|(message, _)| message);
+                next.or_else(|| state.inbox.pop_front())
             })
         })
         .await

@@ -69,6 +69,8 @@ async fn run(core: Arc<Core>, mut job: Job) {
             store: core.store.clone(),
             refusal: None,
             answer_in: job.exposed.profile.answer_in,
+            usage: None,
+            renewed: Vec::new(),
         };
         let outcome = match stopped_early.take() {
             Some(outcome) => outcome,
@@ -81,7 +83,7 @@ async fn run(core: Arc<Core>, mut job: Job) {
         if let Some((state, text)) = ending(&core, &turn, outcome) {
             let message = text.map(|text| Message::new(Role::Agent, vec![Part::text(text)]));
             // Refused only when the task ended meanwhile or the store gave it up: both are known.
-            let _ = job.live.emit(&job.live.status(state, message));
+            let _ = job.live.emit(&turn.status_event(state, message));
         }
         if halted {
             // Before the end of the run, so that the store goes on taking it for lost.
@@ -91,8 +93,8 @@ async fn run(core: Arc<Core>, mut job: Job) {
         if !halted {
             job.live.flush();
         }
-        let Some(message) = next else { return };
-        job.message = message;
+        let Some(next) = next else { return };
+        (job.message, job.ask) = next;
         job.attempt = 1;
     }
 }

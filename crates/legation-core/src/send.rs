@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use legation_model::{
-    A2aError, CancelTaskRequest, ContextId, ErrorKind, Message, Metadata, SendMessageRequest, Task,
-    TaskId, TaskState, TaskStatus, Timestamp,
+    A2aError, CancelTaskRequest, ContextId, ErrorKind, Message, Metadata, SendMessageConfiguration,
+    SendMessageRequest, Task, TaskId, TaskState, TaskStatus, Timestamp,
 };
 
 use crate::call::{Call, Reply};
 use crate::follow::{Follow, Item, Until};
 use crate::idempotency::{Before, Turnout};
-use crate::live::{Live, Refusal};
+use crate::live::{Live, Refusal, Waiting};
 use crate::run::{self, Job};
 use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
@@ -251,7 +251,8 @@ async fn go_on(
         core.queues.admit(&exposed.profile, &core.limits)?;
     }
     let place = core.count_run();
-    let (seq, task, waiting) = match live.receive(message, idempotency, &core.halt) {
+    let ask = ask(call, &exposed, configuration, metadata, Asked::further(schema));
+    let (seq, task, waiting) = match live.receive(message, ask, idempotency, &core.halt) {
         Ok(received) => received,
         Err(refusal) => {
             // A refusal may tell of an end that is not durable yet.
@@ -264,9 +265,7 @@ async fn go_on(
         claim.settle(&live, seq);
     }
     if let Some(waiting) = waiting {
-        let accepted_output_modes = configuration.accepted_output_modes;
-        let ask = Ask { accepted_output_modes, metadata, schema: Asked::further(schema) };
-        let (message, stop) = (waiting.message, waiting.stop);
+        let Waiting { message, ask, stop } = waiting;
         let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
         run::start(core, job, place);
     }
@@ -343,11 +342,27 @@ async fn create(
         live.end_run();
         return Ok(Begun::Created(live));
     }
-    let accepted_output_modes = configuration.accepted_output_modes;
-    let ask = Ask { accepted_output_modes, metadata, schema: Asked::Known(schema) };
+    let ask = ask(call, &exposed, configuration, metadata, Asked::Known(schema));
     let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
     run::start(core, job, core.count_run());
     Ok(Begun::Created(live))
+}
+
+/// What a run is asked for beside its message.
+fn ask(
+    call: &Call,
+    exposed: &Exposed,
+    configuration: SendMessageConfiguration,
+    metadata: Option<Metadata>,
+    schema: Asked,
+) -> Ask {
+    Ask {
+        accepted_output_modes: configuration.accepted_output_modes,
+        metadata,
+        schema,
+        caller: Some(call.caller.clone()),
+        entrusted: call.entrusted.only(exposed.agent.entrusted()),
+    }
 }
 
 /// The agent that a new task is for: that of the mount, else the one that the message or the

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use legation_model::{
-    Artifact, ArtifactId, Event, Json, Message, Metadata, Part, Role, Task,
+    Artifact, ArtifactId, Effect, Event, Json, Message, Metadata, Part, Role, Task,
     TaskArtifactUpdateEvent, TaskId, TaskState, Update,
 };
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::live::{Live, Refusal};
 use crate::recover::restarted;
 use crate::schema::Schema;
-use crate::{AgentError, AnswerIn, Scope, TaskStore};
+use crate::store::{Place, Query, StoreError};
+use crate::{AgentError, AnswerIn, Caller, Entrusted, Scope, TaskStore};
 
 /// One run of an agent on one message: what was said, and where to put what comes of it.
 ///
@@ -26,7 +27,18 @@ pub struct Turn {
     pub(crate) store: Arc<dyn TaskStore>,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) answer_in: AnswerIn,
+    /// What the work has cost, as far as was said.
+    pub(crate) usage: Option<Json>,
+    /// Artifacts whose next chunk begins them anew.
+    pub(crate) renewed: Vec<ArtifactId>,
 }
+
+/// How many tasks of a context are read at once.
+const READ_AT_ONCE: usize = 20;
+
+/// The member of metadata that holds what the work of a run has cost: of the status with which the
+/// run ends, and of the task, where it is that of the last run which told.
+pub const USAGE: &str = "urn:legation:a2a:usage";
 
 /// What a caller asked for beside the message.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +46,9 @@ pub(crate) struct Ask {
     pub(crate) accepted_output_modes: Vec<String>,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) schema: Asked,
+    /// Who calls, unless nobody does: a run may be taken up long after its call.
+    pub(crate) caller: Option<Caller>,
+    pub(crate) entrusted: Entrusted,
 }
 
 /// The schema that the answer of a run shall satisfy.
@@ -87,6 +102,28 @@ impl Turn {
         self.ask.schema.schema().map(Schema::json)
     }
 
+    /// Who sent the message; `None` for a run that was lost and taken up again, because there is no
+    /// call then. [`Turn::tenant`] and [`Turn::subject`] are known even so.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.ask.caller.as_ref()
+    }
+
+    /// The tenant that the task belongs to.
+    pub fn tenant(&self) -> &str {
+        &self.live.scope.tenant
+    }
+
+    /// The person or program within the tenant whom the task belongs to.
+    pub fn subject(&self) -> &str {
+        self.live.scope.owner.as_deref().unwrap_or_default()
+    }
+
+    /// What the request with the message carried that this agent is [let see](crate::Agent::entrusted).
+    /// Nothing of it is stored, so a run that was lost and is taken up again has none.
+    pub fn entrusted(&self) -> &Entrusted {
+        &self.ask.entrusted
+    }
+
     /// Which attempt at this message this is, the first being 1. Work that must not happen twice
     /// needs it: after a crash a run may begin again.
     pub fn attempt(&self) -> u32 {
@@ -110,6 +147,43 @@ impl Turn {
             .await
             .and_then(|found| found.map(|stored| stored.task()).transpose());
         stored.map_err(|error| AgentError::failed(format!("cannot read task `{id}`: {error}")))
+    }
+
+    /// Looks at the agent's tasks in the same context that were begun before this one, until `take`
+    /// has enough or `most` were looked at: the one whose status is newest first. They are read as
+    /// they are asked for, so what is kept of them is for `take` to bound.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn earlier_tasks(
+        &self,
+        most: usize,
+        mut take: impl FnMut(Task) -> bool + Send,
+    ) -> Result<(), AgentError> {
+        let Live { context_id, scope, .. } = &*self.live;
+        let fault = |error: StoreError| {
+            AgentError::failed(format!("cannot read the context `{context_id}`: {error}"))
+        };
+        let (mut after, mut left) = (None, most);
+        while left > 0 {
+            // One more, which is this task itself.
+            let limit = (left + 1).min(READ_AT_ONCE);
+            let query =
+                Query { context_id: Some(context_id.clone()), after, limit, ..Query::default() };
+            let page = self.store.list(scope, &query).await.map_err(fault)?;
+            let Some(last) = page.tasks.last() else { return Ok(()) };
+            after = Some(Place { status_at: last.status_at, key: last.key });
+            for stored in page.tasks.iter().filter(|stored| stored.key < self.live.key) {
+                left -= 1;
+                if !take(stored.task().map_err(fault)?) || left == 0 {
+                    return Ok(());
+                }
+            }
+            if !page.more {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the task itself is durable, for work that must not begin before.
@@ -157,6 +231,12 @@ impl Turn {
         self.status(TaskState::Working, note.map(|note| vec![Part::text(note)])).await
     }
 
+    /// Notes what the work has cost, such as tokens; what is said last counts. Callers find it as
+    /// [`USAGE`] in the metadata of the status with which the run ends, and of the task.
+    pub fn usage(&mut self, usage: Json) {
+        self.usage = Some(usage);
+    }
+
     /// Adds an artifact, or replaces the one with the same id.
     ///
     /// # Errors
@@ -171,8 +251,16 @@ impl Turn {
     /// [`AgentError::Stopped`] when the task takes no more events.
     pub async fn chunk(&mut self, chunk: Artifact, last: bool) -> Result<(), AgentError> {
         // The first chunk begins the artifact: only what was sent before can be appended to.
-        let append = self.live.has_artifact(&chunk.artifact_id);
+        let known = self.renewed.len();
+        self.renewed.retain(|id| *id != chunk.artifact_id);
+        let append = self.renewed.len() == known && self.live.has_artifact(&chunk.artifact_id);
         self.update(chunk, append, last).await
+    }
+
+    /// Begins these artifacts anew with their next chunk, for another try at an answer that did not
+    /// do. Until then they stay as they are.
+    pub fn renew(&mut self, artifacts: Vec<ArtifactId>) {
+        self.renewed.extend(artifacts);
     }
 
     /// Gives the answer and completes the task. Unless the agent's profile says otherwise, the
@@ -263,8 +351,21 @@ impl Turn {
 
     async fn status(&mut self, state: TaskState, say: Option<Vec<Part>>) -> Result<(), AgentError> {
         let message = say.map(|parts| Message::new(Role::Agent, parts));
-        let event = self.live.status(state, message);
+        let event = self.status_event(state, message);
         self.emit(event).await
+    }
+
+    /// A status of the task as of now; one with which a run ends has what the work has cost.
+    pub(crate) fn status_event(&mut self, state: TaskState, message: Option<Message>) -> Event {
+        let mut event = self.live.status(state, message);
+        let usage = self.usage.take_if(|_| state.is_settled());
+        // Data that nests too deeply is left out rather than the status.
+        let usage = usage.and_then(|usage| Metadata::with(None, USAGE, usage).ok());
+        if let (Update::StatusUpdate(update), Some(usage)) = (&mut event.update, usage) {
+            update.metadata = Some(usage);
+            event.effect = Some(Effect::Noted);
+        }
+        event
     }
 
     async fn update(

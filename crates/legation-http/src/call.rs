@@ -7,7 +7,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use legation_core::{
-    Authenticator, Call, Caller, CertificateChain, Credentials, Manners, Names, Refused,
+    Authenticator, Call, Caller, CertificateChain, Credentials, Entrusted, Manners, Names, Refused,
 };
 use legation_model::A2aError;
 use legation_wire::version::{self, Version};
@@ -85,7 +85,9 @@ impl Arrival {
         let idempotency_key = read_key(&head.headers)?;
         let last_event = read_last_event(&head.headers)?;
         let manners = Manners::default();
-        let call = Call { caller, agent, extensions, idempotency_key, last_event, manners };
+        let entrusted = Entrusted::default();
+        let call =
+            Call { caller, agent, extensions, idempotency_key, entrusted, last_event, manners };
         Ok(Self { call, stated, activated })
     }
 
@@ -108,6 +110,23 @@ impl Arrival {
             response.headers_mut().insert(name, value.clone());
         }
     }
+}
+
+/// The headers of these names, which may repeat. One that comes twice counts as none, as where
+/// credentials are checked: what passed there has to be what the agent gets.
+pub(crate) fn entrusted<'n>(
+    headers: &HeaderMap,
+    names: impl Iterator<Item = &'n String>,
+) -> Entrusted {
+    let mut known: Vec<&String> = names.collect();
+    known.sort_unstable();
+    known.dedup();
+    let read = |name: &String| {
+        let mut values = headers.get_all(name.as_str()).iter();
+        let only = values.next().filter(|_| values.next().is_none())?;
+        Some((name.clone(), only.to_str().ok()?.to_owned()))
+    };
+    known.into_iter().filter_map(read).collect()
 }
 
 /// The version that a request states.
@@ -215,6 +234,21 @@ mod tests {
         assert_eq!(response.headers()["x-a2a-extensions"], CURSOR_EXTENSION);
         let arrival = read("/", &[version, ("a2a-extensions", "urn:a")]).expect("a good head");
         assert!(arrival.activated.is_none());
+    }
+
+    #[test]
+    fn what_agents_are_let_see_is_unambiguous_and_does_not_show_itself() {
+        let lines =
+            [("authorization", "Bearer hidden"), ("x-key", "1"), ("x-key", "2"), ("x-no", "3")];
+        let mut request = http::Request::builder();
+        for (name, value) in lines {
+            request = request.header(name, value);
+        }
+        let request = request.body(()).expect("a valid request");
+        let names = ["authorization", "x-key", "x-absent", "authorization"].map(str::to_owned);
+        let got = entrusted(request.headers(), names.iter());
+        assert_eq!(got.iter().collect::<Vec<_>>(), [("authorization", "Bearer hidden")]);
+        assert_eq!(format!("{got:?}"), r#"{"authorization"}"#);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Bounds;
 use crate::answer::{Answer, JSON, Refusal, answer, rest_error};
 use crate::body::Body;
-use crate::call::{Arrival, Peer, read_version};
+use crate::call::{Arrival, Peer, entrusted, read_version};
 use crate::card::{BadCard, Cards, Templates};
 use crate::cors::Pages;
 use crate::grpc::Services;
@@ -333,7 +333,12 @@ impl Shared {
     ) -> Result<Arrival, A2aError> {
         let agent = mount.cloned();
         let service = &self.service;
-        Arrival::read(head, caller, agent, |uri| service.extensions().any(|known| known.uri == uri))
+        let is_known = |uri: &str| service.extensions().any(|known| known.uri == uri);
+        let mut arrival = Arrival::read(head, caller, agent, is_known)?;
+        let agents = service.agents();
+        let names = agents.iter().flat_map(|exposed| exposed.agent.entrusted());
+        arrival.call.entrusted = entrusted(&head.headers, names);
+        Ok(arrival)
     }
 
     /// Takes the body of a request.

@@ -4,7 +4,8 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    Artifact, ArtifactId, Message, Task, TaskArtifactUpdateEvent, TaskState, TaskStatusUpdateEvent,
+    Artifact, ArtifactId, Message, Metadata, Task, TaskArtifactUpdateEvent, TaskState,
+    TaskStatusUpdateEvent,
 };
 
 /// One entry of a task's log: what every reader is told, and what else it does to the task.
@@ -46,6 +47,8 @@ pub enum Effect {
         /// The artifacts of the lost attempt, which are void.
         voided: Vec<ArtifactId>,
     },
+    /// What the update's metadata says is to be found with the task as well.
+    Noted,
 }
 
 /// An event that cannot follow the task's earlier ones.
@@ -101,6 +104,17 @@ impl Serialize for Event {
     }
 }
 
+impl Update {
+    /// The metadata of what is told.
+    fn metadata(&self) -> Option<&Metadata> {
+        match self {
+            Self::Task(task) => task.metadata.as_ref(),
+            Self::StatusUpdate(update) => update.metadata.as_ref(),
+            Self::ArtifactUpdate(update) => update.metadata.as_ref(),
+        }
+    }
+}
+
 impl Event {
     /// Whether the event ends its task for good.
     pub fn ends(&self) -> bool {
@@ -135,7 +149,7 @@ impl Task {
             return Err(IllegalEvent::OtherTask);
         }
         if let Some(effect) = &event.effect {
-            self.apply_effect(effect);
+            self.apply_effect(effect, &event.update);
         }
         match &event.update {
             Update::Task(_) => {}
@@ -145,11 +159,16 @@ impl Task {
         Ok(())
     }
 
-    fn apply_effect(&mut self, effect: &Effect) {
+    fn apply_effect(&mut self, effect: &Effect, update: &Update) {
         match effect {
             Effect::Received(message) => self.history.push(message.clone()),
             Effect::Restarted { voided, .. } => {
                 self.artifacts.retain(|artifact| !voided.contains(&artifact.artifact_id));
+            }
+            Effect::Noted => {
+                if let Some(noted) = update.metadata() {
+                    self.metadata = Some(noted.over(self.metadata.as_ref()));
+                }
             }
         }
     }
@@ -271,6 +290,19 @@ mod tests {
         let events =
             [chunk("a", "1", false), chunk("b", "x", false), restarted, chunk("a", "n", true)];
         assert_eq!(outputs(&fold(&events)), ["b=x", "a=n"]);
+    }
+
+    #[test]
+    fn what_is_noted_joins_what_was_noted_before() {
+        let noted = |key: &str, value: i32| {
+            let mut event = status(TaskState::Working, None);
+            let Update::StatusUpdate(update) = &mut event.update else { unreachable!() };
+            update.metadata = Metadata::single(key, &value).ok();
+            Event { effect: Some(Effect::Noted), ..event }
+        };
+        let told = Event { effect: None, ..noted("c", 4) };
+        let folded = fold(&[noted("a", 1), noted("b", 2), noted("a", 3), told]);
+        assert_eq!(folded.metadata.expect("noted").as_str(), r#"{"a":3,"b":2}"#);
     }
 
     #[test]

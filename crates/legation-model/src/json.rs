@@ -62,10 +62,14 @@ impl Json {
         if scan.depth > MAX_DEPTH {
             return Err(BadJson::Depth);
         }
-        if scan.line_breaks || scan.surrogates {
-            // Rare, so the price of a tree is right: it settles both at once.
-            let value: serde_json::Value = serde_json::from_str(raw.get())?;
-            return Ok(Self(serde_json::value::to_raw_value(&value)?.into()));
+        if scan.surrogates {
+            // The tree is only looked at, because its numbers are not those of the text.
+            serde_json::from_str::<serde_json::Value>(raw.get())?;
+        }
+        if scan.line_breaks {
+            // Within texts there are none, so they are but space.
+            let line = raw.get().replace(['\n', '\r'], " ");
+            return Ok(Self(RawValue::from_string(line)?.into()));
         }
         Ok(Self(raw.into()))
     }
@@ -169,6 +173,22 @@ impl Metadata {
         Json::from_value(&members).map(Self)
     }
 
+    /// The members of another object with these, which take the places of those with their names.
+    #[must_use]
+    pub fn over(&self, other: Option<&Self>) -> Self {
+        type Members = std::collections::BTreeMap<String, Json>;
+        let read = |metadata: &Self| serde_json::from_str::<Members>(metadata.as_str());
+        let joined = other.map(|other| {
+            let mut members = read(other)?;
+            members.extend(read(self)?);
+            Json::from_value(&members)
+        });
+        joined.map_or_else(
+            || self.clone(),
+            |joined| Self(joined.expect("the members of two objects are those of one")),
+        )
+    }
+
     /// Reads one member; `None` when it is not there.
     pub fn get(&self, key: &str) -> Option<Json> {
         let members: std::collections::HashMap<std::borrow::Cow<'_, str>, Json> =
@@ -210,8 +230,13 @@ mod tests {
         let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         let cases = [
             ("{\"a\": 1}", Some("{\"a\": 1}")),
-            ("{\"a\":\n1}", Some("{\"a\":1}")),
-            (r#""\ud83d\ude00""#, Some("\"😀\"")),
+            ("{\"a\":\n1}", Some("{\"a\": 1}")),
+            (r#""\ud83d\ude00""#, Some(r#""\ud83d\ude00""#)),
+            (
+                "[\"\\u0041\",\r\n0.10000000000000000001]",
+                Some("[\"\\u0041\",  0.10000000000000000001]"),
+            ),
+            ("[\"\\u0041\", 123456789012345678901]", Some("[\"\\u0041\", 123456789012345678901]")),
             (r#""\ud83d""#, None),
             (r#"{"a":"\\ud83d"}"#, Some(r#"{"a":"\\ud83d"}"#)),
             ("1e400", Some("1e400")),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderName;
 use anyhow::Context as _;
 use legation::model::Message;
 use legation::{Agent, AgentError, Exposed, OnRestart, Profile, Turn, async_trait};
@@ -49,11 +50,15 @@ fn program(given: &config::Exec, on_restart: Option<OnRestart>) -> anyhow::Resul
         },
         env_allow,
         env_set: env_set.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+        credentials: names(&given.credentials),
         cwd: given.cwd.as_ref().map(Into::into),
         memory_bytes: cfg!(target_os = "linux").then_some(given.memory),
         run_time: given.run_time,
         idle_time: given.idle_time,
         output_bytes: given.output,
+        line_bytes: given.line,
+        history: given.history.0,
+        schema_attempts: given.schema_attempts,
         stop_grace: given.stop_grace,
         on_restart: on_restart.unwrap_or(defaults.on_restart),
         ..defaults
@@ -71,6 +76,8 @@ fn endpoint(given: &config::Http, on_restart: Option<OnRestart>) -> anyhow::Resu
     let headers = given.headers.iter();
     Ok(Arc::new(http::Http::new(http::Settings {
         headers: headers.map(|(name, value)| (name.clone(), value.reveal().into())).collect(),
+        credentials: names(&given.credentials),
+        history: given.history.0,
         timeout: given.timeout,
         stream: given.stream,
         allow_private: given.allow_private,
@@ -83,6 +90,7 @@ fn model(given: &config::OpenAi) -> anyhow::Result<Arc<dyn Agent>> {
     Ok(Arc::new(http::OpenAi::new(openai::Settings {
         api_key: given.api_key.as_ref().map(|key| key.reveal().into()),
         system: given.system.clone(),
+        history: given.history.0,
         timeout: given.timeout,
         stream: given.stream,
         allow_private: given.allow_private,
@@ -110,6 +118,10 @@ impl Agent for WithPolicy {
         self.on_restart
     }
 
+    fn entrusted(&self) -> &[String] {
+        self.agent.entrusted()
+    }
+
     fn stop_grace(&self) -> Duration {
         self.agent.stop_grace()
     }
@@ -117,4 +129,9 @@ impl Agent for WithPolicy {
     async fn close(&self) {
         self.agent.close().await;
     }
+}
+
+/// The names of headers, in lower case.
+fn names(headers: &[HeaderName]) -> Vec<String> {
+    headers.iter().map(|name| name.as_str().to_owned()).collect()
 }

@@ -32,8 +32,8 @@ pub use async_trait::async_trait;
 pub use data_dir::DataDir;
 pub use housekeeping::Retention;
 pub use legation_core::{
-    Agent, AgentError, AnswerIn, BadSlug, Call, Exposed, Extension, IntoParts, Limits, OnRestart,
-    Profile, Service, Tool, Turn, slug,
+    Agent, AgentError, AnswerIn, BadSlug, Call, Entrusted, Exposed, Extension, IntoParts, Limits,
+    OnRestart, Profile, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
     BadCard, BadMember, Binding, Bounds, CardForm, ClientCertificates, Cors, Crew, ErrorProfile,

@@ -142,7 +142,8 @@ class Serving(unittest.TestCase):
         """
         parts = [{"text": "two"}, {"data": {"n": 1}}, {"raw": "aGk=", "filename": "f"}]
         earlier = [
-            {"role": "ROLE_USER", "parts": [{"text": "one"}]},
+            {"role": "ROLE_USER", "taskId": "another", "parts": [{"text": "before"}]},
+            {"role": "ROLE_USER", "taskId": "t", "parts": [{"text": "one"}]},
             {"role": "ROLE_AGENT", "parts": [{"text": "Which?"}]},
         ]
         expected = [["one", "two"], [{"n": 1}], "f", "hi", 2]
@@ -153,7 +154,32 @@ class Serving(unittest.TestCase):
             message={"parts": parts},
             history=earlier,
             attempt=2,
+            task="t",
         )
+
+    def test_a_turn_tells_who_calls_and_with_what(self):
+        body = """
+            @agent
+            def run(turn):
+                return [turn.caller["subject"], turn.credentials.get("x-key"), turn.unfit]
+        """
+        told = {"caller": {"tenant": "t", "subject": "ann"}, "credentials": {"x-key": "k"}}
+        self.check(body, "", [{"type": "complete", "data": ["ann", "k", None]}], **told)
+        self.check(body, "", [{"type": "complete", "data": ["ann", None, None]}],
+                   caller={"subject": "ann"})
+
+    def test_an_answer_that_does_not_do_may_come_back(self):
+        body = """
+            @agent(unfit=True)
+            def run(turn):
+                return turn.unfit["reason"] if turn.unfit else "first"
+        """
+        with Program(body) as program:
+            self.assertIs(program.hear()["unfit"], True)
+            program.message(1)
+            self.assertEqual(program.hear()["text"], "first")
+            program.message(2, unfit={"reason": "no number", "answer": [{"text": "first"}]})
+            self.assertEqual(program.hear()["text"], "no number")
 
     def test_prints_do_not_break_the_protocol(self):
         body = """

@@ -5,6 +5,7 @@ use super::draw::draw;
 use super::figures::{Aggregate, Correlation, Group, Grouping, pearson, split};
 use super::frame::{Column, Frame, Numbers};
 use super::limits::{MAX_CORRELATED, MAX_GROUPS, MAX_STEPS};
+use super::listing::{arrange, ranking};
 use super::plan::{Grouped, Plan, choices};
 use super::report::{Report, SeriesReport};
 use super::rows::{filter, unknown};
@@ -51,6 +52,14 @@ pub(crate) fn carry_out(
     if let Some(grouped) = &plan.group {
         report.groups = group(&frames, grouped)?;
     }
+    if let Some(order) = &plan.order {
+        if report.groups.is_empty() {
+            report.ranking = Some(ranking(&frames, &plan, order, &mut report.notes)?);
+        }
+        for found in &mut report.groups {
+            arrange(found, order, &mut report.notes);
+        }
+    }
     if let Some(columns) = &plan.correlate {
         report.correlations = correlate(&frames, columns)?;
     }
@@ -81,6 +90,7 @@ pub(crate) fn carry_out(
 /// Asks about the first column that is named and not there.
 fn check_columns(plan: &Plan, frames: &[Frame]) -> Result<(), String> {
     let mut named: Vec<&String> = plan.columns.iter().collect();
+    named.extend(plan.order.iter().flat_map(|it| &it.by));
     named.extend(plan.correlate.iter().flatten());
     named.extend(plan.group.iter().flat_map(|it| it.measures.iter().chain([&it.by])));
     named.extend(plan.chart.iter().flat_map(|it| it.y.iter().chain(&it.x)));

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::figures::{
     Ahead, CONFIDENCE, Correlation, Description, Direction, Figure, Fit, Group, Grouping, Outliers,
-    Point, Step, Trend, Undefined,
+    Point, Ranked, Ranking, Step, Trend, Undefined,
 };
 use super::report::{Report, SeriesReport};
 
@@ -14,6 +14,9 @@ pub(crate) fn report(report: &Report) -> Value {
     object.put("series", report.series.iter().map(series).collect::<Vec<_>>());
     if !report.groups.is_empty() {
         object.put("groups", report.groups.iter().map(grouping).collect::<Vec<_>>());
+    }
+    if let Some(ranking) = &report.ranking {
+        object.put("ranking", self::ranking(ranking));
     }
     if !report.correlations.is_empty() {
         object.put("correlations", report.correlations.iter().map(correlation).collect::<Vec<_>>());
@@ -40,6 +43,24 @@ fn grouping(found: &Grouping) -> Value {
         object.put("measure", measure.as_str());
     }
     object.put("groups", found.groups.iter().map(group).collect::<Vec<_>>());
+    object.into()
+}
+
+fn ranking(found: &Ranking) -> Value {
+    let row = |row: &Ranked| {
+        let mut object = Object::default();
+        object.put("position", row.position);
+        if let Some(label) = &row.label {
+            object.put("label", label.as_str());
+        }
+        object.put("value", row.value);
+        Value::from(object)
+    };
+    let mut object = Object::default();
+    object.put("by", found.by.as_str());
+    object.put("ascending", found.ascending);
+    object.put("of", found.of);
+    object.put("rows", found.rows.iter().map(row).collect::<Vec<_>>());
     object.into()
 }
 

@@ -144,17 +144,12 @@ impl Table {
 }
 
 fn of_groups(groups: &[Grouping]) -> Table {
-    // Of several figures the one that says most about a group: what it sums up to.
-    let telling = |grouping: &Grouping| {
-        let sum = grouping.aggregates.iter().position(|it| *it == Aggregate::Sum);
-        sum.filter(|_| grouping.aggregates.len() > 1).unwrap_or(0)
-    };
     let mut words = Words::default();
     for group in groups.first().map_or(&[][..], |grouping| &grouping.groups) {
         words.push(if group.name.is_empty() { "(none)" } else { &group.name });
     }
     let lines = groups.iter().map(|grouping| {
-        let at = telling(grouping);
+        let at = grouping.telling();
         let aggregate = grouping.aggregates[at].name();
         let name = grouping
             .measure

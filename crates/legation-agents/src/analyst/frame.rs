@@ -256,9 +256,10 @@ pub(crate) fn plain(name: &str) -> String {
     plain_letters(name).collect()
 }
 
-/// Whether this is what [`plain`] makes of a name; it stops at the first letter that differs.
-pub(crate) fn is_plainly(name: &str, plain: &str) -> bool {
-    plain_letters(name).eq(plain.chars())
+/// The same in a place that is used again.
+pub(crate) fn plain_into(name: &str, place: &mut String) {
+    place.clear();
+    place.extend(plain_letters(name));
 }
 
 fn plain_letters(name: &str) -> impl Iterator<Item = char> + '_ {

@@ -20,6 +20,7 @@ pub mod figures;
 mod format;
 mod frame;
 pub mod limits;
+mod listing;
 mod narrative;
 mod parts;
 mod plan;
@@ -98,7 +99,7 @@ pub fn analyze(inputs: &[Input<'_>]) -> Outcome {
 /// Does with the data what the plan says, or else the words that came with them.
 fn answer(material: Material, plan: Option<Plan>, watch: &Watch) -> Outcome {
     let Material { reading, instruction } = material;
-    let plan = match plan.map_or_else(|| plan::read(&instruction, &reading.frames), Ok) {
+    let plan = match plan.map_or_else(|| plan::read(&instruction, &reading.frames, watch), Ok) {
         Ok(plan) => plan,
         Err(question) if reading.has_data() => return Outcome::Question(question),
         Err(_) => Plan::default(),

@@ -2,6 +2,7 @@
 
 use super::figures::{
     Aggregate, Ahead, CONFIDENCE, Correlation, Description, Group, Grouping, Outliers, Point,
+    Ranking,
 };
 use super::format::{number, share};
 use super::report::{Report, SeriesReport};
@@ -18,6 +19,7 @@ pub(crate) fn text(report: &Report) -> String {
         blocks.insert(0, overview(&report.series));
     }
     blocks.extend(report.groups.iter().map(groups));
+    blocks.extend(report.ranking.iter().map(ranking));
     if !report.correlations.is_empty() {
         let lines: Vec<String> = report.correlations.iter().map(correlation).collect();
         blocks.push(lines.join("\n"));
@@ -43,6 +45,21 @@ fn groups(found: &Grouping) -> String {
     }
     let more = found.groups.len().saturating_sub(MOST);
     lines.extend((more > 0).then(|| format!("- and {more} more groups, which the data part has")));
+    lines.join("\n")
+}
+
+/// A line for each row.
+fn ranking(found: &Ranking) -> String {
+    const MOST: usize = 50;
+    let first = if found.ascending { "least" } else { "greatest" };
+    let mut lines =
+        vec![format!("{}, the {first} first, {} of {}:", found.by, found.rows.len(), found.of)];
+    for row in found.rows.iter().take(MOST) {
+        let label = row.label.clone().unwrap_or_else(|| format!("row {}", row.position));
+        lines.push(format!("- {label}: {}", number(row.value)));
+    }
+    let more = found.rows.len().saturating_sub(MOST);
+    lines.extend((more > 0).then(|| format!("- and {more} more rows, which the data part has")));
     lines.join("\n")
 }
 

@@ -260,7 +260,7 @@ mod tests {
             (
                 data("{\"request\":{\"sort\":1}}"),
                 "I cannot read the request: unknown field `sort`, expected one of `operations`, \
-                 `columns`, `filter`, `group`, `correlate`, `forecast`, `chart`. Which of these do \
+                 `columns`, `filter`, `group`, `order`, `correlate`, `forecast`, `chart`. Which of these do \
                  you mean?",
             ),
             (

@@ -4,8 +4,8 @@
 use super::data;
 use super::draw::Picture;
 use super::figures::{
-    Ahead, Correlation, Description, Grouping, Outliers, Sample, Trend, Undefined, describe,
-    forecast, outliers, trend,
+    Ahead, Correlation, Description, Grouping, Outliers, Ranking, Sample, Trend, Undefined,
+    describe, forecast, outliers, trend,
 };
 use super::narrative;
 use super::plan::Plan;
@@ -19,6 +19,8 @@ pub struct Report {
     pub series: Vec<SeriesReport>,
     /// One entry per column that was aggregated.
     pub groups: Vec<Grouping>,
+    /// The rows in the order that was asked for, when no groups were.
+    pub ranking: Option<Ranking>,
     /// One entry per pair of columns that was correlated.
     pub correlations: Vec<Correlation>,
     /// The chart, when one was asked for.
@@ -79,7 +81,7 @@ impl Report {
     /// ```
     ///
     /// `description`, `trend`, `outliers` and `forecast` are there when asked for, and so are, beside
-    /// `series`, `groups`, `correlations` and `chart`; see `docs/analyst.md`. A figure that does not
+    /// `series`, `groups`, `ranking`, `correlations` and `chart`; see `docs/analyst.md`. A figure that does not
     /// exist is null, and a key with `Reason` added to its name says why (`rSquaredReason`).
     /// Positions count from 1 and include missing values; `label` is there when the data names
     /// its rows. `direction` is rising, falling, flat or unclear; `fit` is strong, moderate, weak

@@ -113,7 +113,7 @@ const BEYOND: [(&str, &[&str]); 7] = [
         "say what causes what, or find groups that no column names",
         &["causal*", "cluster*", "classif*", "segment*"],
     ),
-    ("sort, convert or change the data", &["sort*", "convert*", "delete*", "clean*"]),
+    ("convert or change the data", &["convert*", "delete*", "clean*"]),
 ];
 
 /// What an instruction asks for.

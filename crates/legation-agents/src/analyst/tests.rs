@@ -300,3 +300,44 @@ fn check_nulls(value: &Value, round: usize) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+#[test]
+fn what_is_asked_for_in_order_is_listed_in_order() {
+    let table =
+        "city,region,sales\nBern,west,5\nChur,east,9\nThun,west,1\nBrig,south,\nWil,east,3\n";
+    let cases: [(&str, &[&str]); 8] = [
+        ("top 2 cities by sales", &["Chur 9", "Bern 5", "I listed 2 of 5 groups"]),
+        ("the 2 highest sales", &["Chur 9", "Bern 5"]),
+        ("bottom 3 sales", &["Thun 1", "Wil 3", "Bern 5"]),
+        ("total sales by region, top 2", &["east 12", "west 6"]),
+        ("total sales by region sorted by region", &["east 12", "south 0", "west 6"]),
+        ("total sales by region, ascending", &["south 0", "west 6", "east 12"]),
+        ("sort by sales, descending", &["Chur 9", "Bern 5", "Wil 3", "Thun 1"]),
+        ("3 lowest sales where region is east", &["Wil 3", "Chur 9"]),
+    ];
+    for (words, expected) in cases {
+        let Outcome::Report(report) = analyze(&[csv(table), Input::Text(words)]) else {
+            panic!("{words}: no report");
+        };
+        let data = report.to_data();
+        let groups = data["groups"][0]["groups"].as_array().cloned().unwrap_or_default();
+        let groups = groups.iter().map(|it| {
+            let figure = if it["sum"].is_null() { &it["count"] } else { &it["sum"] };
+            format!("{} {figure}", it["group"].as_str().unwrap_or_default())
+        });
+        let rows = data["ranking"]["rows"].as_array().cloned().unwrap_or_default();
+        let rows = rows
+            .iter()
+            .map(|it| format!("{} {}", it["label"].as_str().unwrap_or_default(), it["value"]));
+        let notes = report.notes.iter().map(|note| note.split(", those").next().unwrap_or(note));
+        let notes = notes.filter(|note| note.starts_with("I listed")).map(str::to_owned);
+        let found: Vec<String> = groups.chain(rows).chain(notes).collect();
+        let found: Vec<&str> = found.iter().map(|it| it.trim_end_matches(".0")).collect();
+        assert_eq!(&found[..expected.len()], expected, "{words}: {found:?}");
+        let text = report.to_text();
+        assert!(!text.contains("I do not"), "{words}: {text}");
+    }
+    let two = "sales,costs\n1,2\n3,4\n";
+    let question = show(&[csv(two), Input::Text("sort")]);
+    assert_eq!(question, "? By which column of numbers shall I sort? There are `sales`, `costs`.");
+}

@@ -2,14 +2,17 @@
 
 use legation_core::{AgentError, Turn};
 
-use super::answer::{Answer, Goes};
 use super::bounds::Bounds;
 use super::worker::{Batch, Seat};
+use crate::answer::{Answer, Goes};
+use crate::said::Unfit;
 
 /// How a conversation ended.
 pub(super) enum End {
     /// The program has said its last word.
     Done,
+    /// Its answer is not what the caller's schema asks for.
+    Unfit(Unfit),
     /// The process ended before, in this way.
     Lost(String),
 }
@@ -48,8 +51,15 @@ pub(super) async fn converse(
                     if said.is_last() {
                         seat.done();
                     }
-                    if answer.take(turn, said).await? == Goes::Done {
-                        return Ok(End::Done);
+                    // Nobody needs a copy where nothing can be unfit.
+                    let offered = turn.schema().map(|_| answer.offered(&said)).unwrap_or_default();
+                    match answer.take(turn, said).await {
+                        Ok(Goes::On) => {}
+                        Ok(Goes::Done) => return Ok(End::Done),
+                        Err(AgentError::Unfit(reason)) => {
+                            return Ok(End::Unfit(Unfit { reason, answer: offered }));
+                        }
+                        Err(error) => return Err(error),
                     }
                 }
             }

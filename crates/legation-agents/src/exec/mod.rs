@@ -4,7 +4,6 @@
 //! Each program is started without a shell, with a cleared environment, in a process group of its
 //! own that is killed with it. What it says is bounded, and so is its time.
 
-mod answer;
 mod bounds;
 mod converse;
 mod lines;
@@ -26,14 +25,17 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use answer::Answer;
 use bounds::Bounds;
 use converse::{End, converse};
 use pool::Pool;
 use process::{House, Process};
+use protocol::Brief;
 pub use settings::{BadSettings, Mode, Settings};
 use text::Speaks;
 use worker::{Seat, Worker};
+
+use crate::answer::Answer;
+use crate::said::Unfit;
 
 /// How long the kernel may take to end what was killed.
 const KILLED: Duration = Duration::from_secs(1);
@@ -131,20 +133,48 @@ impl Exec {
         }
         // It greeted before it was told anything, so it is not a caller's text that it repeats.
         *speaks.lock() = Some(Speaks::Protocol);
-        let mut seat = worker.begin(turn).ok_or_else(|| unusable("has just ended"))?;
-        match converse(&mut seat, turn, &mut Answer::new(), bounds).await? {
-            End::Done => Ok(()),
-            End::Lost(how) => Err(lost(&how)),
+        let (mut brief, mut answer) = (self.brief(turn).await?, Answer::new());
+        for attempt in 1.. {
+            let seat = worker.begin(turn, &brief);
+            let mut seat = seat.ok_or_else(|| unusable("has just ended"))?;
+            match converse(&mut seat, turn, &mut answer, bounds).await? {
+                End::Done => return Ok(()),
+                End::Lost(how) => return Err(lost(&how)),
+                End::Unfit(unfit) => brief.unfit = Some(self.refused(unfit, attempt, &seat)?),
+            }
+            turn.renew(answer.restart());
         }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn brief(&self, turn: &Turn) -> Result<Brief, AgentError> {
+        let earlier = self.house.settings.history.of_others(turn).await?;
+        Ok(Brief { earlier, unfit: None })
+    }
+
+    /// Gives the answer back for another attempt, if the program takes it.
+    fn refused(&self, unfit: Unfit, attempt: u32, seat: &Seat) -> Result<Unfit, AgentError> {
+        let is_last = attempt >= self.house.settings.schema_attempts;
+        if is_last || !seat.takes_unfit() {
+            return Err(AgentError::Unfit(unfit.reason));
+        }
+        Ok(unfit)
     }
 
     async fn run_in_pool(&self, turn: &mut Turn, pool: &Pool) -> Result<(), AgentError> {
         let (mut bounds, mut answer) = (Bounds::new(&self.house.settings), Answer::new());
+        let (mut brief, mut attempt) = (self.brief(turn).await?, 1);
         loop {
-            let mut seat = find_seat(turn, pool, &mut bounds).await?;
+            let mut seat = find_seat(turn, &brief, pool, &mut bounds).await?;
             let how = match converse(&mut seat, turn, &mut answer, &mut bounds).await? {
                 End::Done => return Ok(()),
                 End::Lost(how) => how,
+                End::Unfit(unfit) => {
+                    brief.unfit = Some(self.refused(unfit, attempt, &seat)?);
+                    attempt += 1;
+                    turn.renew(answer.restart());
+                    continue;
+                }
             };
             let given = answer.restart();
             match self.house.settings.on_restart {
@@ -156,11 +186,16 @@ impl Exec {
     }
 }
 
-async fn find_seat(turn: &Turn, pool: &Pool, bounds: &mut Bounds) -> Result<Seat, AgentError> {
+async fn find_seat(
+    turn: &Turn,
+    brief: &Brief,
+    pool: &Pool,
+    bounds: &mut Bounds,
+) -> Result<Seat, AgentError> {
     tokio::select! {
         biased;
         () = turn.stopped() => Err(AgentError::Stopped),
-        seat = pool.begin(turn) => seat.map_err(|reason| unusable(&reason)),
+        seat = pool.begin(turn, brief) => seat.map_err(|reason| unusable(&reason)),
         // The same bounds hold for the wait: nobody is served by waiting longer.
         late = bounds.passed() => Err(late),
     }
@@ -197,6 +232,10 @@ impl Agent for Exec {
 
     fn on_restart(&self) -> OnRestart {
         self.house.settings.on_restart
+    }
+
+    fn entrusted(&self) -> &[String] {
+        &self.house.settings.credentials
     }
 
     /// What a process gets to end, and the kernel to end it.

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::process::House;
+use super::protocol::Brief;
 use super::worker::{Seat, Worker};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -46,13 +47,13 @@ impl Pool {
     ///
     /// # Errors
     /// When no worker can be started.
-    pub(super) async fn begin(&self, turn: &Turn) -> Result<Seat, String> {
+    pub(super) async fn begin(&self, turn: &Turn, brief: &Brief) -> Result<Seat, String> {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             match self.pick()? {
                 Some(worker) => {
-                    if let Some(seat) = worker.begin(turn) {
+                    if let Some(seat) = worker.begin(turn, brief) {
                         return Ok(seat);
                     }
                 }

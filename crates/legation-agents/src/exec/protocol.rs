@@ -4,7 +4,8 @@ use legation_core::Turn;
 use legation_model::Message;
 use serde::Serialize;
 
-use crate::said::{Kind, Members, Said, Work};
+use crate::history::of_own;
+use crate::said::{Kind, Members, Said, Unfit, Work};
 
 /// What a program is told of a run at work.
 #[derive(Serialize)]
@@ -16,11 +17,23 @@ pub(super) enum Told<'a> {
     Cancel { run: u64 },
 }
 
+/// How the line begins with which a run does.
+pub(super) const MESSAGE: &[u8] = br#"{"type":"message""#;
+
+/// What a run begins with beside its turn.
+pub(super) struct Brief {
+    /// What was said in other tasks, oldest first.
+    pub(super) earlier: Vec<Message>,
+    /// The answer that did not do, when it is another try.
+    pub(super) unfit: Option<Unfit>,
+}
+
 /// Writes the line with which a run begins.
-pub(super) fn begin(run: u64, turn: &Turn, out: &mut Vec<u8>) {
-    let mut task = turn.task();
-    task.history.retain(|earlier| earlier.message_id != turn.message().message_id);
-    line(&Work::of(Some(run), turn, &task, &task.history), out);
+pub(super) fn begin(run: u64, turn: &Turn, brief: &Brief, out: &mut Vec<u8>) {
+    let task = turn.task();
+    let mut history = brief.earlier.clone();
+    history.extend(of_own(turn, &task));
+    line(&Work::of(Some(run), turn, &task, &history, brief.unfit.as_ref()), out);
 }
 
 impl Told<'_> {
@@ -41,8 +54,9 @@ pub(super) type Heard = Result<Said, String>;
 /// One line of the program.
 #[derive(Debug, PartialEq)]
 pub(super) enum Line {
-    /// It speaks the protocol and waits for work, so much of it at once.
-    Ready { concurrency: Option<usize> },
+    /// It speaks the protocol and waits for work, so much of it at once; and whether it takes
+    /// answers back that did not do.
+    Ready { concurrency: Option<usize>, unfit: bool },
     /// Something about a run; one that is not named is the only one.
     Of(Option<u64>, Heard),
 }
@@ -58,7 +72,9 @@ pub(super) fn read(line: &[u8]) -> Result<Line, String> {
     })?;
     if members.kind == Kind::Ready {
         return match members.protocol {
-            None | Some(PROTOCOL) => Ok(Line::Ready { concurrency: members.concurrency }),
+            None | Some(PROTOCOL) => {
+                Ok(Line::Ready { concurrency: members.concurrency, unfit: members.unfit })
+            }
             Some(other) => Err(format!("speaks version {other} of the protocol, not {PROTOCOL}")),
         };
     }
@@ -72,7 +88,7 @@ mod tests {
 
     fn said(line: &str) -> String {
         match read(line.as_bytes()) {
-            Ok(Line::Ready { concurrency }) => format!("ready {concurrency:?}"),
+            Ok(Line::Ready { concurrency, unfit }) => format!("ready {concurrency:?} {unfit}"),
             Ok(Line::Of(run, Err(fault))) => format!("{run:?} broken: {fault}"),
             Ok(Line::Of(run, Ok(Said::Complete(parts)))) => {
                 format!("{run:?} complete {}", parts.len())
@@ -85,8 +101,9 @@ mod tests {
     #[test]
     fn every_line_is_read_or_refused_with_a_reason() {
         let cases = [
-            (r#"{"type":"ready"}"#, "ready None"),
-            (r#"{"type":"ready","protocol":1,"concurrency":8,"new":1}"#, "ready Some(8)"),
+            (r#"{"type":"ready"}"#, "ready None false"),
+            (r#"{"type":"ready","protocol":1,"concurrency":8,"new":1}"#, "ready Some(8) false"),
+            (r#"{"type":"ready","unfit":true}"#, "ready None true"),
             (r#"{"type":"ready","protocol":2}"#, "speaks version 2 of the protocol, not 1"),
             (r#"{"type":"status","run":1}"#, "Some(1) Status(None)"),
             (

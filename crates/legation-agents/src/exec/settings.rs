@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use legation_core::OnRestart;
 
+use crate::History;
+
 /// How a program is run, and within which bounds. [`Settings::new`] has safe defaults.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -18,6 +20,8 @@ pub struct Settings {
     pub env_allow: Vec<String>,
     /// Environment variables that it gets beside those. Their values are in no log.
     pub env_set: BTreeMap<String, String>,
+    /// The headers of a caller's request that the program is told the values of, in lower case.
+    pub credentials: Vec<String>,
     /// Where it runs; the directory of the server when nothing is said.
     pub cwd: Option<PathBuf>,
     /// How much memory each of its processes may have for data. On Linux only.
@@ -30,6 +34,11 @@ pub struct Settings {
     pub output_bytes: u64,
     /// The longest line of the protocol that is taken.
     pub line_bytes: usize,
+    /// What it is told of what was said before.
+    pub history: History,
+    /// How often it may answer until the answer is what the caller's schema asks for, if it says
+    /// that it takes an answer back.
+    pub schema_attempts: u32,
     /// How long a program may take to end after it was asked to; then it is killed.
     pub stop_grace: Duration,
     /// What becomes of a run that was lost with the server or with the worker of a pool.
@@ -62,12 +71,15 @@ impl Settings {
             mode: Mode::PerTask { processes: 32 },
             env_allow: ENV_ALLOW.iter().map(|name| (*name).to_owned()).collect(),
             env_set: BTreeMap::new(),
+            credentials: Vec::new(),
             cwd: None,
             memory_bytes: None,
             run_time: Duration::from_secs(3_600),
             idle_time: Duration::from_secs(300),
             output_bytes: 64 << 20,
             line_bytes: 4 << 20,
+            history: History::default(),
+            schema_attempts: 2,
             stop_grace: Duration::from_secs(2),
             on_restart: OnRestart::Fail,
         }
@@ -114,6 +126,7 @@ impl fmt::Debug for Settings {
             .field("mode", &self.mode)
             .field("env_allow", &self.env_allow)
             .field("env_set", &self.env_set.keys())
+            .field("credentials", &self.credentials)
             .field("cwd", &self.cwd)
             .finish_non_exhaustive()
     }

@@ -8,6 +8,7 @@ use tokio::process::ChildStderr;
 
 use super::lines::{Found, Lines};
 use super::worker::Worker;
+use crate::answer::printable;
 
 /// The longest line that is logged whole.
 const LINE: usize = 2_000;
@@ -65,11 +66,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// The text with nothing in it that moves a terminal's cursor.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 /// Counts lines, so that a program in a loop does not fill the disk.

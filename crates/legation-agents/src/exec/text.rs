@@ -12,11 +12,11 @@ use legation_model::{Content, Message, Part};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, ChildStdout};
 
-use super::answer::Answer;
 use super::bounds::Bounds;
 use super::process::{House, Process};
 use super::protocol::{self, Line};
 use super::stderr::{self, Writer};
+use crate::answer::Answer;
 
 /// What a program turned out to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,21 +34,26 @@ pub(super) fn may_command(message: &Message) -> bool {
     input(message).contains('{')
 }
 
+/// Starts the program for a turn; what it writes to its error output goes to the log.
+fn start(house: &House, turn: &Turn) -> Result<(Process, ChildStdin, ChildStdout), AgentError> {
+    let started = Process::start(house, Some(turn.attempt()));
+    let (process, pipes) = started.map_err(|reason| super::unusable(&reason))?;
+    let silence = process.silence(house.settings.stop_grace);
+    house.tasks.spawn(stderr::log(pipes.stderr, Writer::Task(turn.task().id), silence));
+    Ok((process, pipes.stdin, pipes.stdout))
+}
+
 /// Finds out whether the program greets when its input is empty.
 pub(super) async fn probe(
     house: &House,
     turn: &mut Turn,
     bounds: &mut Bounds,
 ) -> Result<Speaks, AgentError> {
-    let (process, pipes) =
-        Process::start(house, Some(turn.attempt())).map_err(|reason| super::unusable(&reason))?;
+    let (process, stdin, mut stdout) = start(house, turn)?;
     // At its end at once: a program that reads text would wait for ever.
-    drop(pipes.stdin);
-    let task = turn.task().id;
-    let silence = process.silence(house.settings.stop_grace);
-    house.tasks.spawn(stderr::log(pipes.stderr, Writer::Task(task), silence));
+    drop(stdin);
     let mut silence = std::pin::pin!(process.silence(house.settings.stop_grace));
-    let (mut stdout, mut printed) = (pipes.stdout, Printed::default());
+    let mut printed = Printed::default();
     let greets = loop {
         let read = tokio::select! {
             biased;
@@ -73,15 +78,11 @@ pub(super) async fn run(
     turn: &mut Turn,
     bounds: &mut Bounds,
 ) -> Result<Speaks, AgentError> {
-    let (process, pipes) =
-        Process::start(house, Some(turn.attempt())).map_err(|reason| super::unusable(&reason))?;
-    let task = turn.task().id;
+    let (process, stdin, stdout) = start(house, turn)?;
     let silence = process.silence(house.settings.stop_grace);
-    house.tasks.spawn(stderr::log(pipes.stderr, Writer::Task(task), silence));
+    house.tasks.spawn(write(stdin, input(turn.message()), silence));
     let silence = process.silence(house.settings.stop_grace);
-    house.tasks.spawn(write(pipes.stdin, input(turn.message()), silence));
-    let silence = process.silence(house.settings.stop_grace);
-    let outcome = read(turn, bounds, pipes.stdout, silence).await;
+    let outcome = read(turn, bounds, stdout, silence).await;
     match outcome {
         Ok(Some(mut answer)) => {
             let ended = tokio::select! {

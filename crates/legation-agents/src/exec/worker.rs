@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::lines::{Found, Lines};
 use super::process::{House, Process};
-use super::protocol::{self, Line, Told};
-use super::stderr::{self, Writer, printable};
+use super::protocol::{self, Brief, Line, Told};
+use super::stderr::{self, Writer};
+use crate::answer::printable;
 use crate::said::Said;
 
 /// Runs that a worker gets at once when it does not say how many it wants.
@@ -53,6 +54,7 @@ pub(super) struct Worker {
 struct State {
     routes: HashMap<u64, Route>,
     capacity: usize,
+    takes_unfit: bool,
     retired: bool,
 }
 
@@ -177,7 +179,7 @@ impl Worker {
     }
 
     /// Begins a run on the turn's message; `None` when there is no room.
-    pub(super) fn begin(self: &Arc<Self>, turn: &Turn) -> Option<Seat> {
+    pub(super) fn begin(self: &Arc<Self>, turn: &Turn, brief: &Brief) -> Option<Seat> {
         let (to, said) = mpsc::channel(BATCHES);
         let run = number();
         let task = turn.message().task_id.clone().unwrap_or_else(|| turn.task().id);
@@ -188,7 +190,7 @@ impl Worker {
             }
             state.routes.insert(run, Route { task, to: Some(to) });
         }
-        protocol::begin(run, turn, &mut self.outbox.lock());
+        protocol::begin(run, turn, brief, &mut self.outbox.lock());
         self.filled.notify_one();
         Some(Seat { worker: self.clone(), run, said, done: false })
     }
@@ -324,7 +326,7 @@ impl Worker {
         };
         let bytes = line.len() as u64;
         match read {
-            Ok(Line::Ready { concurrency }) => self.greeted(concurrency),
+            Ok(Line::Ready { concurrency, unfit }) => self.greeted(concurrency, unfit),
             Ok(Line::Of(Some(run), said)) => heard.add(run, said, bytes),
             Ok(Line::Of(None, said)) => match self.only_run() {
                 Some(run) => heard.add(run, said, bytes),
@@ -338,8 +340,12 @@ impl Worker {
         0
     }
 
-    fn greeted(&self, concurrency: Option<usize>) {
-        self.state.lock().capacity = concurrency.unwrap_or(CONCURRENCY).max(1);
+    fn greeted(&self, concurrency: Option<usize>, takes_unfit: bool) {
+        {
+            let mut state = self.state.lock();
+            state.capacity = concurrency.unwrap_or(CONCURRENCY).max(1);
+            state.takes_unfit = takes_unfit;
+        }
         self.stage.send_if_modified(|stage| {
             let starting = *stage == Stage::Starting;
             if starting {
@@ -368,8 +374,13 @@ impl Worker {
 
     /// Logs what is of no run, such as what a library prints.
     fn stray(&self, line: &[u8]) -> u64 {
-        let head = printable(&String::from_utf8_lossy(&line[..line.len().min(HEAD)]));
-        tracing::debug!(worker = self.number, "a program says of no run: {head}");
+        // What it was told may hold a caller's credentials.
+        if line.starts_with(protocol::MESSAGE) {
+            tracing::debug!(worker = self.number, "a program repeats what it was told");
+        } else {
+            let head = printable(&String::from_utf8_lossy(&line[..line.len().min(HEAD)]));
+            tracing::debug!(worker = self.number, "a program says of no run: {head}");
+        }
         line.len() as u64 + 1
     }
 
@@ -436,6 +447,11 @@ impl Seat {
     /// Tells the program what the caller said further.
     pub(super) fn further(&self, message: &legation_model::Message) {
         self.worker.tell(&Told::Further { run: self.run, text: message.text(), message });
+    }
+
+    /// Whether the program takes an answer back that did not do, for another try.
+    pub(super) fn takes_unfit(&self) -> bool {
+        self.worker.state.lock().takes_unfit
     }
 
     /// How the process ended that the run is lost with.

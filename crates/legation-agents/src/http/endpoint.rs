@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderName};
 use ::http::{HeaderMap, Method};
 use bytes::Bytes;
-use legation_core::AgentError;
+use legation_core::{AgentError, Entrusted};
 use legation_net::{Error, Limits, Request, Response};
 use url::Url;
 
@@ -101,9 +101,16 @@ impl Endpoint {
 
     /// Asks. Who says that it is too busy, or is not there, has done nothing, so it is asked again,
     /// a few times and as late as it wants.
-    pub(super) async fn post(&self, body: Bytes, accept: &'static str) -> Result<Response, Fault> {
+    ///
+    /// What the body holds of a caller's headers is in no log.
+    pub(super) async fn post(
+        &self,
+        body: Bytes,
+        accept: &'static str,
+        entrusted: &Entrusted,
+    ) -> Result<Response, Fault> {
         for attempt in 1.. {
-            let fault = match self.try_post(body.clone(), accept).await {
+            let fault = match self.try_post(body.clone(), accept, entrusted).await {
                 Ok(response) => return Ok(response),
                 Err(fault) => fault,
             };
@@ -117,7 +124,12 @@ impl Endpoint {
         unreachable!("the loop returns with its last try")
     }
 
-    async fn try_post(&self, body: Bytes, accept: &'static str) -> Result<Response, Fault> {
+    async fn try_post(
+        &self,
+        body: Bytes,
+        accept: &'static str,
+        entrusted: &Entrusted,
+    ) -> Result<Response, Fault> {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers = self.headers.clone();
         request.headers.insert(ACCEPT, HeaderValue::from_static(accept));
@@ -132,15 +144,16 @@ impl Endpoint {
         }
         let pause = response.headers().get(::http::header::RETRY_AFTER).and_then(seconds);
         let body = response.bytes_up_to(ERROR_BYTES).await.unwrap_or_default();
-        let body = self.without_secrets(&body);
+        let body = self.without_secrets(&body, entrusted);
         Err(Fault::Status { status, pause, body })
     }
 
     /// A text for the log. What refuses a credential likes to repeat it.
-    fn without_secrets(&self, body: &[u8]) -> String {
+    fn without_secrets(&self, body: &[u8], entrusted: &Entrusted) -> String {
         let mut text = String::from_utf8_lossy(body).into_owned();
-        let secrets = self.headers.values().filter(|value| value.is_sensitive());
-        for secret in secrets.filter_map(|value| value.to_str().ok()) {
+        let callers = entrusted.iter().map(|(_, value)| value);
+        let own = self.headers.values().filter(|value| value.is_sensitive());
+        for secret in own.filter_map(|value| value.to_str().ok()).chain(callers) {
             for word in secret.split_whitespace().filter(|word| word.len() > 5) {
                 text = text.replace(word, "***");
             }
@@ -175,9 +188,11 @@ mod tests {
     fn the_log_gets_no_secret_back() {
         let endpoint = endpoint("http://a/", ("x-api-key", "first-secret"));
         let endpoint = endpoint.expect("good settings").with_bearer(&"second-secret".into());
-        let text = b"bad key first-secret, bad token `second-secret`";
-        let text = endpoint.expect("a good token").without_secrets(text);
-        assert_eq!(text, "bad key ***, bad token `***`");
+        let text = b"bad key first-secret, bad token `second-secret`, bad Bearer third-secret";
+        let callers =
+            [("authorization".into(), "Bearer third-secret".into())].into_iter().collect();
+        let text = endpoint.expect("a good token").without_secrets(text, &callers);
+        assert_eq!(text, "bad key ***, bad token `***`, bad *** ***");
     }
 
     #[test]

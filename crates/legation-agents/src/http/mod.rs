@@ -5,7 +5,6 @@
 //! Both call through the guarded client, so an address in a settings file cannot reach into the own
 //! network unless the operator says so. A cancelled task drops its request.
 
-mod earlier;
 mod endpoint;
 mod fault;
 mod frames;

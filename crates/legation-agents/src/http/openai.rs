@@ -9,17 +9,17 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use legation_core::{Agent, AgentError, OnRestart, Turn};
-use legation_model::{Json, Part};
+use legation_core::{Agent, AgentError, Entrusted, OnRestart, Turn};
+use legation_model::Json;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::earlier::earlier;
 use super::endpoint::Endpoint;
 use super::fault::Fault;
 use super::frames::Answered;
-use super::plain::Answer;
-use super::{BadSettings, Secret, wire};
+use super::{BadSettings, Secret};
+use crate::History;
+use crate::answer::Answer;
 use answer::{Chunk, Completion};
 
 const WHO: &str = "the model";
@@ -45,6 +45,8 @@ pub struct Settings {
     pub max_tokens: Option<u32>,
     /// Further headers of every call.
     pub headers: BTreeMap<String, Secret>,
+    /// What the model is told of what was said before.
+    pub history: History,
     /// How long one message may take in all.
     pub timeout: Duration,
     /// Whether the answer is given as the model writes it.
@@ -65,6 +67,7 @@ impl Settings {
             temperature: None,
             max_tokens: None,
             headers: BTreeMap::new(),
+            history: History::default(),
             timeout: Duration::from_secs(300),
             stream: true,
             allow_private: false,
@@ -124,7 +127,7 @@ impl OpenAi {
 
     async fn work(&self, turn: &mut Turn) -> Result<(), Fault> {
         let system = self.settings.system.as_deref();
-        let earlier = earlier(turn).await?;
+        let earlier = self.settings.history.all(turn).await?;
         let messages = talk::messages(system, &earlier, turn.message()).map_err(Fault::Told)?;
         match turn.schema().map(Json::read::<Value>) {
             // The door has let the schema in, so it can be read.
@@ -183,7 +186,7 @@ impl OpenAi {
             }
         };
         let mut heard = Chunk::default();
-        let mut answer = Answer::of(turn);
+        let mut shown = Answer::new();
         let mut ended = false;
         while let Some(texts) = frames.next().await? {
             for text in texts {
@@ -194,7 +197,7 @@ impl OpenAi {
             }
             // What arrived together is told together.
             if let Some(text) = heard.text() {
-                answer.give(vec![Part::text(text)]).await?;
+                shown.stream(turn, text).await?;
             }
             if ended {
                 break;
@@ -202,12 +205,12 @@ impl OpenAi {
         }
         let end = heard.end(ended)?;
         if let Some(usage) = end.usage {
-            answer.took(usage);
+            turn.usage(usage);
         }
         if let Some(reason) = end.refusal {
             return Ok(turn.reject(reason).await?);
         }
-        answer.complete().await
+        Ok(shown.complete(turn, Vec::new()).await?)
     }
 
     async fn ask(
@@ -216,7 +219,7 @@ impl OpenAi {
         accept: &'static str,
     ) -> Result<legation_net::Response, Fault> {
         let body = serde_json::to_vec(question).expect("a tree of JSON values is JSON");
-        self.endpoint.post(body.into(), accept).await.map_err(answer::told)
+        self.endpoint.post(body.into(), accept, &Entrusted::default()).await.map_err(answer::told)
     }
 
     fn question(&self, messages: Vec<Value>) -> Value {
@@ -249,11 +252,10 @@ async fn give(turn: &mut Turn, completion: Completion) -> Result<(), Fault> {
     if let Some(reason) = completion.refusal {
         return Ok(turn.reject(reason).await?);
     }
-    let mut part = Part::text(completion.text);
     if let Some(usage) = completion.usage {
-        wire::note_usage(&mut part, usage);
+        turn.usage(usage);
     }
-    Ok(turn.answer(part).await?)
+    Ok(turn.answer(completion.text).await?)
 }
 
 #[cfg(test)]

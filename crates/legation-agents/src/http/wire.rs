@@ -1,14 +1,15 @@
 //! What is said to an endpoint, and how its answers are read: `docs/http-agents.md`.
 
 use legation_core::Turn;
-use legation_model::{Json, Message, Metadata, Part};
+use legation_model::{Json, Message, Part};
 use serde::Deserialize;
 
 use crate::said::{Kind, Members, Said, Work, content, present};
 
 /// The message of a turn as JSON, with what was said before it.
 pub(super) fn tell(turn: &Turn, history: &[Message]) -> Vec<u8> {
-    serde_json::to_vec(&Work::of(None, turn, &turn.task(), history)).expect("a message is JSON")
+    serde_json::to_vec(&Work::of(None, turn, &turn.task(), history, None))
+        .expect("a message is JSON")
 }
 
 /// An answer without a type: its content and what it took, and no other member.
@@ -55,14 +56,6 @@ pub(super) fn read_whole(text: &str) -> Result<Vec<Said>, String> {
     }
     let usage = bare.usage.map(Said::Usage);
     Ok(usage.into_iter().chain([Said::Complete(parts)]).collect())
-}
-
-/// Notes on a part what the answer took.
-pub(super) fn note_usage(part: &mut Part, usage: Json) {
-    // Data that nests too deeply is left out rather than the answer.
-    if let Ok(noted) = Metadata::with(part.metadata.as_ref(), "usage", usage) {
-        part.metadata = Some(noted);
-    }
 }
 
 #[cfg(test)]

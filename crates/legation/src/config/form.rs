@@ -197,7 +197,7 @@ pub(crate) fn origin() -> Form<String> {
 pub(crate) fn header_name() -> Form<HeaderName> {
     let read = |text: &Text| text.text()?.parse().ok();
     let show = |name: &HeaderName| json!(name.as_str());
-    let expects = "the name of a header such as `X-API-Key`";
+    let expects = "the name of a header such as `Authorization`";
     Form::new(expects, json!({"type": "string", "minLength": 1}), read, show)
 }
 
@@ -303,17 +303,33 @@ pub(crate) fn count<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T
     whole(1, "a whole number from 1")
 }
 
+/// A number that counts something of which there are some, but not too many.
+pub(crate) fn count_to<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(most: u64) -> Form<T> {
+    whole_to(1, most, &format!("a whole number from 1 to {most}"))
+}
+
 /// A number that counts something of which there may be none.
 pub(crate) fn count_from_none<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
     whole(0, "a whole number from 0")
 }
 
 fn whole<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(least: u64, expects: &str) -> Form<T> {
+    whole_to(least, MOST, expects)
+}
+
+fn whole_to<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(
+    least: u64,
+    most: u64,
+    expects: &str,
+) -> Form<T> {
     let read = move |text: &Text| {
-        let number = text.number().filter(|number| (least..=MOST).contains(number))?;
+        let number = text.number().filter(|number| (least..=most).contains(number))?;
         number.try_into().ok()
     };
-    let schema = json!({"type": "integer", "minimum": least});
+    let mut schema = json!({"type": "integer", "minimum": least});
+    if most < MOST {
+        schema["maximum"] = json!(most);
+    }
     Form::new(expects, schema, read, |number: &T| json!((*number).try_into().unwrap_or_default()))
 }
 
@@ -322,37 +338,37 @@ const MOST: u64 = 1 << 48;
 
 /// A number of bytes.
 pub(crate) fn bytes<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
-    bytes_from(1, "a size such as `64KiB` or `1GiB`")
+    bytes_from(1, MOST, "a size such as `64KiB` or `1GiB`")
 }
 
 /// A number of bytes that HTTP's heads fit into.
 pub(crate) fn buffer<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
-    bytes_from(8 << 10, "a size such as `64KiB`, at least `8KiB`")
+    bytes_from(8 << 10, MOST, "a size such as `64KiB`, at least `8KiB`")
+}
+
+/// A number of bytes that are held in memory at once, for each of many.
+pub(crate) fn held<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>() -> Form<T> {
+    bytes_from(4 << 10, 64 << 20, "a size such as `1MiB`, from `4KiB` to `64MiB`")
 }
 
 /// A number of bytes that HTTP/2 lets a frame's payload have (RFC 9113 6.5.2).
 pub(crate) fn frame() -> Form<u32> {
-    let Form { read, .. } = bytes_from::<u32>(16 << 10, "");
-    let expects = "a size from `16KiB` to `16777215B`";
-    let read = move |text: &Text| read(text).filter(|bytes| *bytes < 1 << 24);
-    Form { read: Box::new(read), ..bytes_from(16 << 10, expects) }
+    bytes_from(16 << 10, (1 << 24) - 1, "a size from `16KiB` to `16777215B`")
 }
 
 /// A number of bytes that HTTP/2 lets a window have (RFC 9113 6.9.1).
 pub(crate) fn window() -> Form<u32> {
-    let Form { read, .. } = bytes_from::<u32>(1, "");
-    let expects = "a size such as `256KiB`, below `2GiB`";
-    let read = move |text: &Text| read(text).filter(|bytes| *bytes < 1 << 31);
-    Form { read: Box::new(read), ..bytes_from(1, expects) }
+    bytes_from(1, (1 << 31) - 1, "a size such as `256KiB`, below `2GiB`")
 }
 
 fn bytes_from<T: TryFrom<u64> + Copy + TryInto<u64> + 'static>(
     least: u64,
+    most: u64,
     expects: &str,
 ) -> Form<T> {
     let read = move |text: &Text| {
         let bytes = text.number().or_else(|| read_size(&text.text))?;
-        Some(bytes).filter(|bytes| (least..=MOST).contains(bytes))?.try_into().ok()
+        Some(bytes).filter(|bytes| (least..=most).contains(bytes))?.try_into().ok()
     };
     let pattern = r"^[0-9]+ ?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$|\$\{";
     let schema = json!({"type": ["string", "integer"], "pattern": pattern, "minimum": least});

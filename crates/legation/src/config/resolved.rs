@@ -9,6 +9,7 @@ use legation::{
     check_cards,
 };
 
+use http::HeaderName;
 use legation_agents::http::openai;
 
 use super::fault::Fault;
@@ -310,10 +311,8 @@ impl Check<'_> {
                         self.fault(&format!("{path}.headers.{name}"), what);
                     }
                 }
-                let is_letter =
-                    |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
                 for (name, _) in &http.headers {
-                    if name.is_empty() || !name.bytes().all(is_letter) {
+                    if name.parse::<HeaderName>().is_err() {
                         let what = format!("`{name}` is not the name of a header");
                         self.fault(&format!("{path}.headers.{name}"), what);
                     }

@@ -333,6 +333,22 @@ fn agents_that_cannot_be() {
         "f.yaml:4:36: `agents.a.runtime.command`: the program is missing",
     );
     check_agent(
+        "    runtime: {type: exec, command: x, credentials: ['x key']}\n",
+        "f.yaml:4:53: `agents.a.runtime.credentials[0]`: expected the name of a header such as \
+         `Authorization`, not `x key`",
+    );
+    check_agent(
+        "    runtime: {type: exec, command: x, line: 1GiB, schema_attempts: 0}\n",
+        "f.yaml:4:45: `agents.a.runtime.line`: expected a size such as `1MiB`, from `4KiB` to \
+         `64MiB`, not `1GiB`\n\
+         f.yaml:4:68: `agents.a.runtime.schema_attempts`: expected a whole number from 1 to 10, \
+         not `0`",
+    );
+    check_agent(
+        "    runtime: {type: exec, command: x, history: {of: all}}\n",
+        "f.yaml:4:53: `agents.a.runtime.history.of`: expected `task` or `context`, not `all`",
+    );
+    check_agent(
         "    runtime: {type: exec, command: x, workers: 2}\n",
         "f.yaml:4:48: `agents.a.runtime.workers`: only `mode: pool` has workers",
     );

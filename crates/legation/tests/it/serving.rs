@@ -59,6 +59,51 @@ fn what_cannot_be_served_is_said_with_what_to_do() {
     assert!(text(&weak.stderr).contains("too weak"), "{}", text(&weak.stderr));
 }
 
+#[test]
+fn a_callers_credentials_reach_the_program_and_nothing_else() {
+    const TOKEN: &str = "a-token-of-thirty-two-bytes-or-more-1";
+    let home = tempfile::tempdir().expect("a home");
+    let file = home.path().join("legation.yaml");
+    let program = home.path().join("program.sh");
+    // It says whether it got them, and prints what it is told where it should not.
+    let script = format!(
+        "echo '{{\"type\":\"ready\"}}'\nread -r line\ncase $line in\n\
+         *'\"credentials\":{{\"authorization\":\"Bearer {TOKEN}\"}}'*) answer=yes;; *) answer=no;;\nesac\n\
+         echo '{{\"type\":\"complete\",\"text\":\"'$answer'\"}}'\n"
+    );
+    std::fs::write(&program, script).expect("writable");
+    for (credentials, expected) in [("", "no"), (", credentials: [Authorization]", "yes")] {
+        let text_of_file = format!(
+            "auth: {{schemes: [{{type: simple_token, token: {TOKEN}}}]}}\n\
+             agents: {{a: {{role: A, runtime: {{type: exec, command: sh program.sh{credentials}}}}}}}\n"
+        );
+        std::fs::write(&file, text_of_file).expect("writable");
+        let log = std::fs::File::create(home.path().join("log")).expect("writable");
+        let words = ["serve", "--listen", "127.0.0.1:0", file.to_str().expect("UTF-8")];
+        let mut command = crate::user::legation(home.path(), &words);
+        command.env("RUST_LOG", "trace").env("PATH", "/usr/bin:/bin").stderr(log);
+        let serving = Serving::of(&mut command);
+        let sent = run(home.path(), &["send", &serving.url, "hi", "--token", TOKEN]);
+        let said = text(&sent.stdout);
+        assert!(said.contains(&format!("answer\n{expected}\n")), "{said}{}", text(&sent.stderr));
+    }
+    let mut kept = 0;
+    for place in [home.path().join("legation"), home.path().join("log")] {
+        for file in files(&place) {
+            kept += 1;
+            let bytes = std::fs::read(&file).expect("readable");
+            assert!(!text(&bytes).contains(TOKEN), "{} holds the token", file.display());
+        }
+    }
+    assert!(kept > 1, "neither store nor log was found");
+}
+
+/// The file, or all files below the directory.
+fn files(place: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(place) else { return vec![place.to_owned()] };
+    entries.flat_map(|entry| files(&entry.expect("readable").path())).collect()
+}
+
 fn run_with(
     home: &std::path::Path,
     words: &[&str],

@@ -82,7 +82,7 @@ class Turn:
         self.context: Optional[str] = told.get("context")
         #: 1, or more when an earlier attempt at this message was lost.
         self.attempt: int = told.get("attempt", 1)
-        #: Earlier messages of the task, oldest first, as A2A 1.0 has them.
+        #: What was said before, oldest first, as A2A 1.0 has them.
         self.history: List[Dict[str, Any]] = told.get("history", [])
         #: What the task holds already, as A2A 1.0 has it.
         self.artifacts: List[Dict[str, Any]] = told.get("artifacts", [])
@@ -92,6 +92,14 @@ class Turn:
         self.metadata: Dict[str, Any] = told.get("metadata", {})
         #: Media types that the caller can use; empty when it said nothing.
         self.output_modes: List[str] = told.get("outputModes", [])
+        #: An answer to this message that did not satisfy the schema, for another try: its parts
+        #: as `answer`, and the `reason`. Only with `@agent(unfit=True)`.
+        self.unfit: Optional[Dict[str, Any]] = told.get("unfit")
+        #: Whose task it is: `tenant`, `subject` and, where they are bounded, `scopes`.
+        self.caller: Dict[str, Any] = told.get("caller", {})
+        #: Headers of the caller's request that the operator lets through, by their names in
+        #: lower case. Print none of them: what is printed goes to the log.
+        self.credentials: Dict[str, str] = told.get("credentials", {})
 
     @property
     def files(self) -> List[File]:
@@ -112,7 +120,8 @@ class Turn:
     @property
     def said(self) -> List[str]:
         """What the caller has said in this task so far, this message last."""
-        earlier = (m for m in self.history if m.get("role") == "ROLE_USER")
+        own = (m for m in self.history if m.get("taskId", self.task) == self.task)
+        earlier = (m for m in own if m.get("role") == "ROLE_USER")
         texts = ("\n".join(p["text"] for p in m["parts"] if "text" in p) for m in earlier)
         return [*texts, self.text]
 
@@ -278,9 +287,17 @@ async def _wait_for(awaitable: Any) -> Any:
 class _Host:
     """The server at the other end of the pipes."""
 
-    def __init__(self, function: Callable[[Turn], Any], concurrency: int, lines: Any, out: Any):
+    def __init__(
+        self,
+        function: Callable[[Turn], Any],
+        concurrency: int,
+        unfit: bool,
+        lines: Any,
+        out: Any,
+    ):
         self.function = function
         self.concurrency = concurrency
+        self.unfit = unfit
         self.lines = lines
         self.out = out
         self.writing = threading.Lock()
@@ -297,7 +314,8 @@ class _Host:
             self.out.flush()
 
     def serve(self) -> None:
-        self.say({"type": "ready", "protocol": _PROTOCOL, "concurrency": self.concurrency})
+        ready = {"type": "ready", "protocol": _PROTOCOL, "concurrency": self.concurrency}
+        self.say({**ready, "unfit": True} if self.unfit else ready)
         try:
             for line in self.lines:
                 self.hear(json.loads(line))
@@ -360,7 +378,9 @@ def _read_and_print(function: Callable[[Turn], Any]) -> int:
     return 0 if last["type"] in ("complete", "question") else 1
 
 
-def serve(function: Callable[[Turn], Any], *, concurrency: int = 32) -> None:
+def serve(
+    function: Callable[[Turn], Any], *, concurrency: int = 32, unfit: bool = False
+) -> None:
     """Serve until the server has no more work, then end the program."""
     if _out is None:
         sys.exit(_read_and_print(function))
@@ -369,7 +389,7 @@ def serve(function: Callable[[Turn], Any], *, concurrency: int = 32) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    host = _Host(function, concurrency, sys.stdin.buffer, _out)
+    host = _Host(function, concurrency, unfit, sys.stdin.buffer, _out)
     try:
         host.serve()
     except (SystemExit, KeyboardInterrupt, BrokenPipeError):
@@ -386,17 +406,22 @@ def serve(function: Callable[[Turn], Any], *, concurrency: int = 32) -> None:
 
 
 def agent(
-    function: Optional[Callable[[Turn], Any]] = None, *, concurrency: int = 32
+    function: Optional[Callable[[Turn], Any]] = None,
+    *,
+    concurrency: int = 32,
+    unfit: bool = False,
 ) -> Union[Callable[[Turn], Any], Callable[[Callable[[Turn], Any]], Callable[[Turn], Any]]]:
     """Make a function an agent, and serve it when its file is run as a program.
 
     Put it at the end of the file. The function may return or yield text, bytes or data;
     it may be `async`. Up to `concurrency` turns are worked on at once, each in a thread.
+    With `unfit`, an answer that does not satisfy the caller's schema comes back once, in a
+    turn that has it as `turn.unfit`; without, it fails the task.
     """
 
     def decorate(function: Callable[[Turn], Any]) -> Callable[[Turn], Any]:
         if function.__module__ == "__main__":
-            serve(function, concurrency=concurrency)
+            serve(function, concurrency=concurrency, unfit=unfit)
         return function
 
     return decorate if function is None else decorate(function)

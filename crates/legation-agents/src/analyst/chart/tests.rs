@@ -94,8 +94,12 @@ fn drawn(case: &Case, (width, height): (u32, u32)) -> String {
         &crate::analyst::Watch::default(),
     );
     let material = reading.expect("a table");
-    let mut plan = crate::analyst::plan::read(&material.instruction, &material.reading.frames)
-        .expect("plain words");
+    let mut plan = crate::analyst::plan::read(
+        &material.instruction,
+        &material.reading.frames,
+        &crate::analyst::Watch::default(),
+    )
+    .expect("plain words");
     let drawing = plan.chart.as_mut().expect("a chart");
     (drawing.width, drawing.height) = (Some(width), Some(height));
     let outcome = crate::analyst::answer(material, Some(plan), &crate::analyst::Watch::default());

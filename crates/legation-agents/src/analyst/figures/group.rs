@@ -35,6 +35,14 @@ pub struct Grouping {
     pub groups: Vec<Group>,
 }
 
+impl Grouping {
+    /// Which of several figures says most about a group: what it sums up to.
+    pub(crate) fn telling(&self) -> usize {
+        let sum = self.aggregates.iter().position(|it| *it == Aggregate::Sum);
+        sum.filter(|_| self.aggregates.len() > 1).unwrap_or(0)
+    }
+}
+
 /// One group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {

@@ -11,6 +11,7 @@ mod forecast;
 mod group;
 mod growth;
 mod outliers;
+mod rank;
 mod sample;
 mod student;
 mod trend;
@@ -21,6 +22,8 @@ pub use forecast::{Ahead, CONFIDENCE};
 pub use group::{Aggregate, Group, Grouping};
 pub use growth::Step;
 pub use outliers::{FENCE, Outliers};
+pub(crate) use rank::rank;
+pub use rank::{Ranked, Ranking};
 pub use trend::{Direction, Fit, STRONG_FIT, Trend, WEAK_FIT};
 
 pub(crate) use bins::bins;

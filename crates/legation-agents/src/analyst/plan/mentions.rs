@@ -107,6 +107,9 @@ pub(crate) fn joined(lexemes: &[Lexeme]) -> Option<String> {
 /// A name in small letters, without the ending of the plural.
 fn singular(name: &str) -> String {
     let name = plain(name);
+    if let Some(stem) = name.strip_suffix("ies").filter(|stem| stem.len() > 1) {
+        return format!("{stem}y");
+    }
     let bare = name.strip_suffix('s').filter(|bare| bare.len() > 2 && !bare.ends_with('s'));
     bare.map_or_else(|| name.clone(), str::to_owned)
 }

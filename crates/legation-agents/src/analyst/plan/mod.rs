@@ -3,7 +3,9 @@
 
 mod lexer;
 mod mentions;
+mod order;
 mod tests_of_rows;
+mod values;
 mod words;
 
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use serde_json::Value;
 use super::figures::Aggregate;
 use super::request::Operation;
 
-pub(crate) use words::{choices, read};
+pub(crate) use words::{choices, measurable, read};
 
 /// A request. Everything may be left out; what is left out is not done.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -26,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) filter: Vec<Test>,
     /// What to take together.
     pub(crate) group: Option<Grouped>,
+    /// In which order groups or rows are listed, and how many of them.
+    pub(crate) order: Option<Order>,
     /// The columns to correlate, each with each; an empty list means all.
     pub(crate) correlate: Option<Vec<String>>,
     /// How many steps to look ahead.
@@ -67,6 +71,19 @@ pub(crate) struct Grouped {
     pub(crate) measures: Vec<String>,
     /// What is calculated; count, sum and mean when nothing is said.
     pub(crate) aggregates: Vec<Aggregate>,
+}
+
+/// In which order groups or rows are listed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Order {
+    /// The column whose values decide. Of groups it is their figure unless this names what they are
+    /// grouped by.
+    pub(crate) by: Option<String>,
+    /// Whether the least comes first.
+    pub(crate) ascending: bool,
+    /// How many are listed; all of them when nothing is said.
+    pub(crate) most: Option<usize>,
 }
 
 /// What to draw.
@@ -120,6 +137,7 @@ impl Plan {
     pub(crate) fn says_nothing(&self) -> bool {
         self.operations.is_empty()
             && self.group.is_none()
+            && self.order.is_none()
             && self.correlate.is_none()
             && self.forecast.is_none()
             && self.chart.is_none()

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::Test;
 use super::lexer::Lexeme;
-use super::mentions::{Mention, joined};
-use crate::analyst::frame::{Column, Frame, is_date, is_plainly};
+use super::mentions::Mention;
+use super::values::Values;
+use crate::analyst::frame::{Column, Frame, is_date};
 use crate::analyst::request::names_only_operations;
 
 /// What a comparison sets of a test.
@@ -63,26 +64,31 @@ pub(crate) fn tests(
     lexemes: &[Lexeme],
     mentions: &[Mention<'_>],
     frames: &[Frame],
+    values: &Values<'_>,
 ) -> Result<Vec<Found>, String> {
-    let mut found: Vec<Found> =
-        mentions.iter().filter_map(|mention| after_column(lexemes, mention)).collect();
+    let after = |mention| after_column(lexemes, mention, values);
+    let mut found: Vec<Found> = mentions.iter().filter_map(after).collect();
+    let dates = only_dates(frames);
     for at in 0..lexemes.len() {
         let taken = found.iter().any(|it| (it.start..it.end).contains(&at))
             || mentions.iter().any(|it| (it.start..it.end).contains(&at));
-        if !taken && let Some(test) = in_time(lexemes, at, frames)? {
+        if !taken
+            && let Some(dates) = dates
+            && let Some(test) = in_time(lexemes, at, dates)?
+        {
             found.push(test);
             continue;
         }
         let introduced = at > 0 && ONLY.contains(&&*lexemes[at - 1].plain);
         if !taken && (introduced || lexemes[at].quoted) {
-            found.extend(bare_value(lexemes, at, frames)?);
+            found.extend(bare_value(lexemes, at, values)?);
         }
     }
     Ok(found)
 }
 
 /// The test that follows the name of a column.
-fn after_column(lexemes: &[Lexeme], mention: &Mention<'_>) -> Option<Found> {
+fn after_column(lexemes: &[Lexeme], mention: &Mention<'_>, values: &Values<'_>) -> Option<Found> {
     let mut at = mention.end;
     let says = |at: usize, word: &str| {
         lexemes.get(at).is_some_and(|it| it.plain == word || it.text == word)
@@ -96,54 +102,66 @@ fn after_column(lexemes: &[Lexeme], mention: &Mention<'_>) -> Option<Found> {
         COMPARISONS.iter().flat_map(|(bound, them)| them.iter().map(|it| (*bound, *it)));
     let said = |phrase: &str| phrase.split(' ').enumerate().all(|(n, word)| says(at + n, word));
     if let Some((bound, phrase)) = phrases.find(|(_, phrase)| said(phrase)) {
-        let (value, mut end) = value(lexemes, at + phrase.split(' ').count(), mention.column)?;
+        let first = at + phrase.split(' ').count();
+        let (value, mut end) = value(lexemes, first, mention.column, values)?;
         *bound.of(&mut test) = Some(value);
         let goes_on = RANGES.iter().any(|(first, then)| phrase == *first && says(end, then));
-        let second = goes_on.then(|| self::value(lexemes, end + 1, mention.column)).flatten();
+        let second =
+            goes_on.then(|| self::value(lexemes, end + 1, mention.column, values)).flatten();
         if let Some((value, last)) = second {
             (test.to, end) = (Some(value), last);
         }
         return Some(Found { test, start: mention.start, end });
     }
     // "sales is high" says nothing about rows: the value has to be one of the column.
-    let (value, end) = is.then(|| known_value(lexemes, at, mention.column))??;
+    let (value, end) = is.then(|| known_value(lexemes, at, mention.column, values))??;
     *(if not { Bound::Not } else { Bound::Is }).of(&mut test) = Some(value);
     Some(Found { test, start: mention.start, end })
 }
 
 /// A value for a comparison: a number in a column of numbers, else a word.
-fn value(lexemes: &[Lexeme], at: usize, column: &Column) -> Option<(Value, usize)> {
+fn value(
+    lexemes: &[Lexeme],
+    at: usize,
+    column: &Column,
+    values: &Values<'_>,
+) -> Option<(Value, usize)> {
     let lexeme = lexemes.get(at)?;
     if column.numbers().is_some() {
         return Some((lexeme.number?.into(), at + 1));
     }
-    known_value(lexemes, at, column).or_else(|| Some((lexeme.text.as_str().into(), at + 1)))
+    known_value(lexemes, at, column, values).or_else(|| Some((lexeme.text.as_str().into(), at + 1)))
 }
 
 /// A value that occurs in the column, or a number in a column of numbers.
-fn known_value(lexemes: &[Lexeme], at: usize, column: &Column) -> Option<(Value, usize)> {
-    let Some(words) = column.words() else {
+fn known_value(
+    lexemes: &[Lexeme],
+    at: usize,
+    column: &Column,
+    values: &Values<'_>,
+) -> Option<(Value, usize)> {
+    if column.words().is_none() {
         return Some((lexemes.get(at)?.number?.into(), at + 1));
-    };
-    const MOST_WORDS: usize = 5;
-    let longest = lexemes.len().min(at + MOST_WORDS);
-    (at + 1..=longest).rev().find_map(|end| {
-        let said = joined(&lexemes[at..end])?;
-        let known = words.names().iter().find(|name| is_plainly(name, &said))?;
-        Some(((&**known).into(), end))
-    })
+    }
+    let mut found = values.at(lexemes, at).into_iter();
+    let (_, value, end) = found.find(|(known, ..)| std::ptr::eq(*known, column))?;
+    Some((value.into(), end))
 }
 
 /// Months, which are no dates without their year.
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// A time without its column, when there is only one column of dates: "since 2024-03".
-fn in_time(lexemes: &[Lexeme], at: usize, frames: &[Frame]) -> Result<Option<Found>, String> {
-    const IN: [&str; 3] = ["in", "during", "on"];
+/// The column of dates, when there is only one.
+fn only_dates(frames: &[Frame]) -> Option<&Column> {
     let columns = frames.iter().flat_map(|frame| &frame.columns);
     let mut dates = columns.filter(|it| it.words().is_some_and(|words| words.are_dates()));
-    let (Some(column), None) = (dates.next(), dates.next()) else { return Ok(None) };
+    dates.next().filter(|_| dates.next().is_none())
+}
+
+/// A time without its column, which is this one: "since 2024-03".
+fn in_time(lexemes: &[Lexeme], at: usize, column: &Column) -> Result<Option<Found>, String> {
+    const IN: [&str; 3] = ["in", "during", "on"];
     let word = |at: usize| lexemes.get(at).map_or("", |it| &*it.text);
     let date = |at: usize| {
         let year = word(at).len() == 4 && lexemes.get(at).is_some_and(|it| it.number.is_some());
@@ -178,20 +196,17 @@ fn in_time(lexemes: &[Lexeme], at: usize, frames: &[Frame]) -> Result<Option<Fou
 }
 
 /// A value without its column: "only north".
-fn bare_value(lexemes: &[Lexeme], at: usize, frames: &[Frame]) -> Result<Option<Found>, String> {
+fn bare_value(lexemes: &[Lexeme], at: usize, values: &Values<'_>) -> Result<Option<Found>, String> {
     // A single letter, a number or a word for what to do is more likely part of the sentence.
     let one = &lexemes[at];
     let is_plain = one.plain.len() < 2 || one.number.is_some() || names_only_operations(&one.text);
     if is_plain && !one.quoted {
         return Ok(None);
     }
-    let columns = frames.iter().flat_map(|frame| &frame.columns);
-    let columns = columns.filter(|column| column.words().is_some());
-    let found: Vec<(&str, Value, usize)> = columns
-        .filter_map(|column| {
-            let (value, end) = known_value(lexemes, at, column)?;
-            Some((column.name.as_deref()?, value, end))
-        })
+    let found: Vec<(&str, Value, usize)> = values
+        .at(lexemes, at)
+        .into_iter()
+        .filter_map(|(column, value, end)| Some((column.name.as_deref()?, value.into(), end)))
         .collect();
     match &found[..] {
         [] => Ok(None),

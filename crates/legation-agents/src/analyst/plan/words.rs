@@ -2,12 +2,15 @@
 
 use super::lexer::{Lexeme, lex};
 use super::mentions::{Mention, mentions};
+use super::order::order;
 use super::tests_of_rows::tests;
+use super::values::Values;
 use super::{Drawing, Grouped, Kind, Plan};
 use crate::analyst::figures::Aggregate;
 use crate::analyst::frame::Frame;
 use crate::analyst::request::{self, CHART, CORRELATE, FORECAST, Request};
 use crate::analyst::series::index_column;
+use crate::analyst::watch::Watch;
 
 /// Words that ask for a figure of each group.
 const AGGREGATES: [(Aggregate, &[&str]); 6] = [
@@ -32,11 +35,17 @@ const KINDS: [(Kind, &[&str]); 5] = [
 const STEPS: usize = 3;
 
 /// Reads an instruction that is about these tables. An error is the question to ask.
-pub(crate) fn read(instruction: &str, frames: &[Frame]) -> Result<Plan, String> {
+pub(crate) fn read(instruction: &str, frames: &[Frame], watch: &Watch) -> Result<Plan, String> {
     let lexemes = lex(instruction);
     let all = mentions(&lexemes, frames);
-    let tests = tests(&lexemes, &all, frames)?;
+    let values = Values::said(&lexemes, frames, watch)?;
+    let tests = tests(&lexemes, &all, frames, &values)?;
+    let ordered = order(&lexemes, &all);
     let by = group(&lexemes, &all, frames)?;
+    // "top 3 regions" is about groups, and "sorted by sales" is not.
+    let counted = ordered.as_ref().and_then(|found| found.of);
+    let counted = all.iter().find(|it| Some(it.start) == counted && it.column.words().is_some());
+    let by = by.filter(|by| ordered.is_none() || by.column.words().is_some()).or(counted);
     let in_test = |mention: &&Mention<'_>| {
         !tests.iter().any(|test| (test.start..test.end).contains(&mention.start))
     };
@@ -67,7 +76,8 @@ pub(crate) fn read(instruction: &str, frames: &[Frame]) -> Result<Plan, String> 
         .map(|(aggregate, _)| *aggregate)
         .collect();
     // "a chart of sales by month" speaks of the axis.
-    let is_axis = plan.chart.is_some() && aggregates.is_empty() && !says(&["group*"]);
+    let is_axis =
+        plan.chart.is_some() && aggregates.is_empty() && !says(&["group*"]) && ordered.is_none();
     if let (Some(chart), Some(by), true) = (&mut plan.chart, by, is_axis) {
         chart.x = Some(by.name.to_owned());
     }
@@ -75,9 +85,10 @@ pub(crate) fn read(instruction: &str, frames: &[Frame]) -> Result<Plan, String> 
         let measures = measured(by, &measures, &aggregates, frames, &lexemes)?;
         plan.group = Some(Grouped { by: by.name.to_owned(), measures, aggregates });
     }
+    plan.order = ordered.map(|found| found.order);
     let request = Request::read(instruction, !plan.says_nothing());
     plan.operations = request.operations;
-    if plan.group.is_some() {
+    if plan.group.is_some() || plan.order.is_some() {
         // "average sales by region" asks for the averages of the groups, not for those of all.
         plan.operations.retain(|operation| *operation != request::Operation::Describe);
     }
@@ -97,8 +108,12 @@ fn group<'m, 'f>(
         if !matches!(word(at), "by" | "per" | "each" | "every" | "which" | "compare" | "across") {
             continue;
         }
-        let next = at + 1 + usize::from(matches!(word(at + 1), "the" | "each"));
-        let mention = all.iter().find(|mention| mention.start == next);
+        let mut next = at + 1 + usize::from(matches!(word(at + 1), "the" | "each"));
+        // "the top regions by total sales" goes by the column.
+        let is_figure = AGGREGATES.iter().any(|(_, words)| request::mentions(word(next), words));
+        let named = |next: usize| all.iter().find(|mention| mention.start == next);
+        next += usize::from(is_figure && named(next).is_none());
+        let mention = named(next);
         // "products by revenue" is about groups of products, not of revenues.
         let kind = || all.iter().find(|mention| mention.column.words().is_some());
         if let Some(mention) = mention {
@@ -218,7 +233,7 @@ fn steps(lexemes: &[Lexeme]) -> usize {
 }
 
 /// The named columns that measure something.
-fn measurable(frames: &[Frame]) -> impl Iterator<Item = &str> {
+pub(crate) fn measurable(frames: &[Frame]) -> impl Iterator<Item = &str> {
     frames.iter().flat_map(|frame| {
         let index = index_column(frame);
         let columns = frame.columns.iter().enumerate();
@@ -241,14 +256,13 @@ pub(crate) fn choices<'a>(names: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyst::Watch;
     use crate::analyst::read::read_table;
 
     /// What is understood of an instruction about a table of shops, in short.
     fn plan(instruction: &str) -> String {
         let table = "month,region,sales,costs,Net Price\nJan,north,1,2,3\nFeb,south east,4,5,6\n";
         let reading = read_table("t", table, &Watch::default()).unwrap();
-        let plan = match read(instruction, &reading.frames) {
+        let plan = match read(instruction, &reading.frames, &Watch::default()) {
             Ok(plan) => plan,
             Err(question) => return format!("? {question}"),
         };
@@ -271,6 +285,11 @@ mod tests {
         said.extend(plan.group.map(|it| {
             let figures: Vec<&str> = it.aggregates.iter().map(|it| it.name()).collect();
             format!("{} of {} by {}", figures.join("+"), it.measures.join("+"), it.by)
+        }));
+        said.extend(plan.order.map(|it| {
+            let most = it.most.map_or("all".into(), |most| most.to_string());
+            let first = if it.ascending { "least" } else { "greatest" };
+            format!("{first} {most} by {}", it.by.as_deref().unwrap_or("_"))
         }));
         said.extend(plan.correlate.map(|it| format!("correlate {}", it.join("+"))));
         said.extend(plan.forecast.map(|it| format!("forecast {it}")));
@@ -304,7 +323,19 @@ mod tests {
             ("average sales and costs per region", "mean of sales+costs by region (sales+costs)"),
             ("how many per region", "count of  by region"),
             ("Which region has the highest costs?", "max of costs by region (costs)"),
-            ("top regions by price", " of Net Price by region (Net Price)"),
+            ("top regions by price", " of Net Price by region greatest all by _ (Net Price)"),
+            ("top 3 regions by sales", " of sales by region greatest 3 by _ (sales)"),
+            ("bottom two regions by average costs", "mean of costs by region least 2 by _ (costs)"),
+            ("the 5 highest sales", "greatest 5 by _ (sales)"),
+            ("lowest 2 costs where region is north", "[region is \"north\"] least 2 by _ (costs)"),
+            ("sort by sales", "least all by sales (sales)"),
+            ("top 2 rows sorted by costs", "greatest 2 by costs (costs)"),
+            ("rank the regions by sales", " of sales by region greatest all by sales (sales)"),
+            (
+                "total sales by region sorted by region, descending",
+                "sum of sales by region greatest all by region (sales)",
+            ),
+            ("sales in descending order", "greatest all by _ (sales)"),
             ("correlation between sales and costs", "correlate sales+costs (sales+costs)"),
             ("forecast sales for the next 6 months", "forecast 6 (sales)"),
             ("predict the next value of costs", "forecast 1 (costs)"),
@@ -324,7 +355,7 @@ mod tests {
         let table = "day,visits\n2024-01-05,1\n2024-02-01,2\n";
         let frames = read_table("t", table, &Watch::default()).unwrap().frames;
         let bounds = |words: &str| {
-            let plan = read(words, &frames)?;
+            let plan = read(words, &frames, &Watch::default())?;
             let texts = plan.filter.into_iter().map(|it| [it.from, it.to, it.above, it.below]);
             let texts = texts.map(|it| it.map(|it| it.map_or("_".into(), |it| it.to_string())));
             Ok::<_, String>(texts.map(|it| it.join(" ").replace('"', "")).collect::<String>())
@@ -365,5 +396,28 @@ mod tests {
         for (instruction, expected) in cases {
             assert_eq!(plan(instruction), expected, "{instruction:?}");
         }
+    }
+
+    #[test]
+    fn a_text_that_repeats_itself_costs_no_more_for_a_large_table() {
+        let names = (0..100_000).map(|at| format!("name{at},{at}\n"));
+        let table = format!("name,n\n{}", names.collect::<String>());
+        let frames = read_table("t", &table, &Watch::default()).unwrap().frames;
+        let began = std::time::Instant::now();
+        for word in ["for ", "for name is ", "in 2024 only ", "name is for a b c "] {
+            let text = word.repeat(8_192 / word.len());
+            let _ = read(&text, &frames, &Watch::default());
+        }
+        // A look at every value for every word took minutes.
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn nobody_plans_what_nobody_waits_for() {
+        let frames = read_table("t", "name,n\na,1\n", &Watch::default()).unwrap().frames;
+        let (watch, notes) = Watch::new();
+        drop(notes);
+        let stopped = read("mean for a", &frames, &watch).unwrap_err();
+        assert!(stopped.contains("stopped"), "{stopped}");
     }
 }

@@ -101,8 +101,12 @@ fn the_schema_describes_the_lines() {
     let schema = jsonschema::validator_for(&schema).expect("a schema");
     let message = json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hi"}]});
     let good = [
-        json!({"type": "ready", "protocol": 1}),
-        json!({"type": "message", "run": 1, "task": "t", "attempt": 1, "text": "", "message": message}),
+        json!({"type": "ready", "protocol": 1, "unfit": true}),
+        json!({
+            "type": "message", "run": 1, "task": "t", "attempt": 1, "text": "", "message": message,
+            "caller": {"tenant": "t", "subject": "s"}, "credentials": {"x-key": "k"},
+            "unfit": {"reason": "no number", "answer": [{"text": "none"}]},
+        }),
         json!({"type": "cancel", "run": 1}),
         json!({"type": "chunk", "run": 1, "text": "a", "new": true}),
         json!({"type": "complete"}),
@@ -119,6 +123,7 @@ fn the_schema_describes_the_lines() {
         json!({"type": "artifact", "parts": []}),
         json!({"type": "status", "run": -1}),
         json!({"type": "ready", "protocol": 2}),
+        json!({"type": "message", "run": 1, "task": "t", "attempt": 1, "text": "", "message": message}),
     ];
     for line in bad {
         assert!(!schema.is_valid(&line), "{line}");

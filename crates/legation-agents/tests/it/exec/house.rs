@@ -17,6 +17,8 @@ const MARK: &str = "LEGATION_TEST_MARK";
 
 pub(super) struct House {
     service: Arc<Service>,
+    /// How it is called.
+    pub(super) call: Call,
     mark: String,
     _dir: tempfile::TempDir,
 }
@@ -47,11 +49,11 @@ impl House {
             .limits(Limits::default())
             .build()
             .expect("one agent with a good slug");
-        Self { service, mark, _dir: dir }
+        Self { service, call: Call::by(Caller::anonymous()), mark, _dir: dir }
     }
 
     async fn call(&self, request: Request) -> Task {
-        match self.service.call(&Call::by(Caller::anonymous()), request).await {
+        match self.service.call(&self.call, request).await {
             Ok(Reply::SentTask(task) | Reply::Task(task)) => task.read().expect("a task"),
             other => panic!("not a task: {other:?}"),
         }
@@ -132,7 +134,7 @@ impl House {
 
     /// Drops the service with its agent.
     pub(super) fn close(self) -> Closed {
-        let Self { service, mark, _dir } = self;
+        let Self { service, mark, _dir, .. } = self;
         drop(service);
         Closed { mark, _dir }
     }

@@ -1,5 +1,9 @@
 //! Programs that speak the protocol, one process per task.
 
+use legation_agents::exec::Mode;
+use legation_agents::{History, HistoryOf};
+use legation_core::{Scopes, USAGE};
+use legation_model::Task;
 use serde_json::json;
 
 use super::house::{House, artifacts, ended, shell};
@@ -87,6 +91,41 @@ async fn a_program_is_told_everything() {
     assert_eq!(told["schema"], schema);
     assert_eq!(told["outputModes"], json!(["application/json"]));
     assert_eq!(told.get("history"), None);
+    assert_eq!(told["caller"], json!({"tenant": "default", "subject": "anonymous"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_callers_headers_a_program_sees_those_that_are_let_through() {
+    let carried = [("authorization", "Bearer a"), ("x-key", "k")];
+    let carried = || carried.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    for (allowed, expected) in [
+        (&[][..], serde_json::Value::Null),
+        (&["x-key", "x-other"], json!({"x-key": "k"})),
+        (&["authorization", "x-key"], json!({"authorization": "Bearer a", "x-key": "k"})),
+    ] {
+        let mut settings = speaking(
+            r#"case $line in
+                *'"text":"ask","message"'*) echo '{"type":"question","text":"Which city?"}';;
+                *) printf '{"type":"complete","data":%s}\n' "$line";;
+            esac"#,
+        );
+        settings.credentials = allowed.iter().map(|name| (*name).to_owned()).collect();
+        let mut house = House::new(settings);
+        house.call.entrusted = carried().into_iter().collect();
+        let credentials = |task: &legation_model::Task| {
+            let told: serde_json::Value =
+                serde_json::from_str(&artifacts(task)["answer"]).expect("what it was told");
+            told["credentials"].clone()
+        };
+        assert_eq!(credentials(&house.send("go").await), expected);
+        // Those of the reply go with the reply.
+        let asked = house.send("ask").await;
+        house.call.entrusted = [("x-key".to_owned(), "new".to_owned())].into_iter().collect();
+        let reply = json!({"parts": [{"text": "Bern"}], "taskId": asked.id});
+        let told = credentials(&house.send_with(reply, json!({})).await);
+        let expected = if allowed.is_empty() { json!(null) } else { json!({"x-key": "new"}) };
+        assert_eq!(told, expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,4 +179,107 @@ async fn a_program_hears_that_its_task_was_cancelled() {
     house.left(0).await;
     let heard = std::fs::read_to_string(dir.path().join("heard")).expect("it heard something");
     assert!(heard.starts_with(r#"{"type":"cancel","run":"#), "{heard}");
+}
+
+/// What a program was told, which gives it back as data.
+fn told(task: &Task) -> serde_json::Value {
+    serde_json::from_str(&artifacts(task)["answer"]).expect("what it was told")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_told_what_its_callers_credentials_are_good_for() {
+    let mut house = House::new(speaking(r#"printf '{"type":"complete","data":%s}\n' "$line""#));
+    house.call.caller.scopes = Scopes::Only(["send".into(), "read".into()].into());
+    let expected = json!({"tenant": "default", "subject": "anonymous", "scopes": ["send", "read"]});
+    assert_eq!(told(&house.send("go").await)["caller"], expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_may_be_told_what_was_said_in_the_context() {
+    const GIVES_BACK: &str = r#"printf '{"type":"complete","data":%s}\n' "$line""#;
+    let texts = |task: &Task| {
+        let told = told(task)["history"].clone();
+        let said = told.as_array().cloned().unwrap_or_default();
+        let said = said.iter().filter(|message| message["role"] == "ROLE_USER");
+        said.map(|message| message["parts"][0]["text"].as_str().unwrap_or("").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let history = |of, messages| History { of, messages, ..History::default() };
+    for (history, expected) in [
+        (history(HistoryOf::Task, 100), &[][..]),
+        (history(HistoryOf::Context, 100), &["one", "two", "three"]),
+        // A task has two messages here, its own and the answer.
+        (history(HistoryOf::Context, 4), &["two", "three"]),
+        (History { bytes: 1, ..history(HistoryOf::Context, 100) }, &[]),
+    ] {
+        let mut settings = speaking(GIVES_BACK);
+        settings.history = history;
+        let house = House::new(settings);
+        let said = |text: &str, context: &str| {
+            let message = json!({"parts": [{"text": text}], "contextId": context});
+            house.send_with(message, json!({}))
+        };
+        said("one", "c").await;
+        said("elsewhere", "d").await;
+        said("two", "c").await;
+        said("three", "c").await;
+        assert_eq!(texts(&said("four", "c").await), expected, "{history:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_work_has_cost_is_found_with_the_task() {
+    let used = |tokens| format!(r#"echo '{{"type":"usage","data":{{"tokens":{tokens}}}}}'"#);
+    for last in ["complete", "question", "failure"] {
+        let script = format!(r#"{}; {}; echo '{{"type":"{last}","text":"x"}}'"#, used(3), used(5));
+        let house = House::new(speaking(&script));
+        let task = house.send("go").await;
+        let noted = task.metadata.as_ref().and_then(|metadata| metadata.get(USAGE));
+        assert_eq!(noted.expect("what it has cost").as_str(), r#"{"tokens":5}"#, "{last}");
+        // The store has it as well.
+        assert_eq!(house.task(&task).await.metadata, task.metadata);
+    }
+}
+
+/// Answers with what does not do until it was told so as often as the message says.
+const TRIES: &str = r#"tries=0
+    while :; do
+        case $line in *'"unfit":{"reason":'*'"answer":[{"text":"no'*) tries=$((tries+1));; esac
+        if [ $tries -ge "$WANTED" ]; then answer='{\\"n\\": 3}'; else answer=no; fi
+        run=${line#*'"run":'}; run=${run%%,*}
+        echo '{"type":"chunk","run":'$run',"text":"'"$answer"'"}'
+        echo '{"type":"complete","run":'$run'}'
+        read -r line || exit 0
+    done"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_does_not_do_goes_back_to_a_program_that_takes_it() {
+    let schema = json!({"type": "object", "required": ["n"]});
+    let message = json!({"parts": [{"text": "go", "metadata": {"schema": schema}}]});
+    for pool in [false, true] {
+        for (greeting, wanted, attempts, expected) in [
+            (r#"{"type":"ready","unfit":true}"#, "1", 2, "completed"),
+            (r#"{"type":"ready","unfit":true}"#, "2", 2, "failed"),
+            (r#"{"type":"ready","unfit":true}"#, "2", 3, "completed"),
+            (r#"{"type":"ready","unfit":true}"#, "1", 1, "failed"),
+            (r#"{"type":"ready"}"#, "1", 2, "failed"),
+        ] {
+            let mut settings =
+                shell(&format!("echo '{greeting}'; read -r line || exit 0; {TRIES}"));
+            settings.env_set.insert("WANTED".into(), wanted.into());
+            settings.schema_attempts = attempts;
+            if pool {
+                settings.mode = Mode::Pool { workers: 1 };
+            }
+            let house = House::new(settings);
+            let task = house.send_with(message.clone(), json!({})).await;
+            let (state, said) = ended(&task);
+            assert_eq!(state, expected, "{greeting} {wanted} {attempts}: {said}");
+            if expected == "completed" {
+                assert_eq!(told(&task), json!({"n": 3}));
+            } else {
+                assert!(said.contains("does not satisfy the schema"), "{said}");
+            }
+        }
+    }
 }

@@ -59,9 +59,8 @@ const STREAM: &str = concat!(
 async fn the_answer_is_streamed_and_says_what_it_took() {
     let (behind, url) = Behind::start(|_| body("text/event-stream", STREAM)).await;
     let task = Before::of(agent(url)).say(json!("hello")).await;
-    assert_eq!(short(&task), "completed:  | answer=Good day");
-    let last = task.artifacts[0].parts.last().expect("parts");
-    let usage = last.metadata.as_ref().and_then(|metadata| metadata.get("usage"));
+    assert_eq!(short(&task), "completed: Good day | answer=Good day");
+    let usage = task.metadata.as_ref().and_then(|metadata| metadata.get(legation_core::USAGE));
     assert_eq!(usage.expect("usage").as_str(), r#"{"total_tokens":5}"#);
     let asked = behind.asked().pop().expect("one");
     assert_eq!(asked.headers["authorization"], "Bearer sk-secret-key");

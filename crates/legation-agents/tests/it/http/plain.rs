@@ -22,6 +22,21 @@ fn agent(url: Url) -> Http {
 }
 
 #[tokio::test]
+async fn of_a_callers_headers_an_endpoint_sees_those_that_are_let_through() {
+    let (behind, url) = Behind::start(|_| body("application/json", r#"{"text":"hi"}"#)).await;
+    let settings = Settings { credentials: vec!["x-token".into()], ..settings(url) };
+    let mut before = Before::of(Http::new(settings).expect("good settings"));
+    let carried = [("x-token", "t"), ("authorization", "a")];
+    before.by.entrusted =
+        carried.map(|(name, value)| (name.into(), value.into())).into_iter().collect();
+    before.say(json!("hi")).await;
+    let asked = &behind.asked()[0];
+    assert_eq!(asked.body["credentials"], json!({"x-token": "t"}));
+    assert_eq!(asked.body["caller"], json!({"tenant": "default", "subject": "anonymous"}));
+    assert_eq!(asked.headers.get("authorization"), None);
+}
+
+#[tokio::test]
 async fn every_kind_of_answer_becomes_what_it_says() {
     const JSON: &str = "application/json";
     const SSE: &str = "text/event-stream; charset=utf-8";
@@ -42,7 +57,7 @@ async fn every_kind_of_answer_becomes_what_it_says() {
             "failed: the program behind this agent gave an answer that cannot be read",
         ),
         (JSON, r#"{"type":"question"}"#, "cannot be read: a `question` without `text`"),
-        ("text/plain", "été", "completed:  | answer=été"),
+        ("text/plain", "été", "completed: été | answer=été"),
         ("text/plain", "", "completed: "),
         ("text/html", "<h1>Log in</h1>", "cannot be read: it is a web page"),
         (
@@ -52,12 +67,12 @@ async fn every_kind_of_answer_becomes_what_it_says() {
                 "data: {\"type\":\"chunk\",\"text\":\"a\"}\n\n",
                 "data: {\"type\":\"chunk\",\"text\":\"b\"}\n\ndata: [DONE]\n\n"
             ),
-            "completed:  | answer=ab",
+            "completed: ab | answer=ab",
         ),
         (
             LINES,
             "{\"type\":\"chunk\",\"text\":\"a\"}\r\n\n{\"type\":\"data\",\"artifact\":\"d\",\"data\":[1]}",
-            "completed:  | answer=a | d=[1]",
+            "completed: a | answer=a | d=[1]",
         ),
         (
             LINES,

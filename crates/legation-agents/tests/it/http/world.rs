@@ -78,6 +78,8 @@ pub(super) fn pieces(media_type: &'static str) -> (mpsc::UnboundedSender<&'stati
 /// The service with one agent.
 pub(super) struct Before {
     pub(super) service: Arc<Service>,
+    /// How it is called.
+    pub(super) by: Call,
     _dir: tempfile::TempDir,
 }
 
@@ -87,7 +89,8 @@ impl Before {
         let store = SqliteStore::open(dir.path(), Options::default()).expect("an empty directory");
         let profile = Profile::new("behind", "Behind", "Is elsewhere");
         let service = Service::builder(store).agent(profile, agent).build();
-        Self { service: service.expect("one agent with a good slug"), _dir: dir }
+        let service = service.expect("one agent with a good slug");
+        Self { service, by: Call::by(Caller::anonymous()), _dir: dir }
     }
 
     /// Says something and gives the task as it settled.
@@ -108,8 +111,7 @@ impl Before {
     }
 
     pub(super) async fn call(&self, request: Request) -> Reply {
-        let call = Call::by(Caller::anonymous());
-        let called = self.service.call(&call, request);
+        let called = self.service.call(&self.by, request);
         let called = tokio::time::timeout(Duration::from_secs(20), called).await;
         called.expect("in time").expect("an answer")
     }

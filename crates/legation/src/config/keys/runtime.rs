@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::form::{self, Secret, bytes, choice, count, time, time_from_none};
+use http::HeaderName;
+use legation_agents::HistoryOf;
+
+use crate::config::form::{self, Secret, bytes, choice, count, count_to, time, time_from_none};
 use crate::config::setting::{
     Either, Group, Named, Row, Slot, Tagged, Variant, group, leaf, leaves, maybe, named, required,
     row, unset,
@@ -76,12 +79,16 @@ pub(crate) struct Exec {
     pub(crate) processes: usize,
     pub(crate) workers: usize,
     pub(crate) env: Env,
+    pub(crate) credentials: Vec<HeaderName>,
     /// Once the file is resolved, never absent and never relative.
     pub(crate) cwd: Option<String>,
     pub(crate) memory: u64,
     pub(crate) run_time: Duration,
     pub(crate) idle_time: Duration,
     pub(crate) output: u64,
+    pub(crate) line: usize,
+    pub(crate) history: History,
+    pub(crate) schema_attempts: u32,
     pub(crate) stop_grace: Duration,
 }
 
@@ -109,15 +116,56 @@ impl Default for Exec {
             processes: 32,
             workers: 4,
             env: Env::default(),
+            credentials: Vec::new(),
             cwd: None,
             memory: 1 << 30,
             run_time: Duration::from_secs(3_600),
             idle_time: Duration::from_secs(300),
             output: 64 << 20,
+            line: 4 << 20,
+            history: History::default(),
+            schema_attempts: 2,
             stop_grace: Duration::from_secs(2),
         }
     }
 }
+
+/// What is told of what was said before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct History(pub(crate) legation_agents::History);
+
+impl History {
+    /// A word, or keys.
+    fn slot(&mut self) -> Slot<'_> {
+        Box::new(Either {
+            place: self,
+            short: |history| leaf(&mut history.0.of, choice(&HISTORIES)),
+            long: |history| group(history),
+            is_short: |_| false,
+        })
+    }
+}
+
+impl Group for History {
+    const ROWS: &'static [Row<Self>] = &[
+        row("of", "The task and those that a message refers to, or all of the context", |h| {
+            leaf(&mut h.0.of, choice(&HISTORIES))
+        }),
+        row("messages", "Messages of other tasks, at most", |h| {
+            leaf(&mut h.0.messages, count_to(1_000))
+        }),
+        row("size", "Size of the texts and data of other tasks, at most", |h| {
+            leaf(&mut h.0.bytes, form::held())
+        }),
+    ];
+}
+
+const HISTORIES: [(&str, HistoryOf); 2] =
+    [("task", HistoryOf::Task), ("context", HistoryOf::Context)];
+
+const HISTORY: &str = "What it is told of what was said before";
+
+const CREDENTIALS: &str = "Headers of a caller's request that it is told, such as `authorization`";
 
 const MODES: [(&str, Mode); 2] = [("per_task", Mode::PerTask), ("pool", Mode::Pool)];
 
@@ -143,6 +191,7 @@ impl Group for Exec {
         }),
         row("workers", "Processes of a pool", |e| leaf(&mut e.workers, count())),
         row("env", "What the program sees of the environment", |e| group(&mut e.env)),
+        row("credentials", CREDENTIALS, |e| leaves(&mut e.credentials, form::header_name())),
         unset(
             "the file's directory",
             row("cwd", "The directory it works in; from the file's directory", |e| {
@@ -157,6 +206,15 @@ impl Group for Exec {
             leaf(&mut e.idle_time, time())
         }),
         row("output", "Size of what it may say for one task", |e| leaf(&mut e.output, bytes())),
+        row("line", "The longest line of the protocol that it may write", |e| {
+            leaf(&mut e.line, form::held())
+        }),
+        row("history", HISTORY, |e| e.history.slot()),
+        row(
+            "schema_attempts",
+            "How often it may answer until the answer satisfies a caller's schema",
+            |e| leaf(&mut e.schema_attempts, count_to(10)),
+        ),
         row("stop_grace", "How long it may go on after it was asked to stop", |e| {
             leaf(&mut e.stop_grace, time_from_none())
         }),
@@ -179,6 +237,8 @@ impl Group for Env {
 pub(crate) struct Http {
     pub(crate) url: String,
     pub(crate) headers: Named<Secret>,
+    pub(crate) credentials: Vec<HeaderName>,
+    pub(crate) history: History,
     pub(crate) timeout: Duration,
     pub(crate) stream: bool,
     pub(crate) allow_private: bool,
@@ -186,8 +246,15 @@ pub(crate) struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        let (url, headers, timeout) = (String::new(), Vec::new(), Duration::from_secs(300));
-        Self { url, headers, timeout, stream: true, allow_private: false }
+        Self {
+            url: String::new(),
+            headers: Vec::new(),
+            credentials: Vec::new(),
+            history: History::default(),
+            timeout: Duration::from_secs(300),
+            stream: true,
+            allow_private: false,
+        }
     }
 }
 
@@ -197,6 +264,8 @@ impl Group for Http {
         row("headers", "Headers that are sent along", |h| {
             named(&mut h.headers, |value| leaf(value, form::header_value()))
         }),
+        row("credentials", CREDENTIALS, |h| leaves(&mut h.credentials, form::header_name())),
+        row("history", HISTORY, |h| h.history.slot()),
         row("timeout", "How long one message may take in all", |h| leaf(&mut h.timeout, time())),
         row("stream", "Whether its answer is asked for as a stream", |h| {
             leaf(&mut h.stream, form::flag())
@@ -214,6 +283,7 @@ pub(crate) struct OpenAi {
     pub(crate) model: String,
     pub(crate) api_key: Option<Secret>,
     pub(crate) system: Option<String>,
+    pub(crate) history: History,
     pub(crate) timeout: Duration,
     pub(crate) stream: bool,
     pub(crate) allow_private: bool,
@@ -223,8 +293,8 @@ impl Default for OpenAi {
     fn default() -> Self {
         let (url, model) = ("https://api.openai.com/v1".into(), String::new());
         let timeout = Duration::from_secs(300);
-        let (api_key, system) = (None, None);
-        Self { url, model, api_key, system, timeout, stream: true, allow_private: false }
+        let (api_key, system, history) = (None, None, History::default());
+        Self { url, model, api_key, system, history, timeout, stream: true, allow_private: false }
     }
 }
 
@@ -244,6 +314,7 @@ impl Group for OpenAi {
                 maybe(&mut m.system, form::text())
             }),
         ),
+        row("history", HISTORY, |m| m.history.slot()),
         row("timeout", "How long one message may take in all", |m| leaf(&mut m.timeout, time())),
         row("stream", "Whether the answer is given as the model writes it", |m| {
             leaf(&mut m.stream, form::flag())

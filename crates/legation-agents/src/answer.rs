@@ -1,4 +1,4 @@
-//! What a program says about a run becomes what the task holds.
+//! What is said back becomes what the task holds, whatever has carried it.
 
 use legation_core::{AgentError, AnswerIn, Turn};
 use legation_model::{Artifact, ArtifactId, Part, TaskState};
@@ -9,7 +9,7 @@ use crate::said::Said;
 const REPEATED: usize = 64 << 10;
 
 /// What a run has given so far.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     id: ArtifactId,
     text: String,
     /// Whether `text` is all that was streamed as the answer.
@@ -20,24 +20,37 @@ pub(super) struct Answer {
 
 /// Whether a run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goes {
+pub(crate) enum Goes {
     On,
     Done,
 }
 
 impl Answer {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let id = ArtifactId::parse("answer").expect("a valid identifier");
         Self { id, text: String::new(), whole: true, given: Vec::new() }
     }
 
     /// Forgets what the attempt gave, and tells what that was.
-    pub(super) fn restart(&mut self) -> Vec<ArtifactId> {
+    pub(crate) fn restart(&mut self) -> Vec<ArtifactId> {
         std::mem::replace(self, Self::new()).given
     }
 
-    /// Does what the program says.
-    pub(super) async fn take(&mut self, turn: &mut Turn, said: Said) -> Result<Goes, AgentError> {
+    /// The answer that would complete the task by what is said.
+    #[cfg(unix)]
+    pub(crate) fn offered(&self, said: &Said) -> Vec<Part> {
+        let Said::Complete(parts) = said else { return Vec::new() };
+        if parts.is_empty() && self.whole && !self.text.is_empty() {
+            return vec![Part::text(self.text.as_str())];
+        }
+        parts.clone()
+    }
+
+    /// Does what is said.
+    ///
+    /// # Errors
+    /// As the turn says; and what is said to have failed.
+    pub(crate) async fn take(&mut self, turn: &mut Turn, said: Said) -> Result<Goes, AgentError> {
         match said {
             Said::Status(note) => turn.working(note.as_deref()).await?,
             Said::Chunk { artifact: None, text, last: _ } => self.stream(turn, text).await?,
@@ -47,9 +60,10 @@ impl Answer {
             Said::Artifact(artifact) => self.give(turn, artifact, None).await?,
             Said::Usage(usage) => {
                 tracing::info!(task = %turn.task().id, usage = usage.as_str(), "program: usage");
+                turn.usage(usage);
             }
             Said::Log(text) => {
-                let text = super::stderr::printable(&text);
+                let text = printable(&text);
                 tracing::info!(task = %turn.task().id, "program: {text}");
             }
             Said::Question(parts) => return turn.ask(parts).await.map(|()| Goes::Done),
@@ -65,7 +79,7 @@ impl Answer {
     }
 
     /// Adds text to the answer.
-    pub(super) async fn stream(&mut self, turn: &mut Turn, text: String) -> Result<(), AgentError> {
+    pub(crate) async fn stream(&mut self, turn: &mut Turn, text: String) -> Result<(), AgentError> {
         if text.is_empty() {
             return Ok(());
         }
@@ -97,7 +111,7 @@ impl Answer {
     }
 
     /// Completes the task with an answer, or with what was given before.
-    pub(super) async fn complete(
+    pub(crate) async fn complete(
         &mut self,
         turn: &mut Turn,
         parts: Vec<Part>,
@@ -117,4 +131,9 @@ impl Answer {
             AnswerIn::Both | AnswerIn::Artifact => turn.complete().await,
         }
     }
+}
+
+/// The text with nothing in it that moves a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
