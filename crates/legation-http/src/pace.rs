@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -29,24 +29,39 @@ pub(crate) enum Phase {
 /// The phase of a connection, shared by its transport and its handler. Only they know together
 /// when a read is for a head, a body or nothing.
 #[derive(Clone, Debug)]
-pub(crate) struct Phases(Arc<AtomicU32>);
+pub(crate) struct Phases(Arc<Clock>);
+
+#[derive(Debug)]
+struct Clock {
+    stamp: AtomicU32,
+    /// Microseconds from `origin` to the beginning of the phase.
+    since: AtomicU64,
+    origin: Instant,
+}
 
 /// A phase with the number of its beginning, which tells it from the same phase later.
 type Stamp = u32;
 
 impl Phases {
     pub(crate) fn begin(phase: Phase) -> Self {
-        Self(Arc::new(AtomicU32::new(phase as u32)))
+        let (stamp, since) = (AtomicU32::new(phase as u32), AtomicU64::new(0));
+        Self(Arc::new(Clock { stamp, since, origin: Instant::now() }))
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
         // One task drives a connection, so there is no other writer at the same time.
-        let number = (self.0.load(Ordering::Relaxed) >> 2).wrapping_add(1);
-        self.0.store(number << 2 | phase as u32, Ordering::Relaxed);
+        let number = (self.stamp() >> 2).wrapping_add(1);
+        let since = u64::try_from(self.0.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.0.since.store(since, Ordering::Relaxed);
+        self.0.stamp.store(number << 2 | phase as u32, Ordering::Relaxed);
     }
 
     fn stamp(&self) -> Stamp {
-        self.0.load(Ordering::Relaxed)
+        self.0.stamp.load(Ordering::Relaxed)
+    }
+
+    fn since(&self) -> Instant {
+        self.0.origin + Duration::from_micros(self.0.since.load(Ordering::Relaxed))
     }
 }
 
@@ -78,7 +93,7 @@ pub(crate) struct Paced<S> {
 
 impl<S> Paced<S> {
     pub(crate) fn new(stream: S, phases: Phases, bounds: Arc<Bounds>) -> Self {
-        let (stamp, since) = (phases.stamp(), Instant::now());
+        let (stamp, since) = (phases.stamp(), phases.since());
         Self { stream, phases, bounds, stamp, since, received: 0, timer: None, stall: None }
     }
 
@@ -96,11 +111,17 @@ impl<S> Paced<S> {
         }
     }
 
+    /// Takes up that there is another phase. It may have begun long ago: a read that waits in one
+    /// phase, such as one ahead for a body, is not asked again when the next begins.
+    fn notice(&mut self) {
+        if self.stamp != self.phases.stamp() {
+            (self.stamp, self.since, self.received) = (self.phases.stamp(), self.phases.since(), 0);
+        }
+    }
+
     /// Ready when the read that waits has waited too long.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.stamp != self.phases.stamp() {
-            (self.stamp, self.since, self.received) = (self.phases.stamp(), Instant::now(), 0);
-        }
+        self.notice();
         let Some(deadline) = self.deadline() else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {
@@ -141,6 +162,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) else {
             return self.poll_overdue(cx).map(|()| Err(too_slow()));
         };
+        self.notice();
         let count = buf.filled().len() - before;
         self.received += count as u64;
         if count > 0 && phase_of(self.phases.stamp()) == Phase::Idle {
@@ -243,6 +265,20 @@ mod tests {
             assert!(wait.await.is_err(), "not overdue");
         }
         assert!(paced.read(&mut [0; 8]).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_phase_counts_from_its_beginning_also_when_a_read_waits_already() {
+        let (_peer, stream) = duplex(64);
+        let phases = Phases::begin(Phase::Head);
+        let mut paced = Paced::new(stream, phases.clone(), bounds());
+        let begin = Instant::now();
+        let read = tokio::spawn(async move { paced.read(&mut [0; 8]).await.is_err() });
+        // Before the read's deadline, which is that of a head.
+        sleep(Duration::from_secs(7)).await;
+        phases.enter(Phase::Body);
+        assert!(read.await.expect("no panic"));
+        assert_eq!(begin.elapsed().as_secs(), 12, "not 5 seconds from when it was noticed");
     }
 
     #[tokio::test(start_paused = true)]

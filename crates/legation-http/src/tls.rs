@@ -10,6 +10,7 @@ mod files;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
@@ -69,6 +70,8 @@ struct Inner {
     settings: TlsSettings,
     current: RwLock<Current>,
     watched: Mutex<Watched>,
+    /// Whether somebody watches over the files: several listeners may share them.
+    has_watcher: AtomicBool,
 }
 
 /// What connections get that begin now.
@@ -100,7 +103,8 @@ impl Tls {
         let sight: Sight = Ok(content.digest());
         let watched = Watched { last: sight.clone(), settled: sight };
         let (current, watched) = (RwLock::new(current), Mutex::new(watched));
-        Ok(Self(Arc::new(Inner { settings, current, watched })))
+        let has_watcher = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner { settings, current, watched, has_watcher })))
     }
 
     /// Reads the files again; those of before stay in force when something is wrong with them.
@@ -108,7 +112,7 @@ impl Tls {
     /// # Errors
     /// As [`Tls::open`].
     pub fn reload(&self) -> Result<(), TlsError> {
-        let Inner { settings, current, watched } = &*self.0;
+        let Inner { settings, current, watched, .. } = &*self.0;
         let content = Content::read(settings);
         watched.lock().settled = sight_of(&content);
         let new = Current::new(&content?, settings)?;
@@ -132,10 +136,14 @@ impl Tls {
     }
 
     /// Takes up what the files say whenever they change, and says when the certificate ends soon.
+    /// Of several watchers the first does so.
     ///
     /// # Cancel safety
     /// Safe: a reload is one step.
     pub(crate) async fn watch(&self) {
+        if self.0.has_watcher.swap(true, Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
         let (mut looks, every) = (0_u64, REMIND_EVERY.as_secs() / LOOK_EVERY.as_secs());
         loop {
             if looks.is_multiple_of(every) {

@@ -61,8 +61,7 @@ const fn long(bomb: Bomb) -> Bomb {
     Bomb { is_long: true, ..bomb }
 }
 
-pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
-    let mut outcome = Outcome::default();
+pub(super) fn run(setup: &Setup, outcome: &mut Outcome) -> anyhow::Result<()> {
     setup.runtime.block_on(async {
         for has_tls in [false, true] {
             let target = setup.start(has_tls).await?;
@@ -73,12 +72,11 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
             // One of each kind of transport makes what is made once.
             anyhow::ensure!(target.is_alive().await, "the server does not answer");
             for bomb in http1::BOMBS.iter().chain(http2::BOMBS).filter(is_chosen) {
-                throw(&target, bomb, has_tls, &mut outcome).await.context(bomb.name)?;
+                throw(&target, bomb, has_tls, outcome).await.context(bomb.name)?;
             }
         }
         anyhow::Ok(())
-    })?;
-    Ok(outcome)
+    })
 }
 
 async fn throw(

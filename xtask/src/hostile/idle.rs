@@ -19,17 +19,15 @@ const EACH_IN_TLS: u64 = 96 << 10;
 /// Streams that are opened at once.
 const AT_ONCE: usize = 100;
 
-pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
-    let mut outcome = Outcome::default();
+pub(super) fn run(setup: &Setup, outcome: &mut Outcome) -> anyhow::Result<()> {
     setup.runtime.block_on(async {
         for has_tls in [false, true] {
             // The long form is for the plain one: TLS is below what keeps a stream open.
             let time = if has_tls { setup.idle.min(Duration::from_secs(60)) } else { setup.idle };
-            stay(setup, has_tls, time, &mut outcome).await?;
+            stay(setup, has_tls, time, outcome).await?;
         }
         anyhow::Ok(())
-    })?;
-    Ok(outcome)
+    })
 }
 
 async fn stay(

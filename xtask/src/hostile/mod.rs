@@ -55,7 +55,7 @@ enum Choice {
     Idle,
 }
 
-type Plan = fn(&Setup) -> anyhow::Result<Outcome>;
+type Plan = fn(&Setup, &mut Outcome) -> anyhow::Result<()>;
 
 const PLANS: [(Choice, &str, Plan); 3] = [
     (Choice::Sockets, "sockets", sockets::run),
@@ -110,10 +110,10 @@ pub(crate) fn run(args: &HostileArgs) -> anyhow::Result<ExitCode> {
         }
         let begin = Instant::now();
         let setup = Setup::new(args)?;
-        let outcome = plan(&setup).unwrap_or_else(|error| Outcome {
-            faults: vec![format!("the plan broke off: {error:#}")],
-            ..Outcome::default()
-        });
+        let mut outcome = Outcome::default();
+        if let Err(error) = plan(&setup, &mut outcome) {
+            outcome.faults.push(format!("the plan broke off: {error:#}"));
+        }
         let seconds = begin.elapsed().as_secs_f64();
         println!("{name}: {} violations ({seconds:.1} s)", outcome.faults.len());
         outcome.lines.iter().for_each(|line| println!("  {line}"));

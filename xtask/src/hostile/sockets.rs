@@ -106,13 +106,11 @@ impl Kind {
     }
 }
 
-pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
-    let mut outcome = Outcome::default();
+pub(super) fn run(setup: &Setup, outcome: &mut Outcome) -> anyhow::Result<()> {
     setup.runtime.block_on(async {
-        attack(setup, false, &PLAINTEXT, &mut outcome).await?;
-        attack(setup, true, &TLS, &mut outcome).await
-    })?;
-    Ok(outcome)
+        attack(setup, false, &PLAINTEXT, outcome).await?;
+        attack(setup, true, &TLS, outcome).await
+    })
 }
 
 async fn attack(

@@ -24,7 +24,10 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) async fn start(setup: &Setup, has_tls: bool) -> anyhow::Result<Self> {
-        let mut launch = Launch::of(&setup.program, &setup.token, setup.directory.path());
+        // Each its own, so that none takes up what another left.
+        let directory = setup.directory.path().join(if has_tls { "tls" } else { "plaintext" });
+        std::fs::create_dir_all(&directory)?;
+        let mut launch = Launch::of(&setup.program, &setup.token, &directory);
         let material = has_tls.then(|| setup.material.clone());
         if let Some(Material { certificate, key, .. }) = &material {
             launch.words = ["--tls-cert".into(), certificate.into()].into();

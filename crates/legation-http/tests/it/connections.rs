@@ -181,6 +181,38 @@ async fn http_2_is_spoken_by_prior_knowledge() {
 }
 
 #[tokio::test]
+async fn http_2_without_requests_is_ended_and_with_one_it_stays() {
+    let server = start(Bounds { idle: Duration::from_millis(400), ..Bounds::default() }).await;
+    let (mut sender, driver) = http2(&server).await;
+    let waits = sender.send_request(request("/message:stream", say("wait"))).await;
+    let waits = waits.expect("a response");
+    let (idle, idle_driver) = http2(&server).await;
+    tokio::time::timeout(Duration::from_secs(5), idle_driver)
+        .await
+        .expect("ended")
+        .expect("no panic");
+    drop(idle);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(!driver.is_finished(), "a stream is at work");
+    drop(waits);
+    tokio::time::timeout(Duration::from_secs(5), driver).await.expect("ended").expect("no panic");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_in_many_tiny_pieces_is_refused() {
+    let server = start(Bounds { body_pieces: 10, ..Bounds::default() }).await;
+    let chunks = |size: usize, count| format!("{size:x}\r\n{}\r\n", " ".repeat(size)).repeat(count);
+    for (size, count, refused) in [(1, 5, false), (1, 1_000, true), (100, 1_000, false)] {
+        let request = ask("POST", "/message:send").with("transfer-encoding", "chunked").bytes();
+        let body = format!("{}0\r\n\r\n", chunks(size, count));
+        let reply = exchange(server.address, &[&request, body.as_bytes()].concat()).await;
+        assert_eq!(reply.body.contains("too many tiny pieces"), refused, "{size}: {reply:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut_behind_flow_control_as_well() {
     let bounds = Bounds {
         write_stall: Duration::from_millis(300),
