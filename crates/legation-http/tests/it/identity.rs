@@ -6,7 +6,7 @@ use std::time::Duration;
 use legation_auth::{Attempts, Carrier, Chain, Scheme, Token, Tokens, Verifier};
 use legation_core::{Caller, Profile, Scopes, Service, gate};
 use legation_http::{Security, Version};
-use legation_model::{ApiKeySecurityScheme, SecurityScheme};
+use legation_model::{ApiKeySecurityScheme, SecurityScheme, Timestamp};
 use legation_store::sqlite::{Options, SqliteStore};
 use legation_testkit::agents::Echo;
 use legation_wire::grpc::Package;
@@ -345,6 +345,20 @@ async fn too_many_bad_credentials_are_answered_with_429() {
         assert_eq!(reply.status, 429, "{reply:?}");
         assert!(reply.header("retry-after").is_some(), "{reply:?}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_credentials_of_its_reader() {
+    let soon = Timestamp::from_millis(Timestamp::now().as_millis() + 1_500);
+    let caller = Caller { expires: soon, ..Caller::new("ann", "ann") };
+    let chain = Arc::new(Chain::of_tokens(Tokens::new(vec![token(ANN, caller)])));
+    let server = server::start_with(chain, |settings| settings.security = security()).await;
+    let stream = ask("POST", "/message:stream").and("authorization", &format!("Bearer {ANN}"));
+    // The task goes on, so nothing else ends the stream.
+    let stream = stream.body(say("wait")).to(server.address).await;
+    assert_eq!(stream.status, 200);
+    assert!(stream.body.contains("the credentials of this stream have ended"), "{stream:?}");
     server.stop().await;
 }
 
