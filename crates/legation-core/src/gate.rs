@@ -17,16 +17,19 @@ pub const READ: &str = "read";
 pub const SEND: &str = "send";
 /// Cancelling tasks.
 pub const CANCEL: &str = "cancel";
+/// Erasing contexts.
+pub const ERASE: &str = "erase";
 /// Webhooks.
 pub const PUSH: &str = "push";
 /// Administration; it is not part of the protocol.
 pub const ADMIN: &str = "admin";
 
 /// Every scope that the service knows, with what it lets a caller do.
-pub const SCOPES: [(&str, &str); 5] = [
+pub const SCOPES: [(&str, &str); 6] = [
     (READ, "Read tasks, and follow them"),
     (SEND, "Send messages to agents"),
     (CANCEL, "Cancel tasks"),
+    (ERASE, "Erase contexts"),
     (PUSH, "Set up webhooks"),
     (ADMIN, "Administer the server"),
 ];
@@ -50,7 +53,14 @@ fn scope_of(request: &Request) -> Option<&'static str> {
 /// # Errors
 /// `PermissionDenied`, with the scope that is needed.
 pub(crate) fn check_scope(caller: &Caller, request: &Request) -> Result<(), A2aError> {
-    let Some(needed) = scope_of(request) else { return Ok(()) };
+    scope_of(request).map_or(Ok(()), |needed| require(caller, needed))
+}
+
+/// Checks that a caller has a scope.
+///
+/// # Errors
+/// `PermissionDenied`, with the scope.
+pub(crate) fn require(caller: &Caller, needed: &str) -> Result<(), A2aError> {
     if caller.scopes.has(needed) {
         return Ok(());
     }
