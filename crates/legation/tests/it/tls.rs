@@ -33,7 +33,9 @@ fn a_certificate_for_trying_out_serves_those_who_believe_it() {
     assert!(text(&believing.stdout).contains("2.5"), "{}", text(&believing.stderr));
     let doubting = run(home.path(), &["send", &serving.url, "mean of 1, 2"]);
     assert_eq!(doubting.status.code(), Some(4), "{}", text(&doubting.stderr));
-    assert!(text(&doubting.stderr).contains("certificate"), "{}", text(&doubting.stderr));
+    for expected in ["certificate", "with --ca"] {
+        assert!(text(&doubting.stderr).contains(expected), "{}", text(&doubting.stderr));
+    }
     let unfit = run(home.path(), &["send", "--ca", &key, &serving.url, "mean of 1, 2"]);
     assert_eq!(unfit.status.code(), Some(2), "{}", text(&unfit.stderr));
 
