@@ -23,6 +23,9 @@ pub(crate) const CARD_PATH: &str = "/.well-known/agent-card.json";
 /// The environment variable that tells both sides the bearer token.
 pub(crate) const TOKEN_VARIABLE: &str = "LEGATION_BENCH_TOKEN";
 
+/// Whom the tokens of an issuer have to be for.
+pub(crate) const AUDIENCE: &str = "urn:legation:test";
+
 /// The message text that starts a task which stays working.
 pub(crate) const WAIT_TEXT: &str = "wait";
 

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use legation::auth::{Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier};
 use legation::{
-    CardForm, DataDir, ErrorProfile, OnRestart, Profile, Server, StoreOptions, TlsSettings,
-    model::AgentSkill,
+    CardForm, DataDir, Door, ErrorProfile, OnRestart, Profile, Server, StoreOptions, TlsSettings,
+    model::{AgentSkill, OpenIdConnectSecurityScheme, SecurityScheme},
 };
 use legation_agents::analyst::DataAnalyst;
 use legation_agents::exec::{Exec, Mode, Settings};
 use legation_testkit::agents::{Counter, Echo, Tck, Tck03};
 
-use crate::contract::{ServeArgs, TOKEN_VARIABLE, announce};
+use crate::contract::{AUDIENCE, ServeArgs, TOKEN_VARIABLE, announce};
 
 /// Bytes the database may reach, for tests of a full disk.
 const MAX_BYTES_VARIABLE: &str = "LEGATION_TEST_MAX_BYTES";
@@ -29,6 +30,9 @@ pub(crate) struct TestServerArgs {
     /// A word of the command whose program is the default agent instead, as a pool of one.
     #[arg(long, allow_hyphen_values = true)]
     program: Vec<String>,
+    /// Take the tokens of this issuer as well: signed ones, and others by its word.
+    #[arg(long)]
+    issuer: Option<String>,
     /// Be as 1.0.0 says where 1.0.1 differs, with a card of 1.0 and nothing more.
     #[arg(long)]
     as_1_0_0: bool,
@@ -59,7 +63,31 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     if args.as_1_0_0 {
         server = server.errors(ErrorProfile::V1_0_0).card(CardForm::V1_0);
     }
+    if let Some(issuer) = &args.issuer {
+        server = server.door(door(issuer)?);
+    }
     serve(server, &args.serve)
+}
+
+/// Lets those in whom an issuer knows.
+fn door(issuer: &str) -> anyhow::Result<Door> {
+    let line = Line::new(true)?;
+    let jwt = Jwt::new("oidc", Rules::new(issuer, vec![AUDIENCE.into()]), line.clone())?;
+    let endpoint = Endpoint {
+        client: Some(("the-client".into(), "the-secret-of-the-client-of-the-tests".into())),
+        audiences: vec![AUDIENCE.into()],
+        ..Endpoint::new(format!("{issuer}/token/introspection"))
+    };
+    let asked = Introspection::new("oauth2", endpoint, line)?;
+    let on_card = SecurityScheme::OpenIdConnectSecurityScheme(OpenIdConnectSecurityScheme {
+        open_id_connect_url: format!("{issuer}/.well-known/openid-configuration"),
+        description: None,
+    });
+    let bearer = |name, verifier| Scheme::new(name, Carrier::Bearer, verifier);
+    Ok(Door::new()
+        .scheme("oidc", bearer("oidc", Verifier::Jwt(jwt)), on_card.clone())
+        .scheme("oauth2", bearer("oauth2", Verifier::Introspection(asked)), on_card)
+        .issuer(issuer))
 }
 
 /// Serves the echo agent alone, as the bench measures it.

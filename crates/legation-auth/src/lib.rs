@@ -1,10 +1,33 @@
 //! Authenticators: who calls.
 //!
-//! Each takes the credentials of a request and gives a [`legation_core::Caller`] or a refusal with
-//! the challenge that says how to do it right. What a caller may do is not decided here.
+//! A [`Chain`] of schemes takes the credentials of a request and gives a [`legation_core::Caller`]
+//! or a refusal with the challenges that say how to do it right. What a caller may do is decided by
+//! the gate of the service.
 
 mod anonymous;
-mod bearer;
+mod attempts;
+mod cache;
+mod carrier;
+mod certificate;
+mod chain;
+mod claims;
+mod fetch;
+mod introspection;
+mod jwks;
+mod jwt;
+mod token;
+
+#[cfg(test)]
+mod tests;
 
 pub use anonymous::Anonymous;
-pub use bearer::{Bearer, NoRandomness, Token, WeakToken, make_token};
+pub use attempts::Attempts;
+pub use carrier::Carrier;
+pub use certificate::Certificates;
+pub use chain::{Chain, Scheme, Verifier};
+pub use claims::Mapping;
+pub use fetch::{Line, SetupError};
+pub use introspection::{Endpoint, Introspection};
+pub use jsonwebtoken::Algorithm;
+pub use jwt::{Jwt, Rules, discovery_url};
+pub use token::{NoRandomness, Token, Tokens, WeakToken, check_secret, make_token};

@@ -64,3 +64,13 @@ pub enum Reply {
     /// Events as they come.
     Stream(Follow),
 }
+
+impl Reply {
+    /// The reply; a stream ends with the credentials of its caller.
+    pub(crate) fn until(self, caller: &Caller) -> Self {
+        match (self, caller.expires) {
+            (Self::Stream(follow), Some(end)) => Self::Stream(follow.expiring(end)),
+            (reply, _) => reply,
+        }
+    }
+}

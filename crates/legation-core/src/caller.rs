@@ -77,16 +77,24 @@ impl Caller {
 /// Credentials as a request carried them, not yet believed.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
-    /// Gives the value of the nth line of the header, or metadata, of a name in lower case.
-    pub headers: &'a (dyn Fn(&str, usize) -> Option<&'a [u8]> + Sync),
+    /// The headers, or metadata.
+    pub headers: &'a dyn Headers,
     /// The query, as it stood in the address.
     pub query: Option<&'a str>,
     /// The address of the peer, which may be a proxy's.
     pub peer: Option<IpAddr>,
+    /// The address of whom the peer calls for, as a proxy that is trusted says.
+    pub client: Option<IpAddr>,
     /// The certificates that the peer showed and the transport verified.
     pub certificates: Option<&'a CertificateChain>,
     /// The names of the schemes that count where the call arrived; `None` for all.
     pub schemes: Option<&'a Names>,
+}
+
+/// The headers of a request, whatever library holds them.
+pub trait Headers: Sync {
+    /// The value of the nth line of a header, whose name is given in lower case.
+    fn line(&self, name: &str, number: usize) -> Option<&[u8]>;
 }
 
 /// What a request says in a place where it may say one thing.
@@ -115,7 +123,7 @@ impl<'a> Credentials<'a> {
     /// Every line of a header, whose name is given in lower case.
     pub fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let headers = self.headers;
-        (0..).map_while(move |number| headers(name, number))
+        (0..).map_while(move |number| headers.line(name, number))
     }
 }
 

@@ -3,11 +3,13 @@
 use legation_model::{A2aError, ContextId, ErrorKind, TaskId};
 
 use crate::call::Call;
+use crate::gate;
 use crate::service::Core;
 use crate::store::{Erasure, StoreError, Swept};
 
 /// Erases what the caller has of a context.
 pub(crate) async fn erase(core: &Core, call: &Call, id: &ContextId) -> Result<Swept, A2aError> {
+    gate::require(&call.caller, gate::ERASE)?;
     let scope = core.scope(call);
     let live = || {
         let all = core.registry.all().into_iter();

@@ -12,6 +12,7 @@ mod entrusted;
 mod erase;
 mod extension;
 mod follow;
+pub mod gate;
 mod idempotency;
 mod limits;
 mod live;
@@ -33,8 +34,8 @@ mod turn;
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
 pub use call::{Call, Manners, Reply};
 pub use caller::{
-    Authenticated, Authenticator, Caller, CertificateChain, Challenge, Credentials, Field, Names,
-    Refused, Scopes, at_once,
+    Authenticated, Authenticator, Caller, CertificateChain, Challenge, Credentials, Field, Headers,
+    Names, Refused, Scopes, at_once,
 };
 pub use document::Document;
 pub use entrusted::Entrusted;

@@ -367,7 +367,11 @@ fn ask(
 
 /// The agent that a new task is for: that of the mount, else the one that the message or the
 /// request names, else the first.
-fn target(core: &Core, call: &Call, request: &SendMessageRequest) -> Result<Exposed, A2aError> {
+pub(crate) fn target(
+    core: &Core,
+    call: &Call,
+    request: &SendMessageRequest,
+) -> Result<Exposed, A2aError> {
     let named = |metadata: &Option<Metadata>| metadata.as_ref()?.get(TARGET_AGENT);
     let named = || {
         let message = named(&request.message.metadata).map(|agent| ("message.metadata", agent));

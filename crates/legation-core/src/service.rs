@@ -20,7 +20,7 @@ use crate::registry::Registry;
 use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Swept};
 use crate::{
-    Agent, Exposed, Limits, Profile, Scope, TaskStore, erase, page, recover, send, subscribe,
+    Agent, Exposed, Limits, Profile, Scope, TaskStore, erase, gate, page, recover, send, subscribe,
 };
 
 /// How long callers are told to wait when the server is full.
@@ -185,16 +185,18 @@ impl Service {
     /// By the meanings of [`ErrorKind`].
     pub async fn call(&self, call: &Call, mut request: Request) -> Result<Reply, A2aError> {
         let core = &self.core;
+        gate::check_scope(&call.caller, &request)?;
         request.check()?;
         check_tenant(call, &request)?;
-        core.check_required(call)?;
-        let active = core.extensions.active(call);
+        let call = gate::confine(core, call, Some(&request))?;
+        core.check_required(&call)?;
+        let active = core.extensions.active(&call);
         if active.is_empty() {
-            return self.perform(call, request).await;
+            return Ok(self.perform(&call, request).await?.until(&call.caller));
         }
-        let mut call = call.clone();
+        let mut call = call.into_owned();
         active.on_request(&mut call, &mut request)?;
-        let reply = self.perform(&call, request).await?;
+        let reply = self.perform(&call, request).await?.until(&call.caller);
         active.on_reply(call, reply)
     }
 
@@ -205,10 +207,17 @@ impl Service {
         method: &str,
         params: Option<&Json>,
     ) -> Option<Result<Json, A2aError>> {
-        if let Err(error) = self.core.check_required(call) {
-            return Some(Err(error));
+        let confined = gate::confine(&self.core, call, None);
+        let checked = confined.and_then(|call| {
+            self.core.check_required(&call)?;
+            Ok(call)
+        });
+        match checked {
+            Ok(call) => {
+                self.core.extensions.active(&call).method(self, &call, method, params).await
+            }
+            Err(error) => Some(Err(error)),
         }
-        self.core.extensions.active(call).method(self, call, method, params).await
     }
 
     async fn perform(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {

@@ -13,6 +13,7 @@ use legation_wire::jsonrpc::Id;
 use legation_wire::version::Version;
 
 use crate::body::Body;
+use crate::resource::insufficient;
 
 /// The `A2A-Version` header.
 pub(crate) const A2A_VERSION: HeaderName = HeaderName::from_static("a2a-version");
@@ -63,17 +64,18 @@ impl Refusal {
 impl From<A2aError> for Refusal {
     fn from(error: A2aError) -> Self {
         let seconds = error.retry_after.map(|delay| delay.as_secs_f64().ceil().max(1.0));
-        let header = seconds.and_then(|seconds| header(RETRY_AFTER, &seconds.to_string()));
-        Self { error, headers: header.into_iter().collect(), status: None }
+        let retry = seconds.and_then(|seconds| header(RETRY_AFTER, &seconds.to_string()));
+        let scope = insufficient(&error).and_then(|scope| header(WWW_AUTHENTICATE, &scope));
+        Self { error, headers: retry.into_iter().chain(scope).collect(), status: None }
     }
 }
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        let challenges = refused.challenges.iter();
-        let challenges = challenges.filter_map(|one| header(WWW_AUTHENTICATE, &one.text));
-        let refusal = Self::from(refused.error);
-        Self { headers: refusal.headers.into_iter().chain(challenges).collect(), ..refusal }
+        let Refused { error, challenges } = refused;
+        let challenges = challenges.iter().filter_map(|one| header(WWW_AUTHENTICATE, &one.text));
+        let Self { error, headers, status } = error.into();
+        Self { error, headers: headers.into_iter().chain(challenges).collect(), status }
     }
 }
 

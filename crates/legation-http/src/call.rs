@@ -7,7 +7,8 @@ use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use legation_core::{
-    Authenticator, Call, Caller, CertificateChain, Credentials, Entrusted, Manners, Names, Refused,
+    Authenticator, Call, Caller, CertificateChain, Credentials, Entrusted, Headers, Manners, Names,
+    Refused,
 };
 use legation_model::A2aError;
 use legation_wire::version::{self, Version};
@@ -35,6 +36,15 @@ pub(crate) struct Peer {
     pub(crate) certificates: Option<CertificateChain>,
 }
 
+/// Headers as authenticators ask for them.
+struct Lines<'h>(&'h HeaderMap);
+
+impl Headers for Lines<'_> {
+    fn line(&self, name: &str, number: usize) -> Option<&[u8]> {
+        self.0.get_all(name).iter().nth(number).map(HeaderValue::as_bytes)
+    }
+}
+
 /// Says who sent a request.
 ///
 /// # Errors
@@ -42,17 +52,15 @@ pub(crate) struct Peer {
 pub(crate) async fn authenticate(
     authenticator: &dyn Authenticator,
     peer: &Peer,
+    client: Option<IpAddr>,
     head: &Parts,
     schemes: Option<&Names>,
 ) -> Result<Caller, Refused> {
-    let headers = |name: &str, line| {
-        let line = head.headers.get_all(name).iter().nth(line);
-        line.map(HeaderValue::as_bytes)
-    };
     let credentials = Credentials {
-        headers: &headers,
+        headers: &Lines(&head.headers),
         query: head.uri.query(),
         peer: Some(peer.address),
+        client,
         certificates: peer.certificates.as_ref(),
         schemes,
     };

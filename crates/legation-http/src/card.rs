@@ -50,7 +50,7 @@ pub fn check_cards(agents: &[&Profile], crew: Option<&Crew>) -> Result<(), BadCa
     if agents.is_empty() {
         return Ok(());
     }
-    Templates::new(agents, crew, &[], &Settings::new(Security::Open)).map(drop)
+    Templates::new(agents, crew, &[], &Settings::new(Security::open())).map(drop)
 }
 
 /// The cards of the crew and of its agents, complete but for the addresses.

@@ -103,6 +103,34 @@ pub(crate) fn base(trusted: &[Network], peer: IpAddr, head: &Parts) -> Option<St
     is_sound.then(|| format!("{}://{host}{prefix}", proto.to_ascii_lowercase()))
 }
 
+/// The address of the caller that a trusted proxy calls for; `None` when no trusted proxy says so,
+/// or two headers contradict each other.
+pub(crate) fn client(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
+    if !is_trusted(&peer) {
+        return None;
+    }
+    let lines = |name: &HeaderName| {
+        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| split(line, ',')).collect::<Vec<_>>()
+    };
+    let first_other = |nodes: Vec<Option<IpAddr>>| {
+        // What a trusted proxy did not write is anybody's word, and so is what is no address.
+        nodes.into_iter().rev().find(|node| !node.as_ref().is_some_and(is_trusted)).flatten()
+    };
+    let by_name = |element: &str| {
+        let pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+        let mut named = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("for"));
+        node(unquoted(named.next()?.1))
+    };
+    let standard = first_other(lines(&FORWARDED).into_iter().map(by_name).collect());
+    let common = first_other(lines(&X_FOR).into_iter().map(node).collect());
+    match (standard, common) {
+        (Some(one), Some(other)) if one != other => None,
+        (one, other) => one.or(other),
+    }
+}
+
 /// What one kind of header says.
 #[derive(Default)]
 struct Said<'h> {
@@ -212,6 +240,32 @@ fn is_prefix(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_caller_behind_proxies_is_whom_the_first_trusted_one_names() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        type Lines = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Lines, Option<&str>); 8] = [
+            ("10.0.0.1", &[("x-forwarded-for", "1.2.3.4")], Some("1.2.3.4")),
+            ("9.9.9.9", &[("x-forwarded-for", "1.2.3.4")], None),
+            ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.2")], Some("1.2.3.4")),
+            ("10.0.0.1", &[("forwarded", "for=\"[2001:db8::1]:80\"")], Some("2001:db8::1")),
+            ("10.0.0.1", &[("forwarded", "for=1.2.3.4, for=_hidden")], None),
+            ("10.0.0.1", &[("forwarded", "for=1.2.3.4"), ("x-forwarded-for", "6.6.6.6")], None),
+            ("10.0.0.1", &[("x-forwarded-for", "nobody")], None),
+            ("10.0.0.1", &[], None),
+        ];
+        for (peer, lines, expected) in cases {
+            let name = |name: &'static str| HeaderName::from_static(name);
+            let line = |(key, value): &(&'static str, &'static str)| {
+                (name(key), http::HeaderValue::from_static(value))
+            };
+            let headers = HeaderMap::from_iter(lines.iter().map(line));
+            let peer = peer.parse().expect("an address");
+            let expected = expected.map(|address| address.parse().expect("an address"));
+            assert_eq!(client(&trusted, peer, &headers), expected, "{peer} {lines:?}");
+        }
+    }
 
     #[test]
     fn networks_hold_the_addresses_that_begin_alike() {

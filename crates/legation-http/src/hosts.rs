@@ -91,7 +91,7 @@ mod tests {
     use crate::settings::Security;
 
     fn guard(hosts: Hosts, public_url: &str, listens_on: IpAddr) -> HostGuard {
-        let settings = Settings { hosts, ..Settings::new(Security::Open) };
+        let settings = Settings { hosts, ..Settings::new(Security::open()) };
         HostGuard::new(&settings, public_url, listens_on)
     }
 

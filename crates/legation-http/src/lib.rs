@@ -23,6 +23,7 @@ mod listener;
 mod media;
 mod pace;
 mod readers;
+mod resource;
 mod rest;
 mod router;
 mod server;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::addresses::{AGENTS, CREW};
+use crate::resource::WELL_KNOWN;
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(crate) enum Place<'p> {
     Card(Mount<'p>),
     /// The card of a mount where readers of 0.2 and before look for it.
     OldCard(Mount<'p>),
+    /// What a mount is to OAuth 2.0.
+    Resource(Mount<'p>),
     /// Whether the process lives.
     Health,
     /// Whether new work is taken.
@@ -49,6 +52,12 @@ pub(crate) fn find<'p>(slugs: &'p [Arc<str>], path: &'p str) -> Place<'p> {
     if let Some((_, place)) = FIXED.iter().find(|(fixed, _)| *fixed == path) {
         return *place;
     }
+    if let Some(path) = path.strip_prefix(WELL_KNOWN) {
+        return match find_mount(slugs, path) {
+            Some(mount) => Place::Resource(mount),
+            None => Place::Nothing,
+        };
+    }
     // Slugs are never `agents`, so the shorter way to an agent is never the beginning of the other.
     let below = path.strip_prefix(AGENTS).or_else(|| path.strip_prefix(CREW)?.strip_prefix('/'));
     let Some(below) = below else { return Place::Rest(None, path) };
@@ -64,12 +73,29 @@ pub(crate) fn find<'p>(slugs: &'p [Arc<str>], path: &'p str) -> Place<'p> {
     }
 }
 
+/// The mount at a path that is given to its end.
+fn find_mount<'p>(slugs: &'p [Arc<str>], path: &'p str) -> Option<Mount<'p>> {
+    match path {
+        "" | "/" => Some(None),
+        path if path.starts_with(CREW) => {
+            if let Place::RpcOrCard(mount) = find(slugs, path) {
+                Some(mount)
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
+}
+
 impl Place<'_> {
     /// The methods by which the place goes, as `Allow` lists them; `None` where the table of
     /// operations knows.
     pub(crate) fn methods(self) -> Option<&'static str> {
         match self {
-            Self::Card(_) | Self::OldCard(_) | Self::Health | Self::Ready => Some("GET, HEAD"),
+            Self::Card(_) | Self::OldCard(_) | Self::Resource(_) | Self::Health | Self::Ready => {
+                Some("GET, HEAD")
+            }
             Self::Rpc => Some("POST"),
             Self::RpcOrCard(_) => Some("POST, GET, HEAD"),
             Self::Rest(..) | Self::Nothing => None,
@@ -107,6 +133,11 @@ mod tests {
             ("/a2a/two/", Place::RpcOrCard(two)),
             ("/a2a/two/v1/message:send", Place::Rest(two, "/v1/message:send")),
             ("/a2a/two/.well-known/agent.json", Place::OldCard(two)),
+            ("/.well-known/oauth-protected-resource", Place::Resource(None)),
+            ("/.well-known/oauth-protected-resource/a2a", Place::Resource(None)),
+            ("/.well-known/oauth-protected-resource/a2a/agents/two", Place::Resource(two)),
+            ("/.well-known/oauth-protected-resource/a2a/three", Place::Nothing),
+            ("/.well-known/oauth-protected-resourceful", Place::Nothing),
             ("/a2a/three", Place::Nothing),
             ("/a2a/message:send", Place::Nothing),
             ("/a2a/agents/three", Place::Nothing),

@@ -32,7 +32,7 @@ use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
 use crate::settings::{Crew, Settings};
 use crate::tls::Tls;
-use crate::{addresses, call, forwarded, grpc, jsonrpc, listener, rest};
+use crate::{addresses, call, forwarded, grpc, jsonrpc, listener, resource, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
 pub struct Http {
@@ -272,6 +272,7 @@ impl Shared {
             Place::OldCard(mount) => {
                 self.card_unless_asked(CardForm::V0_2, &cards, mount, peer.address, head)
             }
+            Place::Resource(mount) => self.resource(mount, peer.address, head),
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(head),
             Place::Rpc => jsonrpc::serve(self, None, (peer, head), body, phases).await,
@@ -318,7 +319,21 @@ impl Shared {
             let agent = agents.iter().find(|agent| agent.profile.slug == *slug)?;
             agent.profile.schemes.clone()
         });
-        call::authenticate(&*self.authenticator, peer, head, schemes.as_ref()).await
+        let client = match &self.settings.trusted_proxies[..] {
+            [] => None,
+            trusted => forwarded::client(trusted, peer.address, &head.headers),
+        };
+        let known =
+            call::authenticate(&*self.authenticator, peer, client, head, schemes.as_ref()).await;
+        known.map_err(|mut refused| {
+            if !self.settings.security.issuers.is_empty() {
+                let base = self.base_of(peer.address, head);
+                for challenge in &mut refused.challenges {
+                    challenge.text = resource::challenge(challenge, &base, mount);
+                }
+            }
+            refused
+        })
     }
 
     /// What the head of a request for a mount says about the call.
@@ -380,12 +395,34 @@ impl Shared {
             Ok(asked) => asked.unwrap_or(form),
             Err(error) => return self.refuse(head, error.into()),
         };
-        let settings = &self.settings;
-        let base = match settings.public_url {
+        let base = self.forwarded_base(peer, head);
+        cards.respond(&self.settings, base.as_deref(), (mount, form), head)
+    }
+
+    /// Where a proxy says that the server is reached, if one is to be believed.
+    fn forwarded_base(&self, peer: IpAddr, head: &Parts) -> Option<String> {
+        match self.settings.public_url {
             Some(_) => None,
-            None => forwarded::base(&settings.trusted_proxies, peer, head),
-        };
-        cards.respond(settings, base.as_deref(), (mount, form), head)
+            None => forwarded::base(&self.settings.trusted_proxies, peer, head),
+        }
+    }
+
+    /// Where the server is reached.
+    fn base_of(&self, peer: IpAddr, head: &Parts) -> String {
+        self.forwarded_base(peer, head).unwrap_or_else(|| self.base.clone())
+    }
+
+    /// What a mount is to OAuth 2.0, when tokens of some issuer are taken.
+    fn resource(&self, mount: Mount<'_>, peer: IpAddr, head: &Parts) -> Answer {
+        if self.settings.security.issuers.is_empty() {
+            return self.refuse(head, rest::no_such_path().into());
+        }
+        let agents = self.service.agents();
+        let agent = mount.and_then(|slug| agents.iter().find(|a| a.profile.slug == *slug));
+        let crew = self.settings.crew.as_ref().map(|crew| &*crew.name);
+        let first = || agents.first().map_or("", |agent| &*agent.profile.name);
+        let name = agent.map(|agent| &*agent.profile.name).or(crew).unwrap_or_else(first);
+        resource::metadata(&self.settings, &self.base_of(peer, head), mount, name)
     }
 
     fn ready(&self, head: &Parts) -> Answer {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use legation_core::Names;
+use legation_model::{HttpAuthSecurityScheme, SecurityScheme};
 use legation_wire::card::{CardForm, Interface};
 use legation_wire::error::ErrorProfile;
 use legation_wire::grpc::Numbers;
@@ -12,7 +14,7 @@ use crate::bounds::Bounds;
 use crate::forwarded::Network;
 
 /// How the service shows itself over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Where callers reach the server: what the cards say. `None` leaves it to the proxy, if there
     /// is one that is trusted, and else to the listener.
@@ -83,13 +85,36 @@ pub struct Crew {
     pub card: serde_json::Map<String, serde_json::Value>,
 }
 
-/// How callers authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// Not at all.
-    Open,
-    /// With a bearer token.
-    Bearer,
+/// How callers authenticate: what the cards say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Security {
+    /// The schemes by their names, in the order in which clients shall look at them: some look at
+    /// the first alone. Each is enough by itself; where there is none, everybody may call.
+    pub schemes: Vec<(Arc<str>, SecurityScheme)>,
+    /// The issuers of tokens that are taken, for the metadata of the resource (RFC 9728).
+    pub issuers: Vec<String>,
+}
+
+impl Security {
+    /// Everybody may call.
+    pub fn open() -> Self {
+        Self::default()
+    }
+
+    /// Callers have a bearer token, and that is all there is to know of it.
+    pub fn bearer() -> Self {
+        let scheme = HttpAuthSecurityScheme { scheme: "Bearer".into(), ..Default::default() };
+        let scheme = SecurityScheme::HttpAuthSecurityScheme(scheme);
+        Self { schemes: vec![("bearer".into(), scheme)], issuers: Vec::new() }
+    }
+
+    /// The schemes that count for a mount, of which only some may be taken.
+    pub(crate) fn of<'s>(
+        &'s self,
+        only: Option<&'s Names>,
+    ) -> impl Iterator<Item = &'s (Arc<str>, SecurityScheme)> {
+        self.schemes.iter().filter(move |(name, _)| only.is_none_or(|only| only.contains(name)))
+    }
 }
 
 /// The host names by which a server may be called: a page in a browser that lets its own name

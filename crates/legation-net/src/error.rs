@@ -43,6 +43,13 @@ impl Error {
         }
     }
 
+    /// Whether the other side's certificate was not believed.
+    pub fn is_distrust(&self) -> bool {
+        let Self::Connect { source, .. } = self else { return false };
+        let certificate = innermost(source).downcast_ref::<rustls::Error>();
+        matches!(certificate, Some(rustls::Error::InvalidCertificate(_)))
+    }
+
     pub(crate) fn from_send(source: reqwest::Error) -> Self {
         // Its text would tell the whole address, which may hold a credential.
         let source = source.without_url();
@@ -69,12 +76,17 @@ fn refusal(error: &reqwest::Error) -> Option<&Refused> {
     }
 }
 
-/// The innermost cause in plain words: the outer ones only say that something failed.
-fn root(error: &reqwest::Error) -> String {
+fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
     let mut cause: &(dyn std::error::Error + 'static) = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
+    cause
+}
+
+/// The innermost cause in plain words: the outer ones only say that something failed.
+fn root(error: &reqwest::Error) -> String {
+    let cause = innermost(error);
     match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".into(),
         Some(io::ErrorKind::NetworkUnreachable) => "network unreachable".into(),

@@ -29,7 +29,7 @@ pub(crate) fn serve(
     runtime.context("cannot start the runtime")?.block_on(async {
         let served = reload::serve_all(&resolved, &[])?;
         let agents = served.iter().map(|(_, exposed)| exposed.clone());
-        let server = agents.fold(resolved.server(), |server, agent| server.expose(agent));
+        let server = agents.fold(resolved.server()?, |server, agent| server.expose(agent));
         let running = server.start(&resolved.listen()).await?;
         greet(&given, &resolved, &running);
         let (overrides, front) = (options.overrides(), running.front().clone());
@@ -117,6 +117,8 @@ enum Access {
     Variable(String),
     /// Bearers of a token that stands in the configuration.
     Stated,
+    /// Those whom some scheme knows that is no static token.
+    Schemes,
     /// Bearers of the token in the data directory, which is the user's default one or another.
     File(DataDir, bool),
 }
@@ -130,6 +132,7 @@ impl Access {
         match (given.token_variable(), resolved.tokens().next()) {
             (Some(variable), _) => Self::Variable(variable),
             (None, Some(_)) => Self::Stated,
+            (None, None) if !resolved.has_static_token() => Self::Schemes,
             (None, None) => Self::File(data.clone(), *data == DataDir::of_user()),
         }
     }
@@ -139,6 +142,7 @@ impl Access {
             Self::Everybody => "none: every program on this machine may call".into(),
             Self::Variable(name) => format!("bearer token of {name}"),
             Self::Stated => "bearer token of the configuration".into(),
+            Self::Schemes => "as the schemes of the configuration say".into(),
             Self::File(data, _) => format!("bearer token in {}", data.token_file().display()),
         }
     }
@@ -147,7 +151,7 @@ impl Access {
         match self {
             Self::Everybody | Self::File(_, true) => String::new(),
             Self::Variable(name) => format!(" --token \"${name}\""),
-            Self::Stated => " --token \"$TOKEN\"".into(),
+            Self::Stated | Self::Schemes => " --token \"$TOKEN\"".into(),
             Self::File(data, false) => format!(" --data-dir '{}'", data.path().display()),
         }
     }
@@ -156,7 +160,7 @@ impl Access {
         match self {
             Self::Everybody => None,
             Self::Variable(name) => Some(format!("${name}")),
-            Self::Stated => Some("$TOKEN".into()),
+            Self::Stated | Self::Schemes => Some("$TOKEN".into()),
             Self::File(data, _) => Some(format!("$(cat '{}')", data.token_file().display())),
         }
     }

@@ -24,16 +24,21 @@
 //! ```
 
 mod data_dir;
+mod door;
 mod housekeeping;
 mod server;
 mod signals;
 
 pub use async_trait::async_trait;
 pub use data_dir::DataDir;
+pub use door::{BEARER, Door};
 pub use housekeeping::Retention;
+pub use legation_auth as auth;
+pub use legation_auth::{Algorithm, Attempts};
+pub use legation_core::gate::SCOPES;
 pub use legation_core::{
-    Agent, AgentError, AnswerIn, BadSlug, Call, Entrusted, Exposed, Extension, IntoParts, Limits,
-    OnRestart, Profile, Service, Tool, Turn, slug,
+    Agent, AgentError, AnswerIn, BadSlug, Call, Caller, Entrusted, Exposed, Extension, IntoParts,
+    Limits, OnRestart, Profile, Scopes, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
     BadCard, BadMember, Binding, Bounds, CardForm, ClientCertificates, Cors, Crew, ErrorProfile,

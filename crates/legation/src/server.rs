@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use legation_auth::{Anonymous, Bearer, Token, WeakToken};
+use legation_auth::{Anonymous, WeakToken};
 use legation_core::{
-    Agent, Authenticator, BuildError, Caller, Exposed, Extension, Limits, Profile, Service,
+    Agent, Authenticator, BuildError, Exposed, Extension, Limits, Profile, Service,
 };
 use legation_http::{
     BadCard, Bounds, CardForm, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::DataDir;
+use crate::door::{Door, owner};
 use crate::housekeeping::{self, Retention};
 
 /// How long runs may go on when the server stops, by default.
@@ -72,14 +73,12 @@ pub struct Server {
 }
 
 /// An agent's own port for gRPC.
-type Door = (Arc<str>, TcpListener, SocketAddr);
+type OwnPort = (Arc<str>, TcpListener, SocketAddr);
 
 /// Who may call.
 enum Access {
-    /// Bearers of the token in `AUTH_TOKEN`, else of the one in the data directory.
-    OwnToken,
-    /// Bearers of any of these tokens.
-    Tokens(Vec<String>),
+    /// Those who pass.
+    Door(Door),
     /// Everybody.
     Open,
 }
@@ -168,7 +167,7 @@ impl Server {
             missing_version: MissingVersion::default(),
             errors: ErrorProfile::default(),
             data_dir: DataDir::of_user(),
-            access: Access::OwnToken,
+            access: Access::Door(Door::new().own_token(owner())),
             public_url: None,
             trusted_proxies: Vec::new(),
             hosts: Hosts::default(),
@@ -233,12 +232,18 @@ impl Server {
     /// it lets those of either in.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        let mut tokens = match self.access {
-            Access::Tokens(tokens) => tokens,
-            Access::OwnToken | Access::Open => Vec::new(),
+        let door = match self.access {
+            Access::Door(door) => door.without_own_token(),
+            Access::Open => Door::new(),
         };
-        tokens.push(token.into());
-        self.access = Access::Tokens(tokens);
+        self.access = Access::Door(door.token(token, owner()));
+        self
+    }
+
+    /// Lets those in who pass this door, and nobody else.
+    #[must_use]
+    pub fn door(mut self, door: Door) -> Self {
+        self.access = Access::Door(door);
         self
     }
 
@@ -385,16 +390,18 @@ impl Server {
             return Err(StartError::Plaintext(address));
         }
         let tls = self.tls.take().map(Tls::open).transpose()?;
-        let security = match self.access {
-            Access::Open => Security::Open,
-            Access::OwnToken | Access::Tokens(_) => Security::Bearer,
-        };
-        let doors = self.open_doors(address.ip()).await?;
+        let ports = self.open_ports(address.ip()).await?;
         let grpc = self.grpc.clone().map(|grpc| {
-            let ports = doors.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
+            let ports = ports.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
             Grpc { ports, ..grpc }
         });
-        let authenticator = self.authenticator()?;
+        let (authenticator, security): (Arc<dyn Authenticator>, _) = match self.access {
+            Access::Open => (Arc::new(Anonymous), Security::open()),
+            Access::Door(door) => {
+                let (chain, security) = door.open(&self.data_dir)?;
+                (Arc::new(chain), security)
+            }
+        };
         let store = SqliteStore::open(self.data_dir.path(), self.store)?;
         let mut service = Service::builder(store.clone()).limits(self.limits);
         for exposed in self.agents {
@@ -427,7 +434,7 @@ impl Server {
         let recovered = service.recover().await.map_err(StartError::Recover)?;
         let mut grpc_ports = Vec::new();
         let mut serving = vec![tokio::spawn(front.clone().serve(listener))];
-        for (agent, door, at) in doors {
+        for (agent, door, at) in ports {
             grpc_ports.push((agent.clone(), at));
             serving.push(tokio::spawn(front.clone().serve_agent(agent, door)));
         }
@@ -448,7 +455,7 @@ impl Server {
     }
 
     /// Listens where agents have ports of their own for gRPC.
-    async fn open_doors(&self, ip: IpAddr) -> Result<Vec<Door>, StartError> {
+    async fn open_ports(&self, ip: IpAddr) -> Result<Vec<OwnPort>, StartError> {
         let (agents, ports) = (self.agents.len(), self.grpc_ports.len());
         if self.grpc.is_none() || ports == 0 {
             return Ok(Vec::new());
@@ -474,22 +481,6 @@ impl Server {
     pub async fn serve(self, address: &str) -> Result<(), StartError> {
         self.start(address).await?.until_stopped().await;
         Ok(())
-    }
-
-    fn authenticator(&self) -> Result<Arc<dyn Authenticator>, StartError> {
-        let given = std::env::var("AUTH_TOKEN").ok().filter(|token| !token.is_empty());
-        let tokens = match (&self.access, given) {
-            (Access::Open, _) => return Ok(Arc::new(Anonymous)),
-            (Access::Tokens(tokens), _) => tokens.clone(),
-            (Access::OwnToken, Some(token)) => vec![token],
-            (Access::OwnToken, None) => vec![self.data_dir.token_or_new().map_err(|source| {
-                let path = self.data_dir.token_file().display().to_string();
-                StartError::Token { path, source }
-            })?],
-        };
-        let owner = || Caller::new("default", "owner");
-        let tokens = tokens.iter().map(|token| Token::new(token, owner()));
-        Ok(Arc::new(Bearer::new(tokens.collect::<Result<_, _>>()?)))
     }
 }
 

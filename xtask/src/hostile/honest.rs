@@ -39,6 +39,7 @@ pub(super) async fn call(
 async fn exchange(stream: &mut Stream, request: &[u8]) -> anyhow::Result<()> {
     const END: &[u8] = b"\"TASK_STATE_COMPLETED\"";
     stream.write_all(request).await?;
+    stream.flush().await?;
     let mut answer = Vec::new();
     // The answer is over when as much has come as its length says.
     loop {

@@ -43,7 +43,8 @@ async fn stay(
     let mut streams = Vec::new();
     while streams.len() < setup.streams {
         let more = AT_ONCE.min(setup.streams - streams.len());
-        streams.extend(try_join_all((0..more).map(|_| open(&target))).await?);
+        let opened = try_join_all((0..more).map(|_| open(&target))).await;
+        streams.extend(opened.with_context(|| format!("after {} streams", streams.len()))?);
     }
     let cpu = target.cpu()?;
     let each = target.server.resident()?.saturating_sub(before) / setup.streams as u64;
@@ -74,9 +75,12 @@ async fn open(target: &Target) -> anyhow::Result<Stream> {
     let body = message(WAIT_TEXT);
     let request = target.request("POST", "/a2a/agents/echo/message:stream", &body);
     stream.write_all(&request).await?;
+    // TLS keeps what does not go out at once.
+    stream.flush().await?;
     let mut heard = Vec::new();
     while !heard.windows(7).any(|window| window == b"WORKING") {
-        ensure!(stream.read_buf(&mut heard).await? > 0, "a stream ended at once");
+        let count = stream.read_buf(&mut heard).await?;
+        ensure!(count > 0, "a stream ended at once: {}", String::from_utf8_lossy(&heard));
     }
     Ok(stream)
 }

@@ -89,6 +89,7 @@ impl Kind {
             }
         };
         stream.write_all(&said).await?;
+        stream.flush().await?;
         let drips = self == Self::SlowBody;
         let mut buffer = [0; 1024];
         loop {
@@ -99,7 +100,7 @@ impl Kind {
                 }
                 () = tokio::time::sleep(Duration::from_secs(1)), if drips => {}
             }
-            if stream.write_all(b" ").await.is_err() {
+            if stream.write_all(b" ").await.and(stream.flush().await).is_err() {
                 return Ok(begin.elapsed());
             }
         }

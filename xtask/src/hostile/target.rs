@@ -69,6 +69,7 @@ impl Target {
         let ask = async {
             let mut stream = self.connect("http/1.1").await?;
             stream.write_all(&self.request("GET", "/healthz", "")).await?;
+            stream.flush().await?;
             let mut answer = [0; 12];
             stream.read_exact(&mut answer).await?;
             anyhow::Ok(&answer == b"HTTP/1.1 200")

@@ -13,6 +13,7 @@ use std::{
     ffi::OsString,
     fmt, fs,
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
@@ -20,7 +21,7 @@ use std::{
 use anyhow::Context;
 use server::{Access, Server};
 
-use crate::contract::TOKEN_VARIABLE;
+use crate::contract::{AUDIENCE, TOKEN_VARIABLE};
 
 /// A client that somebody else wrote.
 struct Peer {
@@ -39,12 +40,14 @@ enum Program {
     Node(&'static str, &'static str),
     /// A package of the workspace `peers`.
     Rust(&'static str),
+    /// `peers/js/oidc.js` with an issuer of tokens, which the server trusts.
+    Issuer,
     /// `peers/python/NAME.py` with the packages of `NAME.txt` is the program of the server's agent,
     /// and `peers/python/behind.py` calls it.
     Behind(&'static str),
 }
 
-use Program::{Behind, Node, Python, Rust};
+use Program::{Behind, Issuer, Node, Python, Rust};
 
 /// A peer that is installed.
 struct Prepared {
@@ -71,6 +74,7 @@ const PEERS: &[Peer] = &[
     Peer { access: Access::Everybody, ..analyst("seed 003 (Python)", Python("seed_003", &[])) },
     analyst("seed 003 with a token (Python)", Python("seed_003", &["secure"])),
     analyst("seed 004 (Python)", Python("seed_004", &[])),
+    peer("oidc-provider 9 (JS)", Issuer),
     peer("CrewAI 1.15 behind exec (Python)", Behind("crewai_program")),
     peer("LangGraph 1.2 behind exec (Python)", Behind("langgraph_program")),
 ];
@@ -143,10 +147,20 @@ impl Program {
                 Ok(Prepared { command, flags })
             }
             Self::Node(sdk, version) => {
-                let script = node::install(&peers.join("js"), &cache.join("js"))?;
+                let scripts = node::install(&peers.join("js"), &cache.join("js"))?;
                 let mut command = Command::new("node");
-                command.arg(script).args([sdk, version]);
+                command.arg(scripts.join("client.js")).args([sdk, version]);
                 Ok(command.into())
+            }
+            Self::Issuer => {
+                let scripts = node::install(&peers.join("js"), &cache.join("js"))?;
+                // The server has to know the issuer's address before there is one.
+                let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+                let mut command = Command::new("node");
+                command.arg(scripts.join("oidc.js"));
+                command.env("ISSUER_PORT", port.to_string()).env("AUDIENCE", AUDIENCE);
+                let flags = vec!["--issuer".into(), format!("http://127.0.0.1:{port}").into()];
+                Ok(Prepared { command, flags })
             }
             Self::Rust(package) => {
                 let cargo = |subcommand| {

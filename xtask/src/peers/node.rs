@@ -10,16 +10,16 @@ use super::python::output_of;
 
 const LOCK: &str = "package-lock.json";
 
-/// Installs what the lock file of the package `peers` names and returns the script of the peers.
-/// What is there already by the same lock file is used as it is.
+/// Installs what the lock file of the package `peers` names and returns where the scripts of the
+/// peers are. What is there already by the same lock file is used as it is.
 ///
 /// # Errors
 /// When there is no Node.js with npm, or a package cannot be installed.
 pub(crate) fn install(peers: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
     output_of(Command::new("node").arg("--version"))?;
     fs::create_dir_all(directory)?;
-    // Modules are looked for beside the script, so the script goes to the modules.
-    for file in ["package.json", LOCK, "sdk.js", "client.js"] {
+    // Modules are looked for beside the scripts, so the scripts go to the modules.
+    for file in ["package.json", LOCK, "sdk.js", "client.js", "oidc.js"] {
         fs::copy(peers.join(file), directory.join(file))?;
     }
     let lock = fs::read_to_string(peers.join(LOCK))?;
@@ -31,5 +31,5 @@ pub(crate) fn install(peers: &Path, directory: &Path) -> anyhow::Result<PathBuf>
         output_of(&mut npm)?;
         fs::write(&installed, lock)?;
     }
-    Ok(directory.join("client.js"))
+    Ok(directory.to_owned())
 }

@@ -1,7 +1,7 @@
 //! Erasing a context, through the extension that offers it.
 
 use futures::StreamExt as _;
-use legation_core::{CONTEXTS_EXTENSION, Call, ERASE_CONTEXT, EraseContext, Erased};
+use legation_core::{CONTEXTS_EXTENSION, Call, ERASE_CONTEXT, EraseContext, Erased, Scopes};
 use legation_model::{
     A2aError, ContextId, ErrorKind, GetTaskRequest, Json, Request, SendMessageRequest, TaskId,
 };
@@ -70,6 +70,29 @@ async fn a_task_at_work_keeps_its_context_until_it_has_ended() {
     bench.ended(&task.id).await;
     let erased = erase(&bench, "ann", Some(&params("c"))).await;
     assert_eq!(erased.expect("nothing is at work").tasks, 1);
+}
+
+#[tokio::test]
+async fn limited_credentials_need_the_scope_for_it() {
+    let bench = Bench::new();
+    bench.send(within("c", "answer")).await;
+    let only = |scope: &str| {
+        let mut call = Call { extensions: vec![CONTEXTS_EXTENSION.to_owned()], ..by("ann") };
+        call.caller.scopes = Scopes::Only([scope.into()].into());
+        call
+    };
+    for (scope, expected) in [
+        ("send", Err(ErrorKind::PermissionDenied)),
+        ("cancel", Err(ErrorKind::PermissionDenied)),
+        ("erase", Ok(1)),
+    ] {
+        let params = params("c");
+        let answer = bench.service.call_extension(&only(scope), ERASE_CONTEXT, Some(&params)).await;
+        let got = answer
+            .expect("such a method")
+            .map(|json| json.read::<Erased>().expect("numbers").tasks);
+        assert_eq!(got.map_err(|error| error.kind), expected, "{scope}");
+    }
 }
 
 #[tokio::test]

@@ -1,20 +1,18 @@
 //! Cards made of profiles, complete but for the addresses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use legation_core::Profile;
+use legation_core::{Names, Profile};
 use legation_model::{
-    AgentCapabilities, AgentCard, AgentExtension, AgentSkill, HttpAuthSecurityScheme,
-    SecurityRequirement, SecurityScheme, StringList,
+    AgentCapabilities, AgentCard, AgentExtension, AgentSkill, SecurityRequirement, SecurityScheme,
+    StringList,
 };
 use legation_wire::card::{self, BadMember};
 use serde_json::{Map, Value};
 
 use crate::addresses::{Addresses, GrpcPort};
-use crate::settings::{Crew, Security, Settings};
-
-/// The name of the bearer scheme within a card.
-const BEARER: &str = "bearer";
+use crate::settings::{Crew, Settings};
 
 /// What every card says the same of.
 #[derive(Clone, Copy)]
@@ -43,7 +41,7 @@ impl Template {
             default_input_modes: profile.input_modes.clone(),
             default_output_modes: profile.output_modes.clone(),
             skills: skills(profile),
-            ..blank(&profile.name, &profile.description, common)
+            ..blank(&profile.name, &profile.description, profile.schemes.as_ref(), common)
         };
         Self::patched(card, &profile.card)
     }
@@ -74,7 +72,7 @@ impl Template {
             skills: agents.iter().map(skill).collect(),
             default_input_modes: input_modes.clone(),
             default_output_modes: output_modes.clone(),
-            ..blank(name, description, common)
+            ..blank(name, description, None, common)
         };
         Self::patched(card, crew.map_or(&Map::new(), |crew| &crew.card))
     }
@@ -107,12 +105,9 @@ impl Template {
 }
 
 /// What every card has.
-fn blank(name: &str, description: &str, common: Common<'_>) -> AgentCard {
+fn blank(name: &str, description: &str, schemes: Option<&Names>, common: Common<'_>) -> AgentCard {
     let Common { settings, extensions } = common;
-    let (security_schemes, security_requirements) = match settings.security {
-        Security::Open => Default::default(),
-        Security::Bearer => bearer(),
-    };
+    let (security_schemes, security_requirements) = security(settings.security.of(schemes));
     AgentCard {
         name: name.to_owned(),
         description: description.to_owned(),
@@ -140,11 +135,16 @@ fn blank(name: &str, description: &str, common: Common<'_>) -> AgentCard {
 
 type Schemes = BTreeMap<String, SecurityScheme>;
 
-fn bearer() -> (Schemes, Vec<SecurityRequirement>) {
-    let scheme = HttpAuthSecurityScheme { scheme: "Bearer".into(), ..Default::default() };
-    let schemes = [(BEARER.to_owned(), SecurityScheme::HttpAuthSecurityScheme(scheme))];
-    let required = [(BEARER.to_owned(), StringList::default())];
-    (schemes.into(), vec![SecurityRequirement { schemes: required.into() }])
+/// The schemes, each of which is enough by itself.
+fn security<'s>(
+    schemes: impl Iterator<Item = &'s (Arc<str>, SecurityScheme)>,
+) -> (Schemes, Vec<SecurityRequirement>) {
+    let require = |(name, scheme): &(Arc<str>, SecurityScheme)| {
+        let required = [(name.to_string(), StringList::default())];
+        let required = SecurityRequirement { schemes: required.into() };
+        ((name.to_string(), scheme.clone()), required)
+    };
+    schemes.map(require).unzip()
 }
 
 /// The skills; an agent that names none is its one skill, because a card needs at least one.

@@ -157,7 +157,7 @@ async fn the_form_and_the_order_of_interfaces_are_the_operators() {
 
 #[tokio::test]
 async fn a_hybrid_card_lists_every_interface_for_either_reader() {
-    let server = start_with(|settings| settings.security = Security::Bearer).await;
+    let server = start_with(|settings| settings.security = Security::bearer()).await;
     let card = card_of(&server, "/.well-known/agent-card.json", &[]).await;
     let text = card.to_string().replace(&server.address.to_string(), "HOST");
     let card: Value = serde_json::from_str(&text).expect("JSON");
@@ -266,7 +266,7 @@ async fn an_owner_may_choose_interfaces_and_leave_their_addresses_to_the_server(
 #[tokio::test]
 async fn agents_are_replaced_with_their_cards_or_not_at_all() {
     let (service, _directory) = alone(Profile::new("echo", "Echo", "Says it again"));
-    let settings = Settings::new(Security::Open);
+    let settings = Settings::new(Security::open());
     let http = Http::new(service.clone(), Arc::new(Anonymous), settings).expect("sound cards");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
@@ -313,7 +313,7 @@ async fn changes_that_make_no_card_stop_the_start() {
         let mut profile = Profile::new("echo", "Echo", "Says it again");
         profile.card = object(changes);
         let (service, _directory) = alone(profile);
-        let made = Http::new(service, Arc::new(Anonymous), Settings::new(Security::Open));
+        let made = Http::new(service, Arc::new(Anonymous), Settings::new(Security::open()));
         let error = made.err().expect("no card");
         assert_eq!(error.of, "Echo");
         assert!(error.member.to_string().starts_with(expected), "{:?}", error.member);

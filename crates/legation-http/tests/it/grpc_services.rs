@@ -109,7 +109,7 @@ async fn an_agents_port_is_its_mount() {
     let started = server::start().await;
     let doors = [bind().await, bind().await];
     let ports = doors.each_ref().map(|door| door.local_addr().expect("bound"));
-    let mut settings = Settings::new(Security::Open);
+    let mut settings = Settings::new(Security::open());
     let agents: [Arc<str>; 2] = ["echo".into(), "counter".into()];
     let grpc = settings.grpc.as_mut().expect("by default");
     grpc.ports = agents.iter().cloned().zip(ports.map(|port| port.port())).collect();

@@ -1,10 +1,14 @@
 //! Who calls: nobody is served without saying, before anything of the body is looked at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use legation_auth::{Bearer, Token};
-use legation_core::Caller;
+use legation_auth::{Attempts, Carrier, Chain, Scheme, Token, Tokens, Verifier};
+use legation_core::{Caller, Profile, Scopes, Service, gate};
 use legation_http::{Security, Version};
+use legation_model::{ApiKeySecurityScheme, SecurityScheme, Timestamp};
+use legation_store::sqlite::{Options, SqliteStore};
+use legation_testkit::agents::Echo;
 use legation_wire::grpc::Package;
 use legation_wire::operation;
 
@@ -15,13 +19,50 @@ use crate::server::{self, Server};
 const ANN: &str = "lgn_ann-has-a-token-of-enough-bytes-0001";
 const BOB: &str = "lgn_bob-has-a-token-of-enough-bytes-0002";
 
-async fn start() -> Server {
-    let token = |secret, tenant: &str| {
-        let caller = Caller::new(tenant, tenant);
-        Token::new(secret, caller).expect("long enough")
+/// Good for reading only.
+const EVE: &str = "lgn_eve-has-a-token-of-enough-bytes-0003";
+/// Good for one agent only, and as a key only.
+const KEY: &str = "lgn_the-key-of-someone-of-enough-bytes-4";
+
+fn token(secret: &str, caller: Caller) -> Token {
+    Token::new(secret, caller).expect("a good token")
+}
+
+/// Bearer tokens of Ann, Bob and Eve, and keys in a header and in the query.
+fn chain(attempts: Attempts) -> Chain {
+    let known = |name: &str| {
+        let scheme = if name == "key" { "apiKey" } else { "bearer" };
+        Caller { scheme: scheme.into(), ..Caller::new(name, name) }
     };
-    let bearer = Bearer::new(vec![token(ANN, "ann"), token(BOB, "bob")]);
-    server::start_with(Arc::new(bearer), |settings| settings.security = Security::Bearer).await
+    let reader = Caller { scopes: Scopes::Only([gate::READ.into()].into()), ..known("eve") };
+    let bound = Caller { agents: Some(["echo".into()].into()), ..known("key") };
+    let bearers = vec![token(ANN, known("ann")), token(BOB, known("bob")), token(EVE, reader)];
+    let tokens = |tokens| Verifier::Tokens(Tokens::new(tokens));
+    let key = || tokens(vec![token(KEY, bound.clone())]);
+    let schemes = vec![
+        Scheme::new("bearer", Carrier::Bearer, tokens(bearers)),
+        Scheme::new("apiKey", Carrier::Header("x-api-key".into()), key()),
+        Scheme::new("apiKey", Carrier::Query("api_key".into()), key()),
+    ];
+    Chain::new(schemes, attempts)
+}
+
+fn security() -> Security {
+    let mut security = Security::bearer();
+    let key = ApiKeySecurityScheme {
+        location: "header".into(),
+        name: "x-api-key".into(),
+        description: None,
+    };
+    security.schemes.push(("apiKey".into(), SecurityScheme::ApiKeySecurityScheme(key)));
+    security.issuers.push("https://issuer.example".into());
+    security
+}
+
+/// A server that takes any number of bad credentials.
+async fn start() -> Server {
+    let attempts = Attempts { count: u32::MAX, within: Duration::from_secs(60) };
+    server::start_with(Arc::new(chain(attempts)), |settings| settings.security = security()).await
 }
 
 /// A request for each operation of each version on each binding and mount, with the version stated
@@ -63,7 +104,13 @@ async fn no_operation_is_anonymous() {
     let wrong = format!("Bearer {ANN}x");
     for (name, request) in operations() {
         let two = request.clone().and("authorization", &format!("Bearer {ANN}"));
+        let key = request.clone().and("x-api-key", KEY);
         let cases = [
+            request.clone().and("x-api-key", &KEY[1..]),
+            request.clone().and("cookie", &format!("x-api-key={KEY}")),
+            key.clone().and("x-api-key", KEY),
+            key.and("authorization", &format!("Bearer {ANN}")),
+            two.clone().and("authorization", &format!("Bearer {ANN}")),
             request.clone(),
             request.clone().and("authorization", ""),
             request.clone().and("authorization", "Basic eDp5"),
@@ -75,10 +122,13 @@ async fn no_operation_is_anonymous() {
             assert_eq!(reply.status, 401, "{name} {reply:?}");
             let challenge = reply.header("www-authenticate").expect("a challenge");
             assert!(challenge.starts_with(r#"Bearer realm="legation""#), "{challenge}");
+            assert!(!challenge.contains(KEY) && !reply.body.contains(KEY), "{reply:?}");
             assert!(reply.body.contains("UNAUTHENTICATED"), "{reply:?}");
         }
-        let known = request.and("authorization", &format!("Bearer {ANN}"));
+        let known = request.clone().and("authorization", &format!("Bearer {ANN}"));
         assert_ne!(known.to(server.address).await.status, 401, "{name}");
+        let keyed = request.and("x-api-key", KEY);
+        assert_ne!(keyed.to(server.address).await.status, 401, "{name}");
     }
     server.stop().await;
 }
@@ -103,6 +153,8 @@ async fn no_call_of_grpc_is_anonymous() {
             call.clone().and("authorization", &format!("{known}x")),
             call.clone().and("authorization", &known).and("authorization", "Basic eDp5"),
             call.clone().below("/a2a/agents/echo"),
+            call.clone().and("x-api-key", &KEY[1..]),
+            call.clone().and("x-api-key", KEY).and("authorization", &known),
         ];
         for case in cases {
             let reply = case.to(server.address).await;
@@ -112,6 +164,8 @@ async fn no_call_of_grpc_is_anonymous() {
             assert!(challenge.starts_with(r#"Bearer realm="legation""#), "{challenge}");
         }
         let reply = call.clone().and("authorization", &known).to(server.address).await;
+        assert_ne!(reply.code(), 16, "{call:?}");
+        let reply = call.clone().and("x-api-key", KEY).to(server.address).await;
         assert_ne!(reply.code(), 16, "{call:?}");
     }
     server.stop().await;
@@ -163,6 +217,173 @@ async fn what_is_anothers_is_not_there() {
     let own = by("GET", &format!("/ann/tasks/{id}"), ANN).to(server.address).await;
     assert_eq!(own.status, 200, "a tenant may be named by those who belong to it");
     server.stop().await;
+}
+
+/// What credentials are good for is asked on every path before anything is looked up.
+#[tokio::test]
+async fn a_scope_is_needed_for_each_operation() {
+    let server = start().await;
+    for (name, request) in operations() {
+        let reply = request.and("authorization", &format!("Bearer {EVE}")).to(server.address).await;
+        let reads =
+            ["Get", "List", "get", "list", "ubscribe", "GET "].map(|word| name.contains(word));
+        let is_push = ["ush", "webhook"].iter().any(|word| name.contains(word));
+        if reads.contains(&true) && !is_push && !name.contains("end") {
+            assert_ne!(reply.status, 403, "{name} {reply:?}");
+        }
+        if reply.status == 403 {
+            let challenge = reply.header("www-authenticate").expect("what is missing");
+            assert!(challenge.contains(r#"error="insufficient_scope", scope=""#), "{challenge}");
+        }
+    }
+    let by_eve = |path: &str| ask("POST", path).and("authorization", &format!("Bearer {EVE}"));
+    let cases = [
+        ("/message:send", say("hi"), "send"),
+        ("/message:stream", say("hi"), "send"),
+        ("/tasks/1:cancel", "{}".into(), "cancel"),
+        ("/a2a", rpc("SendMessage", &say("hi")), "send"),
+        ("/a2a/agents/echo", rpc("CancelTask", r#"{"id":"1"}"#), "cancel"),
+    ];
+    for (path, body, scope) in cases {
+        let reply = by_eve(path).body(body).to(server.address).await;
+        assert_eq!(reply.status, 403, "{path} {reply:?}");
+        let wanted = format!(r#"scope="{scope}""#);
+        assert!(reply.header("www-authenticate").is_some_and(|c| c.contains(&wanted)), "{reply:?}");
+        assert!(reply.body.contains("PERMISSION_DENIED"), "{reply:?}");
+    }
+    for (package, method, code) in [
+        (Package::V1_0, "SendMessage", 7),
+        (Package::V1_0, "SendStreamingMessage", 7),
+        (Package::V0_3, "CancelTask", 7),
+        (Package::V1_0, "ListTasks", 0),
+    ] {
+        let params = match method {
+            "CancelTask" => r#"{"name":"tasks/1"}"#.to_owned(),
+            "ListTasks" => "{}".to_owned(),
+            _ => say("hi"),
+        };
+        let call = call(package, method).json(&params);
+        let reply = call.and("authorization", &format!("Bearer {EVE}")).to(server.address).await;
+        assert_eq!(reply.code(), code, "{method} {reply:?}");
+    }
+    server.stop().await;
+}
+
+/// Credentials that are bound to an agent do not reach another, whatever way is taken.
+#[tokio::test]
+async fn credentials_for_an_agent_are_for_no_other() {
+    let server = start().await;
+    let counter = say("count 1 every 0")
+        .replace(r#""parts""#, r#""metadata":{"target_agent":"counter"},"parts""#);
+    let echo = say("hi").replace(r#""parts""#, r#""metadata":{"target_agent":"echo"},"parts""#);
+    let cases = [
+        ("/a2a/agents/echo/message:send", say("hi"), 200),
+        ("/a2a/agents/counter/message:send", say("count 1 every 0"), 403),
+        ("/message:send", say("hi"), 200),
+        ("/message:send", echo, 200),
+        ("/message:send", counter.clone(), 403),
+        ("/a2a/agents/counter", rpc("SendMessage", &say("count 1 every 0")), 403),
+        ("/a2a", rpc("SendMessage", &counter), 403),
+        ("/a2a", rpc("ListTasks", "{}"), 200),
+        ("/a2a/agents/counter", rpc("ListTasks", "{}"), 403),
+    ];
+    for (path, body, status) in cases {
+        let reply = ask("POST", path).and("x-api-key", KEY).body(body).to(server.address).await;
+        assert_eq!(reply.status, status, "{path} {reply:?}");
+    }
+    server.stop().await;
+}
+
+/// An agent may take some schemes only: at its own address the others are no way in, and through
+/// the crew they do not lead to it.
+#[tokio::test]
+async fn an_agent_may_take_some_schemes_only() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = SqliteStore::open(directory.path(), Options::default()).expect("a new store");
+    let keyed = Profile {
+        schemes: Some(["apiKey".into()].into()),
+        ..Profile::new("keyed", "Keyed", "Takes keys only")
+    };
+    let service = Service::builder(store)
+        .agent(Profile::new("echo", "Echo", "Says it again"), Echo)
+        .agent(keyed, Echo)
+        .build()
+        .expect("agents with slugs of their own");
+    let chain = Arc::new(chain(Attempts::default()));
+    let change = |settings: &mut legation_http::Settings| settings.security = security();
+    let server = server::serve(service, directory, chain, change).await;
+    let by_ann = |path| ask("POST", path).and("authorization", &format!("Bearer {ANN}"));
+    let refused = by_ann("/a2a/keyed/message:send").body(say("hi")).to(server.address).await;
+    assert_eq!(refused.status, 401);
+    let challenge = refused.header("www-authenticate").expect("a challenge");
+    assert!(challenge.starts_with("ApiKey "), "{challenge}");
+    let through = say("hi").replace(r#""parts""#, r#""metadata":{"target_agent":"keyed"},"parts""#);
+    let refused = by_ann("/message:send").body(through).to(server.address).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert_eq!(by_ann("/message:send").body(say("hi")).to(server.address).await.status, 200);
+    let card = ask("GET", "/a2a/agents/keyed").to(server.address).await;
+    assert!(
+        card.body.contains("apiKeySecurityScheme") && !card.body.contains("Bearer"),
+        "{card:?}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_bad_credentials_are_answered_with_429() {
+    let chain = Arc::new(chain(Attempts { count: 3, within: Duration::from_secs(60) }));
+    let server = server::start_with(chain, |settings| settings.security = security()).await;
+    let send = |token: &str| {
+        let send = ask("POST", "/message:send").and("authorization", &format!("Bearer {token}"));
+        send.body(say("hi"))
+    };
+    for _ in 0..3 {
+        assert_eq!(send("wrong").to(server.address).await.status, 401);
+    }
+    for token in ["wrong", ANN] {
+        let reply = send(token).to(server.address).await;
+        assert_eq!(reply.status, 429, "{reply:?}");
+        assert!(reply.header("retry-after").is_some(), "{reply:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_credentials_of_its_reader() {
+    let soon = Timestamp::from_millis(Timestamp::now().as_millis() + 1_500);
+    let caller = Caller { expires: soon, ..Caller::new("ann", "ann") };
+    let chain = Arc::new(Chain::of_tokens(Tokens::new(vec![token(ANN, caller)])));
+    let server = server::start_with(chain, |settings| settings.security = security()).await;
+    let stream = ask("POST", "/message:stream").and("authorization", &format!("Bearer {ANN}"));
+    // The task goes on, so nothing else ends the stream.
+    let stream = stream.body(say("wait")).to(server.address).await;
+    assert_eq!(stream.status, 200);
+    assert!(stream.body.contains("the credentials of this stream have ended"), "{stream:?}");
+    server.stop().await;
+}
+
+/// RFC 9728.
+#[tokio::test]
+async fn the_metadata_of_the_resource_names_the_issuers() {
+    let server = start().await;
+    let base = format!("http://{}", server.address);
+    let place = "/.well-known/oauth-protected-resource";
+    for (path, resource) in [("", ""), ("/a2a/agents/echo", "/a2a/agents/echo")] {
+        let reply = ask("GET", &format!("{place}{path}")).to(server.address).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        for part in [
+            format!(r#""resource":"{base}{resource}""#),
+            r#""authorization_servers":["https://issuer.example"]"#.to_owned(),
+            r#""send""#.to_owned(),
+        ] {
+            assert!(reply.body.contains(&part), "{part} {reply:?}");
+        }
+    }
+    assert_eq!(ask("GET", &format!("{place}/nothing")).to(server.address).await.status, 404);
+    server.stop().await;
+    let open = server::start().await;
+    assert_eq!(ask("GET", place).to(open.address).await.status, 404, "there are no issuers");
+    open.stop().await;
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ async fn serve_secured(
 ) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
-    let mut settings = Settings::new(Security::Open);
+    let mut settings = Settings::new(Security::open());
     change(&mut settings);
     let mut http = Http::new(service.clone(), authenticator, settings).expect("sound cards");
     if let Some(tls) = tls {

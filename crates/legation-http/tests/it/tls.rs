@@ -6,7 +6,8 @@ mod peer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use legation_auth::Anonymous;
+use legation_auth::{Anonymous, Attempts, Certificates, Chain, Scheme};
+use legation_core::Scopes;
 use legation_http::{Bounds, ClientCertificates, Tls, TlsSettings};
 use legation_wire::grpc::Package;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -176,6 +177,26 @@ async fn certificates_of_callers_are_verified_and_handed_on() {
         }
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_certificate_says_who_calls() {
+    let authority = Authority::new("A");
+    let mut files = Files::of(&authority, Kind::Server);
+    files.ask_clients(&authority, false);
+    let certificates = Certificates::new("mtls", "acme", Scopes::All);
+    let scheme = Scheme::certificates("mtls", certificates);
+    let chain = Arc::new(Chain::new(vec![scheme], Attempts::default()));
+    let tls = Tls::open(files.settings()).expect("good files");
+    let server = server::start_secured(chain, Some(tls), |_| {}).await;
+    let (certificate, key) = authority.issue(Kind::Client);
+    let known = Peer::believing(&authority).showing(certificate, key);
+    for (peer, status) in [(Peer::believing(&authority), 401), (known, 200)] {
+        let stream = peer.connect(server.address).await.expect("TLS");
+        let send = ask("POST", "/acme/message:send").body(say("hi")).bytes();
+        assert_eq!(exchange_over(stream, &send).await.status, status);
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

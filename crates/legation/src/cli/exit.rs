@@ -143,6 +143,10 @@ fn exit_of(error: &Error) -> Exit {
 /// What to do next.
 fn advice(error: &Error, target: &Target) -> Option<String> {
     Some(match error {
+        Error::Unreachable { reason, .. } if reason.is_distrust() => {
+            "If you know whose certificate that is, name the authority that signed it with --ca"
+                .into()
+        }
         Error::Unreachable { .. } if target.is_loopback() => {
             "Is the server running? Start one with `legation serve`".into()
         }

@@ -136,6 +136,14 @@ pub(crate) fn header_value() -> Form<Secret> {
     text_that("printable text in one line", json!({"type": "string"}), is_good).secret()
 }
 
+/// The name of an HTTP header, a parameter or a cookie.
+pub(crate) fn name_of_secret() -> Form<String> {
+    let expects = "a name of letters, digits, `-`, `_` and `.`";
+    text_that(expects, json!({"type": "string"}), |text| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    })
+}
+
 /// Words of a command line, split as a shell does it but by no shell.
 pub(crate) fn words_of_command() -> Form<Vec<String>> {
     let read = |text: &Text| shlex::split(text.text()?).filter(|words| !words.is_empty());

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod document;
+mod door;
 mod explain;
 mod fault;
 mod form;
@@ -173,14 +174,17 @@ impl Given {
             self.config.store.path = Some(path.display().to_string());
             note("store.path", origin);
         }
-        if has_token && self.config.auth.schemes.iter().all(|scheme| scheme.token().is_none()) {
-            note("auth.schemes[0].token", Origin::Variable("AUTH_TOKEN"));
+        let is_own = |scheme: &keys::Scheme| scheme.simple().is_some_and(|it| it.token.is_none());
+        let own = self.config.auth.schemes.iter().position(is_own).filter(|_| has_token);
+        if let Some(number) = own {
+            note(&format!("auth.schemes[{number}].token"), Origin::Variable("AUTH_TOKEN"));
         }
     }
 
     /// The variable that the token comes from, if it is the whole of it.
     pub(crate) fn token_variable(&self) -> Option<String> {
-        match self.origins.get("auth.schemes[0].token")? {
+        let first = self.config.auth.schemes.iter().position(|it| it.simple().is_some())?;
+        match self.origins.get(&format!("auth.schemes[{first}].token"))? {
             Origin::Variable(name) => Some((*name).to_owned()),
             Origin::File(source) if source.variables.len() == 1 => {
                 source.variables.first().cloned()

@@ -12,13 +12,16 @@ use legation::{
 use http::HeaderName;
 use legation_agents::http::openai;
 
+use super::door::{self, BadScheme};
 use super::fault::Fault;
+use super::form::Secret;
 use super::keys::{
-    self, A2aServer, Access, Agent, ClientAuth, Config, Exec, Mode, Runtime, Scheme, Served, Tls,
+    self, A2aServer, Access, Agent, ClientAuth, Config, Exec, Issued, Mode, Runtime, Scheme,
+    Served, Tls, Way,
 };
 use super::profile::profile;
 use super::reader::is_variable;
-use super::{Given, Origin};
+use super::{Given, Origin, words};
 
 /// What a server is built from.
 #[derive(Clone, Debug)]
@@ -64,8 +67,16 @@ impl Resolved {
         self.config.auth.schemes.iter().filter_map(Scheme::token)
     }
 
+    /// Whether a static bearer token is a way in.
+    pub(crate) fn has_static_token(&self) -> bool {
+        self.config.auth.schemes.iter().any(|scheme| scheme.simple().is_some())
+    }
+
     /// The server, but for its agents.
-    pub(crate) fn server(&self) -> Server {
+    ///
+    /// # Errors
+    /// When a scheme cannot be what the file says.
+    pub(crate) fn server(&self) -> Result<Server, BadScheme> {
         let Config { server: given, store, contexts, limits, .. } = self.config.clone();
         let keys::Store { path: _, cache, idle_readers, checkpoint, max_size } = store;
         let mut server = Server::builder()
@@ -105,9 +116,9 @@ impl Resolved {
             server = server.crew(crew.clone());
         }
         if self.is_open() {
-            return server.without_auth();
+            return Ok(server.without_auth());
         }
-        self.tokens().fold(server, Server::token)
+        Ok(server.door(door::door(&self.config.auth)?))
     }
 }
 
@@ -214,11 +225,87 @@ impl Check<'_> {
                 let what = "at least one is needed; `auth: none` lets everybody in";
                 self.fault("auth.schemes", what);
             }
-            [_] => {}
-            several if several.iter().any(|scheme| scheme.token().is_none()) => {
-                self.fault("auth.schemes", "of several schemes each needs a `token` of its own");
+            several => self.schemes(several),
+        }
+    }
+
+    fn schemes(&mut self, schemes: &[Scheme]) {
+        let tokens: Vec<_> = schemes.iter().filter_map(Scheme::simple).collect();
+        if tokens.len() > 1 && tokens.iter().any(|simple| simple.token.is_none()) {
+            self.fault("auth.schemes", "of several tokens each needs a `token` of its own");
+        }
+        let mut secrets = HashSet::new();
+        for (number, scheme) in schemes.iter().enumerate() {
+            let path = format!("auth.schemes[{number}]");
+            match &scheme.0 {
+                None => {}
+                Some(Way::Mtls(mtls)) => {
+                    let tls = self.given.config.server.tls.as_ref();
+                    let asks = tls.is_some_and(|tls| tls.client_auth != ClientAuth::Off);
+                    if !asks && mtls.proxies.is_empty() {
+                        let what = "nobody shows a certificate: set `server.tls.client_auth`, or \
+                                    name the `proxies` that pass them on";
+                        self.fault(&path, what);
+                    }
+                }
+                Some(Way::SimpleToken(simple)) => {
+                    let secret = simple.token.as_ref().map(Secret::reveal);
+                    self.secret(&format!("{path}.token"), secret, &mut secrets);
+                }
+                Some(Way::ApiKey(key)) => {
+                    let secret = Some(key.api_key.reveal()).filter(|key| !key.is_empty());
+                    self.secret(&format!("{path}.api_key"), secret, &mut secrets);
+                }
+                Some(Way::Oidc(oidc)) => {
+                    self.audience(&path, &oidc.issued);
+                    let urls =
+                        [("issuer", Some(&oidc.issuer)), ("jwks_url", oidc.jwks_url.as_ref())];
+                    self.issuer(&path, &oidc.issued, urls);
+                }
+                Some(Way::OAuth2(oauth)) => {
+                    if oauth.introspection_url.is_none() {
+                        self.audience(&path, &oauth.issued);
+                        if oauth.issuer.is_none() {
+                            let what =
+                                "missing: signed tokens need it; or name an `introspection_url`";
+                            self.fault(&format!("{path}.issuer"), what);
+                        }
+                    }
+                    let asked = ("introspection_url", oauth.introspection_url.as_ref());
+                    let keys = ("jwks_url", oauth.jwks_url.as_ref());
+                    self.issuer(&path, &oauth.issued, [asked, keys]);
+                }
+                Some(Way::Enterprise(enterprise)) => {
+                    let urls = [("verify_url", Some(&enterprise.verify_url)), ("", None)];
+                    self.issuer(&path, &enterprise.issued, urls);
+                }
             }
-            _ => {}
+        }
+    }
+
+    /// Checks that a secret cannot be guessed and stands for one caller only.
+    fn secret<'s>(&mut self, path: &str, secret: Option<&'s str>, known: &mut HashSet<&'s str>) {
+        let Some(secret) = secret else { return };
+        if let Err(weak) = legation::auth::check_secret(secret) {
+            self.fault(path, weak.to_string());
+        }
+        if !known.insert(secret) {
+            self.fault(path, "the same secret stands for somebody else already");
+        }
+    }
+
+    fn audience(&mut self, path: &str, issued: &Issued) {
+        if issued.audience.is_empty() {
+            self.fault(&format!("{path}.audience"), "missing: whom the tokens have to be for");
+        }
+    }
+
+    fn issuer(&mut self, path: &str, issued: &Issued, urls: [(&str, Option<&String>); 2]) {
+        for (key, url) in urls {
+            if url.is_some_and(|url| url.starts_with("http:")) && !issued.private_network {
+                let what = "needs `https`; on a private network say `private_network: true`";
+                self.fault(&format!("{path}.{key}"), what);
+            }
         }
     }
 
@@ -262,7 +349,22 @@ impl Check<'_> {
         }
         let server = &agent.a2a.server;
         self.skills(&format!("{path}.a2a.server"), server);
-        let profile = profile.ok()?;
+        let mut profile = profile.ok()?;
+        if let Some(wanted) = &server.auth {
+            let known = door::names(&self.given.config.auth);
+            for (number, name) in wanted.iter().enumerate() {
+                if !known.iter().any(|known| **known == **name) {
+                    let what = words::instead(name, known.iter().map(|name| &**name));
+                    let what = format!("there is no scheme `{name}`; {what}");
+                    self.fault(&format!("{path}.a2a.server.auth[{number}]"), what);
+                }
+            }
+            if wanted.is_empty() {
+                let what = "at least one is needed; leave it out for all";
+                self.fault(&format!("{path}.a2a.server.auth"), what);
+            }
+            profile.schemes = Some(wanted.iter().map(|name| Arc::from(&**name)).collect());
+        }
         // What is wrong already makes a card that is none, and not for a reason of its own.
         let is_sound = !self.faults.iter().any(|fault| fault.path.starts_with(&format!("{path}.")));
         if let (true, Err(bad)) = (is_sound, check_cards(&[&profile], None)) {

@@ -12,7 +12,7 @@ use super::*;
 const AGENT: &str = "agents: {a: {role: R, runtime: {type: analyst}}}\n";
 
 fn environment(name: &str) -> Option<String> {
-    let known = [("PORT", "8099"), ("EMPTY", ""), ("TOKEN", "0123456789abcdef0123456789abcdef")];
+    let known = [("PORT", "8099"), ("EMPTY", ""), ("TOKEN", "4f1a9c0d7be2836655aa0e1d9c3b7f42")];
     known.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
 }
 
@@ -199,7 +199,7 @@ fn stores_and_doors() {
     );
     check(
         "auth: {schemes: [{type: oidc, issuer: https://a}]}\n",
-        "f.yaml:1:25: `auth.schemes[0].type`: not available yet: OpenID Connect; leave it out",
+        "f.yaml:1:18: `auth.schemes[0].audience`: missing: Tokens for one of these are taken, and no others",
     );
     check(
         "auth: {schemes: [simple_token]}\n",
@@ -219,7 +219,7 @@ fn stores_and_doors() {
     }
     check(
         "auth: {schemes: [{type: simple_token}, {type: simple_token, token: '${TOKEN}'}]}\n",
-        "f.yaml:1:17: `auth.schemes`: of several schemes each needs a `token` of its own",
+        "f.yaml:1:17: `auth.schemes`: of several tokens each needs a `token` of its own",
     );
     check(
         "auth: none\nserver: {listen: '0.0.0.0:80'}\n",
@@ -256,6 +256,95 @@ fn a_door_to_everybody_is_opened_in_words() {
          `https://console.example.com`, nothing behind it, not `*`",
     );
     good(&format!("server: {{cors: {{origins: ['http://localhost:3000']}}}}\n{AGENT}"));
+}
+
+#[test]
+fn schemes_that_cannot_be() {
+    let good = "4f1a9c0d7be2836655aa0e1d9c3b7f42";
+    let cases = [
+        (
+            "{type: simple_token, token: changeme-changeme-changeme-changeme}",
+            "token`: the token is one of those that stand in examples",
+        ),
+        (
+            "{type: api_key, api_key: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}",
+            "api_key`: a token is random text, and this one has hardly any different letters",
+        ),
+        ("{type: api_key}", "api_key`: missing: The key, of 32 bytes at least"),
+        (
+            "{type: oidc, issuer: 'http://a.example', audience: [us]}",
+            "issuer`: needs `https`; on a private network say `private_network: true`",
+        ),
+        (
+            "{type: oidc, issuer: 'https://a.example', audience: []}",
+            "audience`: missing: whom the tokens have to be for",
+        ),
+        (
+            "{type: oauth2, token_url: 'https://a.example', audience: [us]}",
+            "issuer`: missing: signed tokens need it; or name an `introspection_url`",
+        ),
+        (
+            "{type: oidc, issuer: 'https://a.example', audience: [us], algorithms: [HS256]}",
+            "algorithms[0]`: expected `RS256`",
+        ),
+        ("{type: mtls, proxies: [all]}", "proxies[0]`: expected an address or a network"),
+    ];
+    for (scheme, expected) in cases {
+        let said = faults(&format!("auth: {{schemes: [{scheme}]}}\n{AGENT}"));
+        assert!(said.contains(&format!("`auth.schemes[0].{expected}")), "{scheme}: {said}");
+        assert!(!said.contains("aaaa") && !said.contains("changeme"), "{said}");
+    }
+    let twice = format!(
+        "auth: {{schemes: [{{type: simple_token, token: {good}}}, {{type: api_key, api_key: {good}}}]}}\n{AGENT}"
+    );
+    let said = faults(&twice);
+    assert!(said.contains("[1].api_key`: the same secret stands for somebody else"), "{said}");
+    let unknown = AGENT.replace("role: R", "role: R, a2a: {server: {auth: [oidk]}}");
+    let said = faults(&format!(
+        "auth: {{schemes: [{{type: oidc, issuer: 'https://a.example', audience: [us]}}]}}\n{unknown}"
+    ));
+    assert!(said.contains("there is no scheme `oidk`; did you mean `oidc`?"), "{said}");
+}
+
+/// Every kind of scheme at once makes a door, and an agent may take some of them only.
+#[test]
+fn schemes_of_every_kind() {
+    let text = "auth:
+  schemes:
+    - { type: oidc, issuer: 'https://i.example', audience: [us], scopes: { 'a2a.read': [read] } }
+    - { type: mtls, proxies: [10.0.0.0/8] }
+    - { type: oauth2, token_url: 'https://t.example/token', introspection_url: 'https://t.example/ask', client_id: me, client_secret: hush }
+    - { type: oauth2, token_url: 'https://u.example/token', issuer: 'https://u.example', audience: [us] }
+    - { type: enterprise_token, verify_url: 'https://v.example', prefix: ent_ }
+    - { type: simple_token, token: '${TOKEN}', subject: ann, tenant: acme, scopes: [read], agents: [a] }
+    - { type: api_key, name: X-Key, api_key: 8d2f7c1b9e0a4635f1c2d3e4b5a69788 }
+    - { type: api_key, name: x-key, api_key: 9d2f7c1b9e0a4635f1c2d3e4b5a69788, subject: bob }
+    - { type: api_key, name: key, location: query, api_key: 7d2f7c1b9e0a4635f1c2d3e4b5a69788 }
+agents: {a: {role: R, runtime: {type: analyst}, a2a: {server: {auth: [apiKey, oidc]}}}}
+";
+    let (given, resolved) = read("f.yaml", text, &environment, &Overrides::default())
+        .unwrap_or_else(|faults| panic!("{faults}"));
+    let names = door::names(&given.config.auth);
+    let names: Vec<_> = names.iter().map(|name| &**name).collect();
+    let expected = [
+        "oidc",
+        "mtls",
+        "oauth2",
+        "oauth2-2",
+        "enterprise",
+        "bearer",
+        "apiKey",
+        "apiKey",
+        "apiKey-2",
+    ];
+    assert_eq!(names, expected);
+    let schemes = resolved.agents[0].profile.schemes.clone().expect("some only");
+    assert_eq!(&*schemes, ["apiKey".into(), "oidc".into()]);
+    assert!(resolved.server().is_ok());
+    let shown = format!("{given:?} {:?}", door::door(&given.config.auth).expect("a door"));
+    for secret in ["hush", "7c1b9e0a", "4f1a9c0d"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
 }
 
 #[test]
@@ -433,10 +522,6 @@ fn what_does_not_exist_yet_is_refused() {
             "extensions from a file (in Rust there is `Server::extension`)",
         ),
         ("a2a: {server: {push_notifications: {}}}", "push notifications"),
-        (
-            "a2a: {server: {auth: {}}}",
-            "authentication for one agent (`auth` at the top is for all)",
-        ),
         ("a2a: {server: {transport: {grpc: {path: /x}}}}", "paths of its own for a binding"),
         ("a2a: {server: {transport: {jsonrpc: {path: /x}}}}", "paths of its own for a binding"),
     ];
@@ -582,7 +667,7 @@ fn every_value_knows_its_origin_and_secrets_are_masked() {
     assert_eq!(find("limits.task_bytes"), "256MiB default  ");
     assert_eq!(find("agents.a.role"), "R file f.yaml:4 ");
     let all = format!("{explained:?} {given:?}");
-    assert!(!all.contains("0123456789abcdef"), "{all}");
+    assert!(!all.contains("4f1a9c0d"), "{all}");
 }
 
 #[test]
@@ -600,7 +685,7 @@ fn only_agents_change_without_a_restart() {
     );
     assert_eq!(
         with(&format!("store: sqlite:t\nauth: none\n{AGENT}")).lines().count(),
-        3,
+        10,
         "the door, and what it was"
     );
 }

@@ -60,7 +60,7 @@ fn a_bad_file_is_told_in_lines_and_serves_nothing() {
 #[test]
 fn a_configuration_is_explained_without_its_secrets() {
     let home = tempfile::tempdir().expect("a home");
-    let secret = "0123456789abcdef0123456789abcdef";
+    let secret = "4f1a9c0d7be2836655aa0e1d9c3b7f42";
     let more = "auth: {schemes: [{type: simple_token, token: '${SECRET}'}]}\n";
     let file = file_of(home.path(), "A", more);
     let explain = ["config", "explain", "--json", "--listen", "127.0.0.1:9", "--data-dir", "d"];

@@ -8,7 +8,7 @@ use legation_http::{ClientCertificates, TlsSettings};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
-    SerialNumber,
+    SanType, SerialNumber,
 };
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -54,6 +54,10 @@ impl Authority {
         let name = if kind == Kind::OtherName { "elsewhere.example" } else { "127.0.0.1" };
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, format!("{kind:?}"));
+        if kind == Kind::Client {
+            let name = "spiffe://acme/client".try_into().expect("ASCII");
+            params.subject_alt_names.push(SanType::URI(name));
+        }
         let now = SystemTime::now();
         let (begins, ends) = match kind {
             Kind::Expired => (now - DAY * 20, now - DAY),

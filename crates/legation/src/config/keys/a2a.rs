@@ -44,6 +44,7 @@ pub(crate) struct A2aServer {
     pub(crate) supports_authenticated_extended_card: bool,
     pub(crate) transport: Transport,
     pub(crate) preferred_transport: Option<Preferred>,
+    pub(crate) auth: Option<Vec<String>>,
 }
 
 /// A binding by which an agent would rather be called.
@@ -141,10 +142,13 @@ impl Group for A2aServer {
         row("preferred_transport", "Older word for `transport.preferred`", |s| {
             maybe(&mut s.preferred_transport, choice(&PREFERRED))
         }),
-        later(
-            "auth",
-            "Who may call this agent",
-            "authentication for one agent (`auth` at the top is for all)",
+        unset(
+            "all",
+            row(
+                "auth",
+                "The schemes of `auth` by which its callers may be known: `bearer`, `apiKey`, `oidc`, `oauth2`, `mtls`, `enterprise`, a further one of a kind with its number, such as `oidc-2`",
+                |s| maybe_leaves(&mut s.auth, form::text()),
+            ),
         ),
     ];
 }

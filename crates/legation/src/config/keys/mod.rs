@@ -3,6 +3,7 @@
 
 mod a2a;
 mod agent;
+mod auth;
 mod grpc;
 mod limits;
 mod runtime;
@@ -11,9 +12,13 @@ mod tls;
 
 pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
 pub(crate) use agent::{Agent, Tool};
+pub(crate) use auth::{
+    Access, ApiKey, Auth, Enterprise, Holder, Issued, LOCATIONS, Location, Mtls, OAuth2, Oidc,
+    Scheme, Way,
+};
 pub(crate) use grpc::Served;
 pub(crate) use runtime::{Analyst, Exec, Http, Mode, OpenAi, Runtime};
-pub(crate) use server::{Access, Auth, Scheme, Server, Store};
+pub(crate) use server::{Server, Store};
 pub(crate) use tls::{ClientAuth, Cors, Tls};
 
 use legation::{Limits, Retention};
@@ -42,7 +47,7 @@ impl Group for Config {
             group(&mut c.server)
         }),
         row("store", "Where tasks are kept: `sqlite:` with a directory, or in full", server::store),
-        row("auth", "Who may call: `none`, or in full", server::auth),
+        row("auth", "Who may call: `none`, or in full", auth::auth),
         row("contexts", "How long conversations are kept", |c| group(&mut c.contexts)),
         row("limits", "The bounds of the service", |c| group(&mut c.limits)),
         row("crew", "How several agents present themselves as one", |c| group(&mut c.crew)),

@@ -1,4 +1,4 @@
-//! The server itself: its address, its store, and who may call.
+//! The server itself: its address and its store.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use legation::{Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Networ
 
 use super::grpc::{self, Grpc};
 use super::{Config, Cors, Tls};
-use crate::config::form::{self, Secret, bytes, choice, count};
+use crate::config::form::{self, bytes, choice, count};
 use crate::config::setting::{
-    Either, Group, Item, Row, Slot, Tagged, Variant, each, group, leaf, leaves, maybe, maybe_group,
-    maybe_leaves, required, row, tagged, unset,
+    Either, Group, Row, Slot, group, leaf, leaves, maybe, maybe_group, maybe_leaves, row, unset,
 };
 
 /// Where the server listens, and how it shows itself.
@@ -189,110 +188,4 @@ impl Group for Store {
             }),
         ),
     ];
-}
-
-/// Who may call.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Auth {
-    pub(crate) access: Access,
-    pub(crate) schemes: Vec<Scheme>,
-}
-
-/// Whether there is a door at all.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Access {
-    /// Those whom a scheme knows.
-    Known,
-    /// Everybody.
-    Open,
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        Self { access: Access::Known, schemes: vec![Scheme::default()] }
-    }
-}
-
-const OPEN: [(&str, Access); 1] = [("none", Access::Open)];
-
-/// The place of who may call: `none`, or keys.
-pub(super) fn auth(config: &mut Config) -> Slot<'_> {
-    Box::new(Either {
-        place: &mut config.auth,
-        short: |auth| leaf(&mut auth.access, choice(&OPEN)),
-        long: |auth| group(auth),
-        is_short: |auth| auth.access == Access::Open,
-    })
-}
-
-impl Group for Auth {
-    const ROWS: &'static [Row<Self>] =
-        &[required(row("schemes", "The ways to authenticate", |a| each(&mut a.schemes)))];
-}
-
-/// One way to authenticate.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Scheme(Option<SimpleToken>);
-
-/// A bearer token.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct SimpleToken {
-    token: Option<Secret>,
-}
-
-impl Default for Scheme {
-    fn default() -> Self {
-        Self(Some(SimpleToken::default()))
-    }
-}
-
-impl Scheme {
-    /// The token of its own, if it has one.
-    pub(crate) fn token(&self) -> Option<&str> {
-        self.0.as_ref()?.token.as_ref().map(Secret::reveal)
-    }
-}
-
-impl Item for Scheme {
-    fn slot(&mut self) -> Slot<'_> {
-        tagged(&mut self.0)
-    }
-}
-
-impl Group for SimpleToken {
-    const ROWS: &'static [Row<Self>] = &[unset(
-        "that of `AUTH_TOKEN`, else one that is made and kept in the store's directory",
-        row("token", "The token, of 32 bytes at least", |s| maybe(&mut s.token, form::token())),
-    )];
-}
-
-impl Tagged for SimpleToken {
-    const VARIANTS: &'static [Variant<Self>] = &[
-        Variant {
-            name: "simple_token",
-            says: "Bearers of a token",
-            make: Ok(SimpleToken::default),
-        },
-        Variant {
-            name: "oidc",
-            says: "Tokens of an OpenID Connect issuer",
-            make: Err("OpenID Connect"),
-        },
-        Variant { name: "oauth2", says: "Tokens of an OAuth 2.0 server", make: Err("OAuth 2.0") },
-        Variant {
-            name: "api_key",
-            says: "Keys in a header, a query or a cookie",
-            make: Err("API keys"),
-        },
-        Variant { name: "mtls", says: "Client certificates", make: Err("mutual TLS") },
-        Variant {
-            name: "enterprise_token",
-            says: "Tokens of CrewAI's platform",
-            make: Err("enterprise tokens"),
-        },
-    ];
-
-    fn inside(&mut self) -> (&'static str, Slot<'_>) {
-        ("simple_token", group(self))
-    }
 }

@@ -1,0 +1,206 @@
+//! Tokens that their issuer is asked about (RFC 7662). Without its word nobody is let in.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use form_urlencoded::Serializer;
+use http::header::HeaderValue;
+use legation_core::Caller;
+use legation_model::Timestamp;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::cache::Cache;
+use crate::chain::{Failure, Verified};
+use crate::claims::{self, Claims, Mapping};
+use crate::fetch::{Line, SetupError};
+use crate::token::digest_of;
+
+/// The largest token that is asked about, in bytes.
+const MAX_TOKEN: usize = 16 << 10;
+/// How long the issuer's word counts: as soon is a revoked token without effect.
+const GOOD: Duration = Duration::from_secs(60);
+/// How long its word against a token counts.
+const BAD: Duration = Duration::from_secs(5);
+/// Questions that are open at once.
+const QUESTIONS: usize = 64;
+
+/// How an issuer is asked.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Where.
+    pub url: String,
+    /// Who asks: a client's id and secret (RFC 6749 2.3.1).
+    pub client: Option<(String, String)>,
+    /// How its tokens begin; any token when absent.
+    pub prefix: Option<String>,
+    /// The issuer that answers have to name, and by which subjects are told apart from those of
+    /// others; the endpoint's address stands for it when absent.
+    pub issuer: Option<String>,
+    /// Tokens for one of these are taken; any when empty.
+    pub audiences: Vec<String>,
+    /// How many answers are remembered, for 60 s at most.
+    pub remembered: usize,
+    /// What the claims mean.
+    pub mapping: Mapping,
+}
+
+impl Endpoint {
+    /// An endpoint that is asked about any token; 10,000 answers are remembered.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            client: None,
+            prefix: None,
+            issuer: None,
+            audiences: Vec::new(),
+            remembered: 10_000,
+            mapping: Mapping::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Knows callers by what an issuer says of their tokens.
+pub struct Introspection {
+    scheme: Arc<str>,
+    endpoint: Endpoint,
+    url: Url,
+    line: Line,
+    credentials: Option<HeaderValue>,
+    answers: Cache<Verified>,
+    questions: Semaphore,
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introspection").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Introspection {
+    /// Asks an endpoint, under the name of a scheme.
+    ///
+    /// # Errors
+    /// When the endpoint has no address that may be called.
+    pub fn new(
+        scheme: impl Into<Arc<str>>,
+        endpoint: Endpoint,
+        line: Line,
+    ) -> Result<Self, SetupError> {
+        let url = line.address(&endpoint.url)?;
+        let basic = |(id, secret): &(String, String)| {
+            let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            let (id, secret): (String, String) = (encode(id), encode(secret));
+            let value = format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")));
+            let mut value = HeaderValue::try_from(value).expect("base64 is printable");
+            value.set_sensitive(true);
+            value
+        };
+        Ok(Self {
+            scheme: scheme.into(),
+            credentials: endpoint.client.as_ref().map(basic),
+            answers: Cache::new(endpoint.remembered),
+            questions: Semaphore::new(QUESTIONS),
+            endpoint,
+            url,
+            line,
+        })
+    }
+
+    /// Whether a token may be one of the issuer's.
+    pub(crate) fn is_own(&self, token: &str) -> bool {
+        let begins = self.endpoint.prefix.as_ref().is_none_or(|prefix| token.starts_with(prefix));
+        begins && token.len() <= MAX_TOKEN && token.bytes().all(|byte| (33..127).contains(&byte))
+    }
+
+    /// What was said of a token a short while ago.
+    pub(crate) fn known(&self, token: &str) -> Option<Verified> {
+        self.answers.get(&digest_of(token), Instant::now())
+    }
+
+    /// Asks about a token.
+    pub(crate) async fn verify(&self, token: &str) -> Verified {
+        let _turn = self.questions.acquire().await.map_err(|_| Failure::Unavailable)?;
+        let form = Serializer::new(String::new())
+            .append_pair("token", token)
+            .append_pair("token_type_hint", "access_token")
+            .finish();
+        let asked = Instant::now();
+        let claims = match self.line.post(&self.url, form, self.credentials.as_ref()).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                let endpoint = self.url.host_str();
+                tracing::warn!(endpoint, %error, "cannot ask the issuer about a token");
+                return Err(Failure::Unavailable);
+            }
+        };
+        let verified = self.judge(&claims, Timestamp::now());
+        let life = match &verified {
+            Ok(Caller { expires: Some(end), .. }) => {
+                let rest = end.as_millis() - Timestamp::now().as_millis();
+                GOOD.min(Duration::from_millis(u64::try_from(rest).unwrap_or(0)))
+            }
+            Ok(_) => GOOD,
+            Err(_) => BAD,
+        };
+        self.answers.put(digest_of(token), verified.clone(), asked + life, asked);
+        verified
+    }
+
+    /// What an answer means.
+    fn judge(&self, claims: &Claims, now: Timestamp) -> Verified {
+        let invalid = |reason| Err(Failure::Invalid(reason));
+        match claims.get("active") {
+            Some(Value::Bool(true)) => {}
+            Some(Value::Bool(false)) => return invalid("not active"),
+            // Whoever answers otherwise is no such endpoint.
+            _ => return Err(Failure::Unavailable),
+        }
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        if let Some(expected) = &self.endpoint.issuer
+            && issuer.is_some_and(|issuer| issuer != expected)
+        {
+            return invalid("of another issuer");
+        }
+        let audiences = &self.endpoint.audiences;
+        if !audiences.is_empty() && !claims::is_for(claims, audiences) {
+            return invalid("for another audience");
+        }
+        let Ok(end) = claims::moment(claims, "exp") else { return invalid("with an odd end") };
+        let seconds = now.as_millis().div_euclid(1000);
+        if end.is_some_and(|end| end <= seconds) {
+            return invalid("over");
+        }
+        match claims::moment(claims, "nbf") {
+            Ok(begin) if begin.is_none_or(|begin| begin <= seconds) => {}
+            Ok(_) | Err(()) => return invalid("not valid yet"),
+        }
+        let issuer = self.endpoint.issuer.as_deref().unwrap_or(&self.endpoint.url);
+        let expires = end.and_then(claims::timestamp);
+        let client = client_alone(claims);
+        let claims = client.as_ref().unwrap_or(claims);
+        let caller = self.endpoint.mapping.caller(issuer, &self.scheme, claims, expires);
+        caller.map_err(Failure::Invalid)
+    }
+}
+
+/// The claims of a token that a client has for itself: many issuers name no subject then.
+fn client_alone(claims: &Claims) -> Option<Claims> {
+    let client = claims.get("client_id").and_then(Value::as_str).filter(|id| !id.is_empty())?;
+    if claims.contains_key("sub") {
+        return None;
+    }
+    let mut claims = claims.clone();
+    claims.insert("sub".into(), format!("client:{client}").into());
+    Some(claims)
+}

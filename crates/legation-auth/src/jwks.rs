@@ -1,0 +1,268 @@
+//! The keys of an issuer: found by its discovery document, fetched when needed, kept for a while.
+//!
+//! What a token says never chooses an address: the issuer is the operator's, and the keys are where
+//! the issuer's own document says, at a host that the operator allows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::fetch::{FetchError, Line, SetupError};
+
+/// How long keys are taken for current.
+const FRESH: Duration = Duration::from_secs(600);
+/// How long keys count when the issuer cannot be reached.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// The least time between two attempts to fetch, with keys at hand and without.
+const BETWEEN: Duration = Duration::from_secs(30);
+const BETWEEN_FIRST: Duration = Duration::from_secs(5);
+/// Keys of one issuer that are looked at.
+const MAX_KEYS: usize = 100;
+/// Keys that are tried on one token: keys of one name, or all when a token names none.
+const MAX_TRIED: usize = 8;
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Where the issuer's discovery document says.
+    Discovered {
+        /// As tokens have it.
+        issuer: String,
+        /// Where the document may be; the first that is there counts.
+        documents: Vec<Url>,
+        /// The hosts where the keys may be.
+        hosts: Vec<String>,
+    },
+    /// Here.
+    Known(Url),
+}
+
+impl Place {
+    /// The place of an issuer's keys by its discovery document (OpenID Connect Discovery 4, RFC
+    /// 8414 3). Keys may be at the issuer's own host and at these.
+    pub(crate) fn discovered(
+        line: &Line,
+        issuer: &str,
+        mut hosts: Vec<String>,
+    ) -> Result<Self, SetupError> {
+        let url = line.address(issuer)?;
+        let base = issuer.trim_end_matches('/');
+        let mut oauth = url.clone();
+        let path = url.path().trim_end_matches('/');
+        oauth.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
+        let oidc = line.address(&format!("{base}/.well-known/openid-configuration"))?;
+        hosts.extend(url.host_str().map(str::to_owned));
+        Ok(Self::Discovered { issuer: issuer.to_owned(), documents: vec![oidc, oauth], hosts })
+    }
+}
+
+/// The keys of an issuer.
+#[derive(Debug)]
+pub(crate) struct KeySource {
+    line: Line,
+    place: Place,
+    state: Mutex<State>,
+    /// Held by the one who fetches.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: Option<(Arc<Keys>, Instant)>,
+    tried: Option<Instant>,
+}
+
+/// Nobody can tell which keys the issuer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoKeys;
+
+impl KeySource {
+    pub(crate) fn new(line: Line, place: Place) -> Self {
+        Self { line, place, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    }
+
+    /// The keys, among them one of this name if there is any such.
+    pub(crate) async fn keys(&self, name: Option<&str>) -> Result<Arc<Keys>, NoKeys> {
+        let now = Instant::now();
+        let (keys, may_fetch) = self.look(now);
+        let is_good = |keys: &(Arc<Keys>, bool)| keys.1 && keys.0.has(name);
+        if let Some(good) = keys.as_ref().filter(|keys| is_good(keys)) {
+            return Ok(good.0.clone());
+        }
+        if !may_fetch {
+            // Somebody may be fetching just now what is wanted.
+            drop(self.fetching.lock().await);
+            return self.look(Instant::now()).0.map(|(keys, _)| keys).ok_or(NoKeys);
+        }
+        let guard = match (self.fetching.try_lock(), keys) {
+            (Ok(guard), _) => guard,
+            // Somebody fetches already, and what is at hand may do.
+            (Err(_), Some((keys, _))) if keys.has(name) => return Ok(keys),
+            (Err(_), _) => self.fetching.lock().await,
+        };
+        let (keys, may_fetch) = self.look(Instant::now());
+        if !may_fetch {
+            return keys.map(|(keys, _)| keys).ok_or(NoKeys);
+        }
+        self.state.lock().tried = Some(Instant::now());
+        let fetched = self.fetch().await;
+        let known = match fetched {
+            Ok(fetched) => {
+                let fetched = Arc::new(fetched);
+                self.state.lock().keys = Some((fetched.clone(), Instant::now()));
+                Ok(fetched)
+            }
+            Err(error) => {
+                tracing::warn!(issuer = self.name(), error = %error, "cannot fetch the issuer's keys");
+                keys.map(|(keys, _)| keys).ok_or(NoKeys)
+            }
+        };
+        drop(guard);
+        known
+    }
+
+    /// The keys that count, with whether they are current, and whether it is time to fetch.
+    fn look(&self, now: Instant) -> (Option<(Arc<Keys>, bool)>, bool) {
+        let state = self.state.lock();
+        let keys = state.keys.as_ref().and_then(|(keys, since)| {
+            let age = now.duration_since(*since);
+            (age < STALE).then(|| (keys.clone(), age < FRESH))
+        });
+        let between = if keys.is_some() { BETWEEN } else { BETWEEN_FIRST };
+        let may_fetch = state.tried.is_none_or(|tried| now.duration_since(tried) >= between);
+        (keys, may_fetch)
+    }
+
+    fn name(&self) -> &str {
+        match &self.place {
+            Place::Discovered { issuer, .. } => issuer,
+            Place::Known(url) => url.as_str(),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Keys, BadIssuer> {
+        let url = match &self.place {
+            Place::Known(url) => url.clone(),
+            Place::Discovered { issuer, documents, hosts } => {
+                let document = self.document(documents).await?;
+                if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
+                    return Err(BadIssuer::OtherIssuer);
+                }
+                let url = document.get("jwks_uri").and_then(Value::as_str).unwrap_or_default();
+                let url = self.line.address(url).map_err(|_| BadIssuer::KeysElsewhere)?;
+                if !url.host_str().is_some_and(|host| hosts.iter().any(|known| known == host)) {
+                    return Err(BadIssuer::KeysElsewhere);
+                }
+                url
+            }
+        };
+        let keys = Keys::read(&self.line.get(&url).await?);
+        if keys.0.is_empty() { Err(BadIssuer::NoKey) } else { Ok(keys) }
+    }
+
+    async fn document(&self, urls: &[Url]) -> Result<Map<String, Value>, FetchError> {
+        let (last, others) = urls.split_last().expect("an issuer has documents");
+        for url in others {
+            match self.line.get(url).await {
+                Err(FetchError::Status(status)) if status == http::StatusCode::NOT_FOUND => {}
+                got => return got,
+            }
+        }
+        self.line.get(last).await
+    }
+}
+
+/// What is wrong with what an issuer publishes.
+#[derive(Debug, thiserror::Error)]
+enum BadIssuer {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("its discovery document is of another issuer")]
+    OtherIssuer,
+    #[error("its keys are at an address that is not allowed; name the host if it is right")]
+    KeysElsewhere,
+    #[error("it has no key for signatures")]
+    NoKey,
+}
+
+/// Keys for signatures.
+pub(crate) struct Keys(Vec<Key>);
+
+struct Key {
+    name: Option<String>,
+    /// What the key is for: by its own type, never by what a token says.
+    algorithms: Vec<Algorithm>,
+    key: DecodingKey,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|key| &key.name)).finish()
+    }
+}
+
+impl Keys {
+    /// Reads a set of keys; those of no use here are left out.
+    pub(crate) fn read(document: &Map<String, Value>) -> Self {
+        let keys = document.get("keys").and_then(Value::as_array);
+        let keys = keys.into_iter().flatten().take(MAX_KEYS);
+        Self(keys.filter_map(|key| read_key(key.as_object()?)).collect())
+    }
+
+    fn has(&self, name: Option<&str>) -> bool {
+        name.is_none_or(|name| self.0.iter().any(|key| key.name.as_deref() == Some(name)))
+    }
+
+    /// Whether one of the keys has signed this text. A key without a name may be any.
+    pub(crate) fn verify(
+        &self,
+        name: Option<&str>,
+        algorithm: Algorithm,
+        text: &str,
+        signature: &str,
+    ) -> bool {
+        let is_named =
+            |key: &&Key| name.is_none() || key.name.is_none() || key.name.as_deref() == name;
+        let fitting = self.0.iter().filter(is_named);
+        fitting.filter(|key| key.algorithms.contains(&algorithm)).take(MAX_TRIED).any(|key| {
+            crypto::verify(signature, text.as_bytes(), &key.key, algorithm).unwrap_or(false)
+        })
+    }
+}
+
+fn read_key(key: &Map<String, Value>) -> Option<Key> {
+    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    let text = |name: &str| key.get(name).and_then(Value::as_str);
+    if text("use").is_some_and(|purpose| purpose != "sig") {
+        return None;
+    }
+    if let Some(operations) = key.get("key_ops") {
+        let mut operations = operations.as_array()?.iter();
+        operations.find(|operation| operation.as_str() == Some("verify"))?;
+    }
+    // Symmetric keys (`oct`) are of no use: whoever can verify by them can sign as well.
+    let (mut algorithms, decoding) = match (text("kty")?, text("crv")) {
+        ("RSA", _) => (
+            vec![RS256, RS384, RS512, PS256, PS384, PS512],
+            DecodingKey::from_rsa_components(text("n")?, text("e")?),
+        ),
+        ("EC", Some("P-256")) => {
+            (vec![ES256], DecodingKey::from_ec_components(text("x")?, text("y")?))
+        }
+        ("EC", Some("P-384")) => {
+            (vec![ES384], DecodingKey::from_ec_components(text("x")?, text("y")?))
+        }
+        ("OKP", Some("Ed25519")) => (vec![EdDSA], DecodingKey::from_ed_components(text("x")?)),
+        _ => return None,
+    };
+    if let Some(only) = text("alg") {
+        let only: Algorithm = only.parse().ok()?;
+        algorithms.retain(|algorithm| *algorithm == only);
+    }
+    let name = text("kid").map(str::to_owned);
+    (!algorithms.is_empty()).then_some(Key { name, algorithms, key: decoding.ok()? })
+}

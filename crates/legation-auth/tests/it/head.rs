@@ -1,0 +1,45 @@
+//! The head of a request.
+
+use std::net::IpAddr;
+
+use legation_core::{Authenticator, Caller, CertificateChain, Credentials, Headers, Refused};
+use legation_model::ErrorKind;
+
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) lines: Vec<(&'static str, String)>,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) certificates: Option<CertificateChain>,
+}
+
+impl Headers for Head {
+    fn line(&self, name: &str, number: usize) -> Option<&[u8]> {
+        let named = self.lines.iter().filter(|(known, _)| *known == name);
+        named.map(|(_, value)| value.as_bytes()).nth(number)
+    }
+}
+
+impl Head {
+    /// Who the authenticator takes the sender for.
+    pub(crate) async fn to(&self, authenticator: &dyn Authenticator) -> Result<Caller, Refused> {
+        let credentials = Credentials {
+            headers: self,
+            query: None,
+            peer: self.peer,
+            client: None,
+            certificates: self.certificates.as_ref(),
+            schemes: None,
+        };
+        authenticator.authenticate(credentials).await
+    }
+}
+
+/// Who the bearer of a token is: the subject, or the kind of refusal.
+pub(crate) async fn bearer(door: &dyn Authenticator, token: &str) -> Result<String, ErrorKind> {
+    let lines = vec![("authorization", format!("Bearer {token}"))];
+    let known = Head { lines, ..Head::default() }.to(door).await;
+    if let Err(refused) = &known {
+        assert!(!format!("{refused:?}").contains(token), "a token is told back");
+    }
+    known.map(|caller| caller.subject.to_string()).map_err(|refused| refused.error.kind)
+}

@@ -1,0 +1,118 @@
+//! What a caller may do: which operations, and of which agents.
+//!
+//! It is decided by the operation and the agent alone, before anything is looked up, so that a
+//! refusal says nothing of what is there.
+
+use std::borrow::Cow;
+
+use legation_model::{A2aError, ErrorKind, Request};
+
+use crate::call::Call;
+use crate::service::Core;
+use crate::{Caller, Exposed, Profile, send};
+
+/// What credentials may be good for (scopes): reading tasks.
+pub const READ: &str = "read";
+/// Sending messages.
+pub const SEND: &str = "send";
+/// Cancelling tasks.
+pub const CANCEL: &str = "cancel";
+/// Erasing contexts.
+pub const ERASE: &str = "erase";
+/// Webhooks.
+pub const PUSH: &str = "push";
+/// Administration; it is not part of the protocol.
+pub const ADMIN: &str = "admin";
+
+/// Every scope that the service knows, with what it lets a caller do.
+pub const SCOPES: [(&str, &str); 6] = [
+    (READ, "Read tasks, and follow them"),
+    (SEND, "Send messages to agents"),
+    (CANCEL, "Cancel tasks"),
+    (ERASE, "Erase contexts"),
+    (PUSH, "Set up webhooks"),
+    (ADMIN, "Administer the server"),
+];
+
+/// The scope that an operation needs; `None` for what every known caller may.
+fn scope_of(request: &Request) -> Option<&'static str> {
+    match request {
+        Request::SendMessage(_) | Request::SendStreamingMessage(_) => Some(SEND),
+        Request::GetTask(_) | Request::ListTasks(_) | Request::SubscribeToTask(_) => Some(READ),
+        Request::CancelTask(_) => Some(CANCEL),
+        Request::CreateTaskPushNotificationConfig(_)
+        | Request::GetTaskPushNotificationConfig(_)
+        | Request::ListTaskPushNotificationConfigs(_)
+        | Request::DeleteTaskPushNotificationConfig(_) => Some(PUSH),
+        Request::GetExtendedAgentCard(_) => None,
+    }
+}
+
+/// Checks that a caller may do what is asked.
+///
+/// # Errors
+/// `PermissionDenied`, with the scope that is needed.
+pub(crate) fn check_scope(caller: &Caller, request: &Request) -> Result<(), A2aError> {
+    scope_of(request).map_or(Ok(()), |needed| require(caller, needed))
+}
+
+/// Checks that a caller has a scope.
+///
+/// # Errors
+/// `PermissionDenied`, with the scope.
+pub(crate) fn require(caller: &Caller, needed: &str) -> Result<(), A2aError> {
+    if caller.scopes.has(needed) {
+        return Ok(());
+    }
+    let text = format!("this needs the scope `{needed}`, which the credentials do not have");
+    Err(A2aError::new(ErrorKind::PermissionDenied, text).with("scope", needed))
+}
+
+/// Confines a call to the agent it is for, when its caller may not call all of them.
+///
+/// # Errors
+/// `PermissionDenied` when the agent is not one that the caller may call, or when the crew is asked
+/// for more than the caller may see.
+pub(crate) fn confine<'c>(
+    core: &Core,
+    call: &'c Call,
+    request: Option<&Request>,
+) -> Result<Cow<'c, Call>, A2aError> {
+    let agents = core.agents();
+    let may = |exposed: &Exposed| may_call(&call.caller, &exposed.profile);
+    if agents.iter().all(may) {
+        return Ok(Cow::Borrowed(call));
+    }
+    let chosen = match (&call.agent, request) {
+        (Some(slug), _) => core.agent(Some(slug)),
+        (None, Some(Request::SendMessage(request) | Request::SendStreamingMessage(request))) => {
+            Some(send::target(core, call, request)?)
+        }
+        (None, _) => {
+            let mut allowed = agents.iter().filter(|exposed| may(exposed));
+            let only = allowed.next().filter(|_| allowed.next().is_none());
+            Some(only.cloned().ok_or_else(|| {
+                denied("these credentials are not for every agent here; call an agent by its own address")
+            })?)
+        }
+    };
+    // An agent that is not there is refused where all are.
+    let Some(chosen) = chosen else { return Ok(Cow::Borrowed(call)) };
+    if !may(&chosen) {
+        return Err(denied("these credentials are not for this agent"));
+    }
+    let agent = Some(chosen.profile.slug.clone());
+    Ok(Cow::Owned(Call { agent, ..call.clone() }))
+}
+
+/// Whether a caller may call an agent: the credentials are good for it, and of a scheme that the
+/// agent takes.
+fn may_call(caller: &Caller, profile: &Profile) -> bool {
+    let for_agent = caller.agents.as_ref().is_none_or(|agents| agents.contains(&profile.slug));
+    let by_scheme = profile.schemes.as_ref().is_none_or(|names| names.contains(&caller.scheme));
+    for_agent && by_scheme
+}
+
+fn denied(text: &str) -> A2aError {
+    A2aError::new(ErrorKind::PermissionDenied, text)
+}
