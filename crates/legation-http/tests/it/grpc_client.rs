@@ -23,6 +23,7 @@ use legation_wire::grpc::{Package, descriptor_set};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::{Number, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -60,6 +61,11 @@ pub(crate) fn call(package: Package, method: &str) -> GrpcAsk {
 pub(crate) fn at(path: &str) -> GrpcAsk {
     GrpcAsk { path: path.to_owned(), ..call(Package::V1_0, "") }
 }
+
+/// What a connection is made of.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
 
 fn descriptor(package: Package, method: &str) -> MethodDescriptor {
     let service = POOL.get_service_by_name(package.service()).expect("the service");
@@ -100,7 +106,12 @@ impl GrpcAsk {
 
     /// Sends it and takes the head of the answer.
     pub(crate) async fn open(&self, address: SocketAddr) -> Open {
-        let stream = TcpStream::connect(address).await.expect("a listening server");
+        self.open_over(TcpStream::connect(address).await.expect("a listening server"), address)
+            .await
+    }
+
+    /// The same over a connection that is there.
+    pub(crate) async fn open_over(&self, stream: impl Transport, address: SocketAddr) -> Open {
         let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.expect("HTTP/2");
         tokio::spawn(connection);

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use legation_auth::{Anonymous, Attempts, Certificates, Chain, Scheme};
 use legation_core::Scopes;
 use legation_http::{Bounds, ClientCertificates, Tls, TlsSettings};
+use legation_wire::grpc::Package;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::{ask, exchange_over, read_to_end, read_until, say};
+use crate::grpc_client::call;
 use crate::server::{self, Server};
 use authority::{Authority, Files, Kind};
 use peer::{Outcome, Peer, Witness};
@@ -95,6 +97,30 @@ async fn alpn_says_which_http_is_spoken() {
             exchange_over(stream, &ask("GET", "/healthz").bytes()).await.status
         };
         assert_eq!(status, 200, "{offered:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn grpc_is_served_over_tls_as_cards_say() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let server = start(&files).await;
+    let peer = Peer::believing(&authority).offering(&["h2"]);
+    let stream = peer.connect(server.address).await.expect("TLS");
+    let call = call(Package::V1_0, "SendMessage").json(&say("hi"));
+    let reply = call.open_over(stream, server.address).await.collect().await;
+    assert_eq!((reply.code(), reply.messages.len()), (0, 1), "{reply:?}");
+    let stream = Peer::believing(&authority).connect(server.address).await.expect("TLS");
+    let card =
+        exchange_over(stream, &ask("GET", "/.well-known/agent-card.json?profile=hybrid").bytes())
+            .await;
+    for (url, kind) in [
+        (format!("https://{}", server.address), "transport"),
+        (server.address.to_string(), "protocolBinding"),
+    ] {
+        let listed = format!(r#""url":"{url}","{kind}":"GRPC""#);
+        assert!(card.body.contains(&listed), "no {listed} in {card:?}");
     }
     server.stop().await;
 }
