@@ -44,16 +44,13 @@ pub(crate) struct Owner {
     pub(crate) stop: CancellationToken,
 }
 
-/// Runs the tasks of HTTP/2 requests.
+/// Runs the tasks of HTTP/2 requests. Each ends with its connection, so that none needs to be told.
 impl<F> Executor<F> for Owner
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! { () = task => {}, () = stop.cancelled() => {} }
-        });
+        self.tasks.spawn(task);
     }
 }
 
@@ -156,11 +153,12 @@ where
     let paced = Paced::new(stream, phases.clone(), bounds.clone());
     let io = TokioIo::new(Metered::new(paced, phases, bounds.h2_control_frames));
     let readers = Readers::default();
-    let watch = readers.clone();
+    let (watch, unwatched) = (readers.clone(), Phases::begin(Phase::Response));
     let service = service_fn(move |request| {
         let (shared, peer, reader) = (shared.clone(), peer.clone(), watch.add());
+        let phases = unwatched.clone();
         async move {
-            let mut response = shared.answer(&peer, request, &Phases::begin(Phase::Response)).await;
+            let mut response = shared.answer(&peer, request, &phases).await;
             reader.begins();
             response.body_mut().watched_by(Watch::Readers(reader));
             Ok::<_, Infallible>(response)

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+/// Readers that are listed beside those that are there, before the list is made anew.
+const GONE: usize = 32;
+
 /// Looks at a connection in the time after which it is idle. More would make it known sooner.
 const LOOKS: u32 = 4;
 
@@ -37,7 +40,12 @@ impl Reader {
     /// Marks that there is a response to be read.
     pub(crate) fn begins(&self) {
         self.takes();
-        self.of.0.taken.lock().push(Arc::downgrade(&self.taken));
+        let mut taken = self.of.0.taken.lock();
+        // Between two looks there may be very many short ones.
+        if taken.len() >= 2 * self.of.0.open.load(Ordering::Relaxed) as usize + GONE {
+            taken.retain(|reader| reader.strong_count() > 0);
+        }
+        taken.push(Arc::downgrade(&self.taken));
     }
 
     /// Marks that the response is asked for more.
@@ -119,6 +127,19 @@ mod tests {
         assert!(!readers.look());
         drop(one);
         assert!(!readers.look() && readers.0.taken.lock().is_empty());
+    }
+
+    #[test]
+    fn readers_that_are_gone_leave_nothing_behind() {
+        let readers = Readers::default();
+        let held: Vec<_> = (0..10).map(|_| reader(&readers)).collect();
+        for _ in 0..10_000 {
+            drop(reader(&readers));
+            assert!(readers.0.taken.lock().len() <= 2 * (held.len() + 1) + GONE);
+        }
+        held.iter().for_each(Reader::takes);
+        assert!(!readers.look(), "all of them took something");
+        assert_eq!(readers.0.taken.lock().len(), held.len());
     }
 
     #[tokio::test(start_paused = true)]
