@@ -30,11 +30,16 @@ pub(crate) struct Ledger {
     bound: Attempts,
     /// By address: how many in a window, and when that began.
     bad: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    /// When those that are over were removed last.
+    pruned: Mutex<Option<Instant>>,
 }
+
+/// How often those that are over are removed at most: every request waits for it.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 impl Ledger {
     pub(crate) fn new(bound: Attempts) -> Self {
-        Self { bound, bad: Mutex::default() }
+        Self { bound, bad: Mutex::default(), pruned: Mutex::default() }
     }
 
     /// How long an address has to wait, if it has to.
@@ -51,12 +56,15 @@ impl Ledger {
         let within = self.bound.within;
         let is_over = |since: &Instant| now.duration_since(*since) >= within;
         if bad.len() >= ADDRESSES && !bad.contains_key(&network(address)) {
-            bad.retain(|_, (_, since)| !is_over(since));
-            if bad.len() >= ADDRESSES {
-                let oldest = bad.iter().min_by_key(|(_, (_, since))| *since);
-                if let Some(oldest) = oldest.map(|(address, _)| *address) {
-                    bad.remove(&oldest);
-                }
+            let mut pruned = self.pruned.lock();
+            if pruned.is_none_or(|pruned| now.duration_since(pruned) >= BETWEEN) {
+                *pruned = Some(now);
+                bad.retain(|_, (_, since)| !is_over(since));
+            }
+            if bad.len() >= ADDRESSES
+                && let Some(any) = bad.keys().next().copied()
+            {
+                bad.remove(&any);
             }
         }
         let (count, since) = bad.entry(network(address)).or_insert((0, now));

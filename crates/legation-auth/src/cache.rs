@@ -1,6 +1,7 @@
 //! What was found out about secrets, for a while. Secrets themselves are not kept.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -8,10 +9,16 @@ use parking_lot::Mutex;
 use crate::token::Digest;
 
 /// A bounded number of findings, each with its end.
-#[derive(Debug)]
 pub(crate) struct Cache<V> {
     bound: usize,
     found: Mutex<HashMap<Digest, (V, Instant)>>,
+}
+
+/// Neither secrets nor callers show themselves.
+impl<V> fmt::Debug for Cache<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("bound", &self.bound).finish_non_exhaustive()
+    }
 }
 
 impl<V: Clone> Cache<V> {

@@ -58,13 +58,14 @@ impl Certificates {
 
     /// Who calls; `None` when there is no certificate.
     pub(crate) fn verify(&self, credentials: &Credentials<'_>) -> Option<Verified> {
-        let forwarded = match self.forwarded(credentials) {
-            Ok(forwarded) => forwarded,
-            Err(reason) => return Some(Err(Failure::Invalid(reason))),
+        // A trusted proxy's own certificate is not its callers', also of those who have none.
+        let forwarded = match self.is_from_proxy(credentials).then(|| forwarded(credentials)) {
+            Some(Ok(forwarded)) => Some(forwarded?),
+            Some(Err(reason)) => return Some(Err(Failure::Invalid(reason))),
+            None => None,
         };
-        let own = credentials.certificates.and_then(|chain| chain.first());
-        // A trusted proxy's own certificate is not its callers'.
-        let der = forwarded.as_ref().or(own)?;
+        let own = || credentials.certificates.and_then(|chain| chain.first());
+        let der = forwarded.as_ref().or_else(own)?;
         let named = identity(der, Timestamp::now()).map_err(Failure::Invalid);
         Some(named.map(|(subject, expires)| Caller {
             scopes: self.scopes.clone(),
@@ -74,25 +75,27 @@ impl Certificates {
         }))
     }
 
-    fn forwarded(&self, credentials: &Credentials<'_>) -> Result<Option<Vec<u8>>, &'static str> {
-        let is_believed = self.is_proxy.as_ref().zip(credentials.peer);
-        if !is_believed.is_some_and(|(is_proxy, peer)| is_proxy(peer)) {
-            return Ok(None);
-        }
-        let standard = match credentials.header(CLIENT_CERT) {
-            Field::Absent => None,
-            Field::One(value) => Some(byte_sequence(value).ok_or("a header that is none")?),
-            Field::Unclear => return Err("several certificates passed on"),
-        };
-        let common = match credentials.header(FORWARDED) {
-            Field::Absent => None,
-            Field::One(value) => Some(envoy(value)?),
-            Field::Unclear => return Err("several certificates passed on"),
-        };
-        match (standard, common) {
-            (Some(one), Some(other)) if one != other => Err("two certificates passed on"),
-            (one, other) => Ok(one.or(other)),
-        }
+    fn is_from_proxy(&self, credentials: &Credentials<'_>) -> bool {
+        let asked = self.is_proxy.as_ref().zip(credentials.peer);
+        asked.is_some_and(|(is_proxy, peer)| is_proxy(peer))
+    }
+}
+
+/// The certificate that a proxy passes on.
+fn forwarded(credentials: &Credentials<'_>) -> Result<Option<Vec<u8>>, &'static str> {
+    let standard = match credentials.header(CLIENT_CERT) {
+        Field::Absent => None,
+        Field::One(value) => Some(byte_sequence(value).ok_or("a header that is none")?),
+        Field::Unclear => return Err("several certificates passed on"),
+    };
+    let common = match credentials.header(FORWARDED) {
+        Field::Absent => None,
+        Field::One(value) => Some(envoy(value)?),
+        Field::Unclear => return Err("several certificates passed on"),
+    };
+    match (standard, common) {
+        (Some(one), Some(other)) if one != other => Err("two certificates passed on"),
+        (one, other) => Ok(one.or(other)),
     }
 }
 

@@ -7,6 +7,18 @@ use legation_core::{Caller, Names, Scopes};
 use legation_model::{Json, Timestamp};
 use serde_json::{Map, Value};
 
+/// Kinds of tokens that give no access, as some issuers have them in `typ`.
+const OTHER_KINDS: [&str; 4] = ["ID", "Refresh", "Offline", "Logout"];
+
+/// Whether claims say nothing of a token being of another kind than access tokens.
+pub(crate) fn give_access(claims: &Claims) -> bool {
+    let says = |name: &str| claims.get(name).and_then(Value::as_str);
+    let uses = says("token_use").is_none_or(|used| ["access", "access_token"].contains(&used));
+    let kind = says("typ").is_none_or(|kind| !OTHER_KINDS.contains(&kind));
+    // Logout tokens have it (OpenID Connect Back-Channel Logout 2.4).
+    uses && kind && !claims.contains_key("events")
+}
+
 /// How claims are understood. A claim is found by its name or, where there is none of that name, by
 /// a path such as `realm_access.roles`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,6 +28,8 @@ const GOOD: Duration = Duration::from_secs(60);
 const BAD: Duration = Duration::from_secs(5);
 /// Questions that are open at once.
 const QUESTIONS: usize = 64;
+/// How long a question waits for its turn.
+const TURN: Duration = Duration::from_secs(2);
 
 /// How an issuer is asked.
 #[derive(Clone)]
@@ -130,7 +132,12 @@ impl Introspection {
 
     /// Asks about a token.
     pub(crate) async fn verify(&self, token: &str) -> Verified {
-        let _turn = self.questions.acquire().await.map_err(|_| Failure::Unavailable)?;
+        let turn = tokio::time::timeout(TURN, self.questions.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(Failure::Unavailable) };
+        // Somebody may have asked the same meanwhile.
+        if let Some(verified) = self.known(token) {
+            return verified;
+        }
         let form = Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
@@ -167,6 +174,9 @@ impl Introspection {
             _ => return Err(Failure::Unavailable),
         }
         let issuer = claims.get("iss").and_then(Value::as_str);
+        if !claims::give_access(claims) {
+            return invalid("of another kind than access tokens");
+        }
         if let Some(expected) = &self.endpoint.issuer
             && issuer.is_some_and(|issuer| issuer != expected)
         {

@@ -66,8 +66,8 @@ pub(crate) struct KeySource {
     line: Line,
     place: Place,
     state: Mutex<State>,
-    /// Held by the one who fetches.
-    fetching: tokio::sync::Mutex<()>,
+    /// Held while somebody fetches.
+    fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -81,48 +81,47 @@ struct State {
 pub(crate) struct NoKeys;
 
 impl KeySource {
-    pub(crate) fn new(line: Line, place: Place) -> Self {
-        Self { line, place, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    pub(crate) fn new(line: Line, place: Place) -> Arc<Self> {
+        Arc::new(Self { line, place, state: Mutex::default(), fetching: Arc::default() })
     }
 
     /// The keys, among them one of this name if there is any such.
-    pub(crate) async fn keys(&self, name: Option<&str>) -> Result<Arc<Keys>, NoKeys> {
-        let now = Instant::now();
-        let (keys, may_fetch) = self.look(now);
-        let is_good = |keys: &(Arc<Keys>, bool)| keys.1 && keys.0.has(name);
-        if let Some(good) = keys.as_ref().filter(|keys| is_good(keys)) {
-            return Ok(good.0.clone());
+    pub(crate) async fn keys(self: &Arc<Self>, name: Option<&str>) -> Result<Arc<Keys>, NoKeys> {
+        let (keys, may_fetch) = self.look(Instant::now());
+        let known = keys.filter(|(keys, _)| keys.has(name));
+        match known {
+            Some((keys, is_fresh)) if is_fresh || !may_fetch => return Ok(keys),
+            // Somebody fetches already, and what is at hand will do.
+            Some((keys, _)) if self.fetching.try_lock().is_err() => return Ok(keys),
+            _ => {}
         }
-        if !may_fetch {
-            // Somebody may be fetching just now what is wanted.
-            drop(self.fetching.lock().await);
-            return self.look(Instant::now()).0.map(|(keys, _)| keys).ok_or(NoKeys);
-        }
-        let guard = match (self.fetching.try_lock(), keys) {
-            (Ok(guard), _) => guard,
-            // Somebody fetches already, and what is at hand may do.
-            (Err(_), Some((keys, _))) if keys.has(name) => return Ok(keys),
-            (Err(_), _) => self.fetching.lock().await,
-        };
+        let turn = self.fetching.clone().lock_owned().await;
         let (keys, may_fetch) = self.look(Instant::now());
         if !may_fetch {
             return keys.map(|(keys, _)| keys).ok_or(NoKeys);
         }
         self.state.lock().tried = Some(Instant::now());
-        let fetched = self.fetch().await;
-        let known = match fetched {
+        let source = self.clone();
+        // A task of its own: a caller who leaves does not take along what others wait for. It is
+        // bounded by the limits of the line.
+        let fetch = tokio::spawn(async move {
+            source.renew().await;
+            drop(turn);
+        });
+        fetch.await.map_err(|_| NoKeys)?;
+        self.look(Instant::now()).0.map(|(keys, _)| keys).ok_or(NoKeys)
+    }
+
+    /// Fetches the keys; those of before stay when that fails.
+    async fn renew(&self) {
+        match self.fetch().await {
             Ok(fetched) => {
-                let fetched = Arc::new(fetched);
-                self.state.lock().keys = Some((fetched.clone(), Instant::now()));
-                Ok(fetched)
+                self.state.lock().keys = Some((Arc::new(fetched), Instant::now()));
             }
             Err(error) => {
                 tracing::warn!(issuer = self.name(), error = %error, "cannot fetch the issuer's keys");
-                keys.map(|(keys, _)| keys).ok_or(NoKeys)
             }
-        };
-        drop(guard);
-        known
+        }
     }
 
     /// The keys that count, with whether they are current, and whether it is time to fetch.

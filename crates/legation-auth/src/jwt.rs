@@ -76,7 +76,7 @@ impl Rules {
 pub struct Jwt {
     scheme: Arc<str>,
     rules: Rules,
-    keys: KeySource,
+    keys: Arc<KeySource>,
     verified: Cache<Caller>,
 }
 
@@ -182,6 +182,9 @@ impl Jwt {
             .is_some_and(|kind| kind.to_ascii_lowercase().ends_with("at+jwt"));
         if !is_access_token && OF_ID_TOKENS.iter().any(|claim| claims.contains_key(*claim)) {
             return Err("an ID token, which gives no access");
+        }
+        if !claims::give_access(claims) {
+            return Err("of another kind than access tokens");
         }
         let required = self.rules.required_claims.iter();
         if required.into_iter().any(|claim| !claims.contains_key(claim)) {

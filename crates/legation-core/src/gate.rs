@@ -80,7 +80,9 @@ pub(crate) fn confine<'c>(
 ) -> Result<Cow<'c, Call>, A2aError> {
     let agents = core.agents();
     let may = |exposed: &Exposed| may_call(&call.caller, &exposed.profile);
-    if agents.iter().all(may) {
+    // Credentials for some agents are confined even where those are all that is served: there may be
+    // tasks of agents that were served before.
+    if call.caller.agents.is_none() && agents.iter().all(may) {
         return Ok(Cow::Borrowed(call));
     }
     let chosen = match (&call.agent, request) {
@@ -96,10 +98,14 @@ pub(crate) fn confine<'c>(
             })?)
         }
     };
-    // An agent that is not there is refused where all are.
-    let Some(chosen) = chosen else { return Ok(Cow::Borrowed(call)) };
+    let Some(chosen) = chosen else {
+        // An agent that is not there is refused where all are.
+        let slug = call.agent.as_deref().unwrap_or_default();
+        let may_ask = is_for(&call.caller, slug);
+        return if may_ask { Ok(Cow::Borrowed(call)) } else { Err(denied(NOT_FOR_AGENT)) };
+    };
     if !may(&chosen) {
-        return Err(denied("these credentials are not for this agent"));
+        return Err(denied(NOT_FOR_AGENT));
     }
     let agent = Some(chosen.profile.slug.clone());
     Ok(Cow::Owned(Call { agent, ..call.clone() }))
@@ -108,10 +114,16 @@ pub(crate) fn confine<'c>(
 /// Whether a caller may call an agent: the credentials are good for it, and of a scheme that the
 /// agent takes.
 fn may_call(caller: &Caller, profile: &Profile) -> bool {
-    let for_agent = caller.agents.as_ref().is_none_or(|agents| agents.contains(&profile.slug));
     let by_scheme = profile.schemes.as_ref().is_none_or(|names| names.contains(&caller.scheme));
-    for_agent && by_scheme
+    is_for(caller, &profile.slug) && by_scheme
 }
+
+/// Whether a caller's credentials are good for the agent of this name, served or not.
+fn is_for(caller: &Caller, slug: &str) -> bool {
+    caller.agents.as_ref().is_none_or(|agents| agents.iter().any(|agent| **agent == *slug))
+}
+
+const NOT_FOR_AGENT: &str = "these credentials are not for this agent";
 
 fn denied(text: &str) -> A2aError {
     A2aError::new(ErrorKind::PermissionDenied, text)

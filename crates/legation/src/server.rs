@@ -263,7 +263,8 @@ impl Server {
     }
 
     /// The proxies that are believed when they say in `Forwarded` or `X-Forwarded-*` what address
-    /// callers see. Each has to set or remove these headers. A public URL makes them unnecessary.
+    /// callers see, and who calls. Each has to set or remove these headers. A public URL tells the
+    /// address too, but without this all callers of a proxy share its bound on bad credentials.
     /// A server on loopback answers by the names of loopback and of its public URL only, so with a
     /// proxy that passes the callers' `Host` on, name it with [`Server::hosts`].
     #[must_use]
