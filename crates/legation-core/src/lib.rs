@@ -14,6 +14,7 @@ mod extension;
 mod follow;
 pub mod gate;
 mod idempotency;
+mod integration;
 mod limits;
 mod live;
 mod page;
@@ -43,10 +44,11 @@ pub use extension::{
     CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,
 };
 pub use follow::{Follow, Item};
+pub use integration::{IntegrationToken, IntegrationTokens, TokenDigest};
 pub use limits::Limits;
 pub use profile::{AnswerIn, Profile, Tool};
 pub use scope::Scope;
-pub use service::{BuildError, Builder, Service};
+pub use service::{BuildError, Builder, DEPLOYMENT, Service};
 pub use slug::{BadSlug, slug};
 pub use store::TaskStore;
 pub use turn::{IntoParts, Turn, USAGE};

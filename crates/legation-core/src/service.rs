@@ -26,6 +26,9 @@ use crate::{
 /// How long callers are told to wait when the server is full.
 pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// The name of a deployment that was given none.
+pub const DEPLOYMENT: &str = "default";
+
 /// One deployment: its agents, its store, its live tasks.
 pub struct Service {
     core: Arc<Core>,
@@ -170,7 +173,7 @@ fn check_agents(agents: &[Exposed]) -> Result<(), BuildError> {
 impl Service {
     /// Begins a service on a store.
     pub fn builder(store: Arc<dyn TaskStore>) -> Builder {
-        let (limits, deployment) = (Limits::default(), "default".into());
+        let (limits, deployment) = (Limits::default(), DEPLOYMENT.into());
         let mut extensions = Extensions::default();
         extensions.add(Arc::new(Cursor));
         extensions.add(Arc::new(Contexts));

@@ -344,3 +344,121 @@ impl Drop for SmallDisk<'_> {
         let _ = std::process::Command::new("umount").arg("-l").arg(self.0).status();
     }
 }
+
+mod tokens {
+    use legation_core::{IntegrationToken, IntegrationTokens as _, Scopes};
+    use legation_store::sqlite::SqliteTokens;
+
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis).expect("in range")
+    }
+
+    fn token(id: &str, name: &str) -> IntegrationToken {
+        IntegrationToken {
+            id: id.into(),
+            name: name.into(),
+            tenant: "t".into(),
+            subject: "s".into(),
+            scopes: Scopes::Only(["read".into(), "send".into()].into()),
+            agents: None,
+            created_at: at(1),
+            expires_at: Some(at(9)),
+            revoked_at: None,
+            last_used_at: None,
+            digest: [1; 32],
+            earlier: None,
+        }
+    }
+
+    fn found(tokens: &SqliteTokens, id: &str) -> IntegrationToken {
+        tokens.find(id).expect("readable").expect("it is there")
+    }
+
+    #[test]
+    fn a_token_is_kept_rotated_and_revoked_beside_an_open_store() {
+        let directory = TempDir::new().expect("a scratch directory");
+        let _store = open(directory.path(), Options::default());
+        // As a server sees them, and as another process does.
+        let server = SqliteTokens::of_store(directory.path(), "d");
+        let command = SqliteTokens::open(directory.path(), "d").expect("beside the store");
+        assert!(server.find("a").expect("readable").is_none());
+        assert!(command.add(&token("a", "ci")).expect("writable"));
+        let seen = found(&server, "a");
+        assert_eq!((&*seen.id, &*seen.name, &*seen.tenant, &*seen.subject), ("a", "ci", "t", "s"));
+        assert_eq!(seen.scopes, Scopes::Only(["read".into(), "send".into()].into()));
+        assert_eq!((seen.agents.as_deref(), seen.expires_at), (None, Some(at(9))));
+        assert_eq!((seen.digest, seen.earlier), ([1; 32], None));
+
+        assert!(command.rotate("a", &[2; 32], at(5)).expect("writable"));
+        let seen = found(&server, "a");
+        assert_eq!((seen.digest, seen.earlier), ([2; 32], Some(([1; 32], at(5)))));
+        assert!(command.revoke("a", at(6)).expect("writable"));
+        let seen = found(&server, "a");
+        assert_eq!((seen.revoked_at, seen.earlier), (Some(at(6)), None));
+        assert!(!command.revoke("a", at(7)).expect("writable"), "once");
+        assert!(!command.rotate("a", &[3; 32], at(8)).expect("writable"), "not when revoked");
+        assert!(!command.revoke("b", at(7)).expect("writable"), "there is none");
+    }
+
+    #[test]
+    fn a_name_is_one_tokens_until_that_is_revoked_and_deployments_do_not_meet() {
+        let directory = TempDir::new().expect("a scratch directory");
+        let tokens = SqliteTokens::open(directory.path(), "d").expect("a new one");
+        let other = SqliteTokens::open(directory.path(), "e").expect("of the same store");
+        let narrow = IntegrationToken {
+            scopes: Scopes::All,
+            agents: Some(["x".into()].into()),
+            expires_at: None,
+            ..token("b", "ci")
+        };
+        assert!(tokens.add(&token("a", "ci")).expect("writable"));
+        assert!(!tokens.add(&narrow).expect("writable"), "the name is taken");
+        assert!(other.add(&narrow).expect("writable"), "by another deployment's it is not");
+        assert!(other.find("a").expect("readable").is_none());
+        assert!(!other.revoke("a", at(2)).expect("writable"));
+        assert!(!other.rotate("a", &[2; 32], at(2)).expect("writable"));
+        assert!(tokens.find("b").expect("readable").is_none());
+        assert!(tokens.revoke("a", at(2)).expect("writable"));
+        assert!(tokens.add(&narrow).expect("writable"));
+        let ids: Vec<_> =
+            tokens.list().expect("readable").iter().map(|it| it.id.to_string()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        let seen = found(&tokens, "b");
+        assert_eq!((seen.scopes, seen.agents.as_deref()), (Scopes::All, Some(&["x".into()][..])));
+    }
+
+    #[test]
+    fn a_last_use_is_written_later_and_none_is_lost() {
+        let directory = TempDir::new().expect("a scratch directory");
+        let tokens = SqliteTokens::open(directory.path(), "d").expect("a new one");
+        assert!(tokens.add(&token("a", "ci")).expect("writable"));
+        let last = || found(&tokens, "a").last_used_at;
+        let used = |millis| tokens.note_use(&"a".into(), at(millis));
+        used(1_000);
+        assert_eq!(last(), None, "not in the path of the call");
+        tokens.write_uses(at(1_000)).expect("writable");
+        assert_eq!(last(), Some(at(1_000)));
+        used(2_000);
+        tokens.write_uses(at(3_000)).expect("writable");
+        assert_eq!(last(), Some(at(1_000)), "once a minute");
+        tokens.close().expect("writable");
+        assert_eq!(last(), Some(at(2_000)));
+    }
+
+    #[test]
+    fn a_database_of_an_older_release_is_brought_up_to_date_unless_a_server_has_it() {
+        let directory = TempDir::new().expect("a scratch directory");
+        let path = directory.path().join("data");
+        let rows = "PRAGMA application_id = 0x4c656761; PRAGMA user_version = 1;";
+        database(&path, &format!("{}{rows}", include_str!("../migrations/1_tasks.sql")));
+        let lock = fs::File::create(path.join("lock")).expect("writable");
+        lock.try_lock().expect("nobody has it");
+        let refused = SqliteTokens::open(&path, "d").err();
+        assert!(matches!(refused, Some(OpenError::InUse { .. })), "{refused:?}");
+        drop(lock);
+        let tokens = SqliteTokens::open(&path, "d").expect("nobody has it");
+        assert!(tokens.add(&token("a", "ci")).expect("writable"));
+    }
+}

@@ -31,11 +31,16 @@ impl Directory {
 
     /// The database's file, made when it is missing. SQLite gives its other files the same rights.
     pub(super) fn database(&self) -> Result<PathBuf, OpenError> {
-        let path = self.path.join("legation.db");
+        let path = database_in(&self.path);
         private_file(&path)
             .map_err(|source| OpenError::Directory { path: self.path.clone(), source })?;
         Ok(path)
     }
+}
+
+/// Where the database of a directory is.
+pub(super) fn database_in(directory: &Path) -> PathBuf {
+    directory.join("legation.db")
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

@@ -3,7 +3,8 @@
 //! One thread writes. It takes what has queued up, merges the appends of each task, commits all of
 //! it in one transaction and reports each append after that commit. Reads run on the thread that
 //! asks, over connections that cannot write. Another replica cannot share the database: the
-//! directory is locked as long as the store is open.
+//! directory is locked as long as the store is open. Only the integration tokens are written by
+//! others beside it ([`SqliteTokens`]).
 
 mod batch;
 mod commit;
@@ -24,8 +25,11 @@ mod schema;
 mod scopes;
 mod store;
 mod sweep;
+mod tokens;
+mod uses;
 mod writer;
 
 pub use open::OpenError;
 pub use options::Options;
 pub use store::SqliteStore;
+pub use tokens::SqliteTokens;

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/1_tasks.sql"),
     include_str!("../../migrations/2_answers.sql"),
     include_str!("../../migrations/3_names.sql"),
+    include_str!("../../migrations/4_integration_tokens.sql"),
 ];
 
 /// Marks the file as ours: "Lega".
@@ -57,6 +58,11 @@ pub(super) fn check(writer: &Connection, path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     Ok(())
+}
+
+/// Whether the database has the newest shape already.
+pub(super) fn is_newest(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(pragma(connection, "user_version")? == MIGRATIONS.len() as i64)
 }
 
 /// Brings the database to the newest shape, each step in a transaction of its own.

@@ -1,0 +1,297 @@
+//! Integration tokens, by connections of their own.
+//!
+//! The command line adds and revokes tokens while a server has the directory, so these rows are not
+//! written by the store's thread but by short transactions of whoever asks; SQLite lets one of two
+//! writers wait. The store itself neither reads nor writes this table.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use legation_core::store::StoreError;
+use legation_core::{IntegrationToken, IntegrationTokens, Names, Scopes, TokenDigest};
+use legation_model::Timestamp;
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, Row, ffi, params};
+
+use super::directory::database_in;
+use super::failure::Failure;
+use super::open::{self, OpenError};
+use super::readers::Readers;
+use super::uses::Uses;
+use super::{Options, schema};
+
+/// How long a write waits for that of another process.
+const BUSY: Duration = Duration::from_secs(5);
+
+const COLUMNS: &str = "id, name, tenant, subject, scopes, agents, created_at, expires_at, \
+                       revoked_at, last_used_at, digest, earlier_digest, earlier_until";
+
+/// The integration tokens of a deployment in a directory.
+pub struct SqliteTokens {
+    database: PathBuf,
+    deployment: Box<str>,
+    readers: Readers,
+    /// Opened by the first write.
+    writer: Mutex<Option<Connection>>,
+    uses: Uses,
+}
+
+impl SqliteTokens {
+    /// The tokens in a directory whose store is open, or will be before the first call.
+    pub fn of_store(directory: impl AsRef<Path>, deployment: &str) -> Self {
+        let database = database_in(directory.as_ref());
+        let options = Options { cache_bytes: 1 << 20, idle_readers: 2, ..Options::default() };
+        Self {
+            readers: Readers::new(database.clone(), &options),
+            database,
+            deployment: deployment.into(),
+            writer: Mutex::default(),
+            uses: Uses::default(),
+        }
+    }
+
+    /// The tokens in a directory, whether or not a server has it. A database that is missing or of
+    /// an older release is made or brought up to date, unless a server has it.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(directory: impl AsRef<Path>, deployment: &str) -> Result<Self, OpenError> {
+        let directory = directory.as_ref();
+        if !is_current(&database_in(directory))? {
+            // Locks the directory, and lets go of it at the end of this statement.
+            drop(open::open(directory, &Options::default())?);
+        }
+        Ok(Self::of_store(directory, deployment))
+    }
+
+    /// Whether there is a database in a directory.
+    pub fn exist_in(directory: impl AsRef<Path>) -> bool {
+        database_in(directory.as_ref()).exists()
+    }
+
+    /// Keeps a new token; `false` when one of its name is there that is not revoked.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&self, token: &IntegrationToken) -> Result<bool, StoreError> {
+        let scopes = match &token.scopes {
+            Scopes::All => None,
+            Scopes::Only(names) => Some(lines(names)),
+        };
+        let written = self.write(|connection| {
+            connection.execute(
+                "INSERT INTO integration_tokens (deployment, id, name, tenant, subject, scopes,
+                     agents, digest, created_at, expires_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                params![
+                    self.deployment,
+                    token.id,
+                    token.name,
+                    token.tenant,
+                    token.subject,
+                    scopes,
+                    token.agents.as_ref().map(lines),
+                    token.digest,
+                    token.created_at.as_millis(),
+                    token.expires_at.map(Timestamp::as_millis),
+                ],
+            )
+        });
+        match written {
+            Ok(_) => Ok(true),
+            Err(Failure::Sqlite(error)) if is_taken(&error) => Ok(false),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// All tokens, the oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn list(&self) -> Result<Vec<IntegrationToken>, StoreError> {
+        self.readers.read(|connection| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM integration_tokens WHERE deployment = ?1
+                 ORDER BY created_at, id"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            let mut rows = select.query([&self.deployment])?;
+            let mut tokens = Vec::new();
+            while let Some(row) = rows.next()? {
+                tokens.push(token(row)?);
+            }
+            Ok(tokens)
+        })
+    }
+
+    /// Takes a token back; `false` when there is none of this id that is not revoked.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn revoke(&self, id: &str, at: Timestamp) -> Result<bool, StoreError> {
+        // What an earlier digest was is of no use any more.
+        let changed = self.write(|connection| {
+            connection.execute(
+                "UPDATE integration_tokens
+                 SET revoked_at = ?3, earlier_digest = NULL, earlier_until = NULL
+                 WHERE deployment = ?1 AND id = ?2 AND revoked_at IS NULL",
+                params![self.deployment, id, at.as_millis()],
+            )
+        })?;
+        Ok(changed > 0)
+    }
+
+    /// Gives a token another digest; the present one counts until a moment. `false` when there is
+    /// none of this id that is not revoked.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn rotate(
+        &self,
+        id: &str,
+        digest: &TokenDigest,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self.write(|connection| {
+            connection.execute(
+                "UPDATE integration_tokens
+                 SET earlier_digest = digest, earlier_until = ?4, digest = ?3
+                 WHERE deployment = ?1 AND id = ?2 AND revoked_at IS NULL",
+                params![self.deployment, id, digest, until.as_millis()],
+            )
+        })?;
+        Ok(changed > 0)
+    }
+
+    /// Writes when tokens were last used: of each at once when it is the first use, else once a
+    /// minute. Blocks while it writes.
+    ///
+    /// # Errors
+    /// When they cannot be written; they are kept for the next time.
+    pub fn write_uses(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write_due(&self.uses.due(now, false))
+    }
+
+    /// Writes the uses that were held back, and closes the connections.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let written = self.write_due(&self.uses.due(Timestamp::now(), true));
+        self.readers.rest();
+        drop(self.writer.lock().take());
+        written
+    }
+
+    fn write_due(&self, due: &[(Arc<str>, Timestamp)]) -> Result<(), StoreError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.write(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            for (id, at) in due {
+                transaction.execute(
+                    "UPDATE integration_tokens SET last_used_at = max(coalesce(last_used_at, 0), ?3)
+                     WHERE deployment = ?1 AND id = ?2",
+                    params![self.deployment, id, at.as_millis()],
+                )?;
+            }
+            transaction.commit()
+        })?;
+        self.uses.written(due);
+        Ok(())
+    }
+
+    fn write<T>(
+        &self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        let mut writer = self.writer.lock();
+        let connection = match &mut *writer {
+            Some(connection) => connection,
+            none => none.insert(connect(&self.database)?),
+        };
+        Ok(write(connection)?)
+    }
+}
+
+impl IntegrationTokens for SqliteTokens {
+    fn find(&self, id: &str) -> Result<Option<IntegrationToken>, StoreError> {
+        self.readers.read(|connection| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM integration_tokens WHERE deployment = ?1 AND id = ?2"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            let mut rows = select.query((&self.deployment, id))?;
+            rows.next()?.map(token).transpose()
+        })
+    }
+
+    fn note_use(&self, id: &Arc<str>, at: Timestamp) {
+        self.uses.note(id, at);
+    }
+}
+
+/// Whether there is a database of this release.
+fn is_current(database: &Path) -> Result<bool, OpenError> {
+    if !database.exists() {
+        return Ok(false);
+    }
+    let failed = |source| OpenError::Database { path: database.to_owned(), source };
+    let connection = connect(database).map_err(failed)?;
+    schema::check(&connection, database)?;
+    schema::is_newest(&connection).map_err(failed)
+}
+
+/// A connection that writes beside the store's. Writing the log back is left to the store.
+fn connect(database: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+    Ok(connection)
+}
+
+fn is_taken(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code)
+}
+
+fn lines(names: &Names) -> String {
+    names.join("\n")
+}
+
+fn names(lines: &str) -> Names {
+    lines.lines().map(Arc::from).collect()
+}
+
+fn token(row: &Row<'_>) -> Result<IntegrationToken, Failure> {
+    let earlier: (Option<TokenDigest>, _) = (row.get(11)?, moment(row, 12)?);
+    Ok(IntegrationToken {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        tenant: row.get(2)?,
+        subject: row.get(3)?,
+        scopes: row
+            .get::<_, Option<String>>(4)?
+            .map_or(Scopes::All, |lines| Scopes::Only(names(&lines))),
+        agents: row.get::<_, Option<String>>(5)?.map(|lines| names(&lines)),
+        created_at: moment(row, 6)?
+            .ok_or_else(|| Failure::unreadable("a token without a beginning"))?,
+        expires_at: moment(row, 7)?,
+        revoked_at: moment(row, 8)?,
+        last_used_at: moment(row, 9)?,
+        digest: row.get(10)?,
+        earlier: earlier.0.zip(earlier.1),
+    })
+}
+
+fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Failure> {
+    let millis: Option<i64> = row.get(column)?;
+    let read = |millis| {
+        Timestamp::from_millis(millis)
+            .ok_or_else(|| Failure::unreadable(format!("{millis} is no moment")))
+    };
+    millis.map(read).transpose()
+}
