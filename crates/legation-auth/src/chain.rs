@@ -17,6 +17,7 @@ use legation_model::{A2aError, ErrorKind};
 use crate::attempts::{Attempts, Ledger};
 use crate::carrier::{Carried, Carrier};
 use crate::certificate::Certificates;
+use crate::integration::Integration;
 use crate::introspection::Introspection;
 use crate::jwt::Jwt;
 use crate::token::Tokens;
@@ -31,6 +32,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 pub enum Verifier {
     /// A list of them.
     Tokens(Tokens),
+    /// Those that the operator makes and takes back while the server works.
+    Integration(Integration),
     /// The signature of an issuer.
     Jwt(Jwt),
     /// The issuer itself, which is asked (RFC 7662).
@@ -221,6 +224,13 @@ impl Authenticator for Chain {
                         return at_once(Ok(caller.clone()));
                     }
                 }
+                Verifier::Integration(integration) => {
+                    // At most one row is read for it, which is as good as nothing.
+                    if let Some(verified) = integration.verify(&secret) {
+                        let refuse = |failure| self.refuse(credentials, &scheme.name, failure);
+                        return at_once(bounded(verified.map_err(refuse)));
+                    }
+                }
                 Verifier::Jwt(jwt) => {
                     if let Some(caller) = jwt.known(&secret) {
                         return at_once(Ok(caller));
@@ -320,7 +330,7 @@ impl Scheme {
             Carrier::Bearer => Challenge {
                 text: format!("{REALM}{error}"),
                 is_described: match verifier {
-                    Verifier::Tokens(_) => false,
+                    Verifier::Tokens(_) | Verifier::Integration(_) => false,
                     Verifier::Jwt(_) | Verifier::Introspection(_) => true,
                 },
             },
