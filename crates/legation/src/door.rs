@@ -2,17 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use legation_auth::{Attempts, Carrier, Chain, Scheme, Token, Tokens, Verifier};
-use legation_core::Caller;
+use legation_auth::{Attempts, Carrier, Chain, Integration, Scheme, Token, Tokens, Verifier};
+use legation_core::{Caller, DEPLOYMENT};
 use legation_http::Security;
-use legation_model::SecurityScheme;
+use legation_model::{HttpAuthSecurityScheme, SecurityScheme};
+use legation_store::sqlite::SqliteTokens;
 
 use crate::DataDir;
 use crate::server::StartError;
 
 /// The name of the scheme of static tokens.
 pub const BEARER: &str = "bearer";
+
+/// The name of the scheme of integration tokens.
+pub const INTEGRATION: &str = "integration";
 
 /// The ways to be known by a server.
 #[derive(Default)]
@@ -21,6 +26,8 @@ pub struct Door {
     /// data directory.
     own: Option<Caller>,
     tokens: Vec<(String, Caller)>,
+    /// How long an integration token is remembered, if such are taken.
+    integration: Option<Duration>,
     schemes: Vec<(Scheme, Arc<str>, SecurityScheme)>,
     issuers: Vec<String>,
     attempts: Attempts,
@@ -55,6 +62,14 @@ impl Door {
         self
     }
 
+    /// Lets the bearers of integration tokens in, which `legation keys` makes and revokes in the data
+    /// directory. A good one is not looked up again for as long as this; as soon is a revoked one
+    /// without effect.
+    #[must_use]
+    pub fn integration_tokens(self, remember: Duration) -> Self {
+        Self { integration: Some(remember), ..self }
+    }
+
     /// Lets those in whom a scheme knows; cards say this of it, under this name.
     #[must_use]
     pub fn scheme(
@@ -85,11 +100,11 @@ impl Door {
         Self { own: None, ..self }
     }
 
-    /// What decides, and what cards say.
+    /// What decides, and what cards say. The store in the directory need not be open yet.
     ///
     /// # Errors
     /// When a token is weak, or the server's own cannot be had.
-    pub(crate) fn open(self, data_dir: &DataDir) -> Result<(Chain, Security), StartError> {
+    pub(crate) fn open(self, data_dir: &DataDir) -> Result<Opened, StartError> {
         let mut tokens = Vec::new();
         if let Some(caller) = self.own {
             tokens.push(Token::new(&own_token(data_dir)?, caller)?);
@@ -104,13 +119,34 @@ impl Door {
             schemes.push(Scheme::new(BEARER, Carrier::Bearer, verifier));
             security.schemes = Security::bearer().schemes;
         }
+        let integration = self.integration.map(|remember| {
+            let tokens = Arc::new(SqliteTokens::of_store(data_dir.path(), DEPLOYMENT));
+            let verifier =
+                Verifier::Integration(Integration::new(INTEGRATION, tokens.clone(), remember));
+            // Before those that take any token.
+            schemes.push(Scheme::new(INTEGRATION, Carrier::Bearer, verifier));
+            let on_card = HttpAuthSecurityScheme { scheme: "Bearer".into(), ..Default::default() };
+            let on_card = SecurityScheme::HttpAuthSecurityScheme(on_card);
+            security.schemes.push((INTEGRATION.into(), on_card));
+            tokens
+        });
         for (scheme, name, on_card) in self.schemes {
             schemes.push(scheme);
             security.schemes.push((name, on_card));
         }
         security.schemes.sort_by_key(|(_, scheme)| rank(scheme));
-        Ok((Chain::new(schemes, self.attempts), security))
+        Ok(Opened { chain: Chain::new(schemes, self.attempts), security, integration })
     }
+}
+
+/// A door in use.
+pub(crate) struct Opened {
+    /// What decides.
+    pub(crate) chain: Chain,
+    /// What cards say.
+    pub(crate) security: Security,
+    /// The integration tokens, if such are taken.
+    pub(crate) integration: Option<Arc<SqliteTokens>>,
 }
 
 /// The order of schemes on cards. Some clients look at the first alone, so the one that most

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legation_core::Service;
+use legation_core::store::StoreError;
 use legation_model::Timestamp;
+use legation_store::sqlite::SqliteTokens;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often tasks are looked for that lost their run because the store was away.
 const MEND_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether a use of an integration token is to be written.
+const WRITE_USES_EVERY: Duration = Duration::from_secs(1);
 /// How many tasks one step of a sweep removes; between steps other writes have their turn.
 const SWEEP_STEP: usize = 500;
 
@@ -27,8 +31,39 @@ impl Default for Retention {
     }
 }
 
-/// Mends and sweeps until it is aborted.
-pub(crate) async fn run(service: Arc<Service>, retention: Retention) {
+/// Mends, sweeps and writes uses of tokens until it is aborted.
+pub(crate) async fn run(
+    service: Arc<Service>,
+    retention: Retention,
+    tokens: Option<Arc<SqliteTokens>>,
+) {
+    // Beside each other, so that runs are mended while a write waits.
+    tokio::join!(mend_and_sweep(service, retention), async {
+        if let Some(tokens) = tokens {
+            write_uses(tokens).await;
+        }
+    });
+}
+
+async fn write_uses(tokens: Arc<SqliteTokens>) {
+    let mut tick = interval(WRITE_USES_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let tokens = tokens.clone();
+        let written = tokio::task::spawn_blocking(move || tokens.write_uses(Timestamp::now()));
+        if let Ok(Err(error)) = written.await {
+            cannot_write_uses(&error);
+        }
+    }
+}
+
+pub(crate) fn cannot_write_uses(error: &StoreError) {
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(error, "cannot write when integration tokens were last used");
+}
+
+async fn mend_and_sweep(service: Arc<Service>, retention: Retention) {
     let mut tick = interval(MEND_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut swept = Instant::now();

@@ -31,7 +31,7 @@ mod signals;
 
 pub use async_trait::async_trait;
 pub use data_dir::DataDir;
-pub use door::{BEARER, Door};
+pub use door::{BEARER, Door, INTEGRATION};
 pub use housekeeping::Retention;
 pub use legation_auth as auth;
 pub use legation_auth::{Algorithm, Attempts};

@@ -13,7 +13,7 @@ use legation_http::{
     BadCard, Bounds, CardForm, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
     MissingVersion, Network, Security, Settings, Tls, TlsError, TlsSettings,
 };
-use legation_store::sqlite::{OpenError, Options, SqliteStore};
+use legation_store::sqlite::{OpenError, Options, SqliteStore, SqliteTokens};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -396,11 +396,11 @@ impl Server {
             let ports = ports.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
             Grpc { ports, ..grpc }
         });
-        let (authenticator, security): (Arc<dyn Authenticator>, _) = match self.access {
-            Access::Open => (Arc::new(Anonymous), Security::open()),
+        let (authenticator, security, tokens): (Arc<dyn Authenticator>, _, _) = match self.access {
+            Access::Open => (Arc::new(Anonymous), Security::open(), None),
             Access::Door(door) => {
-                let (chain, security) = door.open(&self.data_dir)?;
-                (Arc::new(chain), security)
+                let opened = door.open(&self.data_dir)?;
+                (Arc::new(opened.chain), opened.security, opened.integration)
             }
         };
         let store = SqliteStore::open(self.data_dir.path(), self.store)?;
@@ -439,7 +439,8 @@ impl Server {
             grpc_ports.push((agent.clone(), at));
             serving.push(tokio::spawn(front.clone().serve_agent(agent, door)));
         }
-        let housekeeping = tokio::spawn(housekeeping::run(service.clone(), self.retention));
+        let chores = housekeeping::run(service.clone(), self.retention, tokens.clone());
+        let housekeeping = tokio::spawn(chores);
         let stop_grace = self.stop_grace;
         let stops = (drain, stop_grace);
         Ok(Running {
@@ -449,6 +450,7 @@ impl Server {
             service,
             front,
             store,
+            tokens,
             serving,
             housekeeping,
             stops,
@@ -493,6 +495,7 @@ pub struct Running {
     service: Arc<Service>,
     front: Front,
     store: Arc<SqliteStore>,
+    tokens: Option<Arc<SqliteTokens>>,
     serving: Vec<JoinHandle<()>>,
     housekeeping: JoinHandle<()>,
     /// What ends the listener, and how long runs may go on before.
@@ -548,7 +551,13 @@ impl Running {
             let _ = serving.await;
         }
         self.housekeeping.abort();
-        let store = self.store;
-        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        let (store, tokens) = (self.store, self.tokens);
+        let close = move || {
+            if let Some(Err(error)) = tokens.map(|tokens| tokens.close()) {
+                housekeeping::cannot_write_uses(&error);
+            }
+            store.close();
+        };
+        let _ = tokio::task::spawn_blocking(close).await;
     }
 }

@@ -77,6 +77,11 @@ impl Failure {
         Self { exit: Exit::Usage, text: text.into() }
     }
 
+    /// What was asked for cannot be done.
+    pub(crate) fn of_command(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, text: text.into() }
+    }
+
     /// A call failed.
     pub(crate) fn of_call(error: &Error, target: &Target) -> Self {
         let mut text = match error {

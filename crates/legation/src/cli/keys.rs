@@ -1,4 +1,4 @@
-//! `legation keys`: makes what servers are trusted by.
+//! `legation keys`: makes what servers and their callers are trusted by.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,6 +11,7 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsag
 use super::exit::{Exit, Failure};
 use super::out::{Out, Style};
 use super::text::quote;
+use super::tokens;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -19,6 +20,14 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) enum Command {
     /// Make a certificate for trying TLS out, which is its own authority
     Tls(Tls),
+    /// Make an integration token, by which a program calls; it is shown once
+    Create(tokens::Create),
+    /// List integration tokens, with their last use
+    List(tokens::List),
+    /// Take an integration token back; servers refuse it within 5 s
+    Revoke(tokens::Revoke),
+    /// Replace an integration token by another of the same name, id and rights
+    Rotate(tokens::Rotate),
 }
 
 /// The certificate that is wanted.
@@ -49,6 +58,10 @@ impl Command {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::Tls(tls) => tls.run(),
+            Self::Create(create) => create.run(),
+            Self::List(list) => list.run(),
+            Self::Revoke(revoke) => revoke.run(),
+            Self::Rotate(rotate) => rotate.run(),
         }
     }
 }

@@ -23,6 +23,7 @@ mod stream;
 mod target;
 mod task;
 mod text;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -56,7 +57,7 @@ enum Command {
     Config(config::Command),
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
-    /// Make what servers are trusted by
+    /// Make what servers and their callers are trusted by
     #[command(subcommand)]
     Keys(keys::Command),
     /// Say something to an agent and wait for the outcome
@@ -159,6 +160,16 @@ mod tests {
             ("keys tls a.example 10.0.0.1 --cert c --key k --days 30 --force", true),
             ("keys tls --days 0", false),
             ("keys", false),
+            ("keys create --name n --scopes read,send --agents a --expires 90d", true),
+            ("keys create --name n --tenant t --subject s --data-dir d", true),
+            ("keys create", false),
+            ("keys create --name n --expires soon", false),
+            ("keys create --name n --expires 0s", false),
+            ("keys create --name n --scopes ,", false),
+            ("keys list --json", true),
+            ("keys revoke n", true),
+            ("keys revoke", false),
+            ("keys rotate n --grace 1h", true),
             ("send http://a text --ca ca.pem", true),
             ("send http://a text", true),
             ("send http://a text --context c --file a --file b --json --token t", true),

@@ -12,7 +12,7 @@ use legation::model::{
     HttpAuthSecurityScheme, MutualTlsSecurityScheme, OAuth2SecurityScheme, OAuthFlows,
     OpenIdConnectSecurityScheme, SecurityScheme,
 };
-use legation::{BEARER, Caller, Door, SCOPES, Scopes};
+use legation::{BEARER, Caller, Door, INTEGRATION, SCOPES, Scopes};
 
 use super::form::Secret;
 use super::keys::{
@@ -44,6 +44,7 @@ pub(super) fn names(auth: &Auth) -> Vec<Arc<str>> {
             Some(Way::OAuth2(_)) => ("oauth2", number.to_string()),
             Some(Way::Mtls(_)) => ("mtls", "mtls".to_owned()),
             Some(Way::Enterprise(_)) => ("enterprise", number.to_string()),
+            Some(Way::Integration(_)) => (INTEGRATION, INTEGRATION.to_owned()),
         };
         let (_, name) = taken.entry(format!("{kind} {place}")).or_insert_with(|| {
             let count = counts.entry(kind).or_default();
@@ -105,6 +106,7 @@ pub(super) fn door(auth: &Auth) -> Result<Door, BadScheme> {
                     HttpAuthSecurityScheme { scheme: "Bearer".into(), ..Default::default() };
                 door.scheme(name.clone(), scheme, SecurityScheme::HttpAuthSecurityScheme(on_card))
             }
+            Some(Way::Integration(integration)) => door.integration_tokens(integration.remember),
             Some(Way::Mtls(mtls)) => {
                 let on_card =
                     SecurityScheme::MtlsSecurityScheme(MutualTlsSecurityScheme::default());

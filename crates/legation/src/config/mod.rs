@@ -37,6 +37,7 @@ pub(crate) use explain::{Explained, explain};
 pub(crate) use keys::{Exec, Http, Mode, OpenAi, Runtime};
 pub(crate) use resolved::{Resolved, ResolvedAgent};
 pub(crate) use schema::schema;
+pub(crate) use units::read_time;
 
 /// What is given: by the file, by flags and by the environment.
 #[derive(Debug)]

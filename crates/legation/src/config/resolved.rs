@@ -234,6 +234,10 @@ impl Check<'_> {
         if tokens.len() > 1 && tokens.iter().any(|simple| simple.token.is_none()) {
             self.fault("auth.schemes", "of several tokens each needs a `token` of its own");
         }
+        let is_integration = |scheme: &&Scheme| matches!(scheme.0, Some(Way::Integration(_)));
+        if schemes.iter().filter(is_integration).count() > 1 {
+            self.fault("auth.schemes", "one `integration_token` is for all tokens of that kind");
+        }
         let mut secrets = HashSet::new();
         for (number, scheme) in schemes.iter().enumerate() {
             let path = format!("auth.schemes[{number}]");
@@ -248,6 +252,7 @@ impl Check<'_> {
                         self.fault(&path, what);
                     }
                 }
+                Some(Way::Integration(integration)) => self.remember(&path, integration),
                 Some(Way::SimpleToken(simple)) => {
                     let secret = simple.token.as_ref().map(Secret::reveal);
                     self.secret(&format!("{path}.token"), secret, &mut secrets);
@@ -280,6 +285,13 @@ impl Check<'_> {
                     self.issuer(&path, &enterprise.issued, urls);
                 }
             }
+        }
+    }
+
+    fn remember(&mut self, path: &str, integration: &keys::Integration) {
+        if integration.remember > keys::Integration::MOST {
+            let what = "at most `5s`, because a revoked token counts for as long";
+            self.fault(&format!("{path}.remember"), what);
         }
     }
 

@@ -190,12 +190,12 @@ fn stores_and_doors() {
     check(
         "auth: {schemes: [{token: x}]}\n",
         "f.yaml:1:18: `auth.schemes[0].type`: missing: `simple_token`, `oidc`, `oauth2`, \
-         `api_key`, `mtls` or `enterprise_token`",
+         `api_key`, `mtls`, `enterprise_token` or `integration_token`",
     );
     check(
         "auth: {schemes: [{type: simpletoken}]}\n",
         "f.yaml:1:25: `auth.schemes[0].type`: expected `simple_token`, `oidc`, `oauth2`, \
-         `api_key`, `mtls` or `enterprise_token`, not `simpletoken`; did you mean `simple_token`?",
+         `api_key`, `mtls`, `enterprise_token` or `integration_token`, not `simpletoken`; did you mean `simple_token`?",
     );
     check(
         "auth: {schemes: [{type: oidc, issuer: https://a}]}\n",
@@ -287,6 +287,10 @@ fn schemes_that_cannot_be() {
             "{type: oidc, issuer: 'https://a.example', audience: [us], algorithms: [HS256]}",
             "algorithms[0]`: expected `RS256`",
         ),
+        (
+            "{type: integration_token, remember: 6s}",
+            "remember`: at most `5s`, because a revoked token counts for as long",
+        ),
         ("{type: mtls, proxies: [all]}", "proxies[0]`: expected an address or a network"),
     ];
     for (scheme, expected) in cases {
@@ -316,6 +320,7 @@ fn schemes_of_every_kind() {
     - { type: oauth2, token_url: 'https://t.example/token', introspection_url: 'https://t.example/ask', client_id: me, client_secret: hush }
     - { type: oauth2, token_url: 'https://u.example/token', issuer: 'https://u.example', audience: [us] }
     - { type: enterprise_token, verify_url: 'https://v.example', prefix: ent_ }
+    - { type: integration_token, remember: 1s }
     - { type: simple_token, token: '${TOKEN}', subject: ann, tenant: acme, scopes: [read], agents: [a] }
     - { type: api_key, name: X-Key, api_key: 8d2f7c1b9e0a4635f1c2d3e4b5a69788 }
     - { type: api_key, name: x-key, api_key: 9d2f7c1b9e0a4635f1c2d3e4b5a69788, subject: bob }
@@ -332,6 +337,7 @@ agents: {a: {role: R, runtime: {type: analyst}, a2a: {server: {auth: [apiKey, oi
         "oauth2",
         "oauth2-2",
         "enterprise",
+        "integration",
         "bearer",
         "apiKey",
         "apiKey",

@@ -2,6 +2,7 @@
 
 mod calling;
 mod configuration;
+mod keys;
 mod serving;
 mod session;
 mod talking;

@@ -101,6 +101,7 @@ pub(crate) enum Way {
     ApiKey(ApiKey),
     Mtls(Mtls),
     Enterprise(Enterprise),
+    Integration(Integration),
 }
 
 impl Tagged for Way {
@@ -135,6 +136,11 @@ impl Tagged for Way {
             says: "Tokens that another deployment or platform issued, which it is asked about",
             make: Ok(|| Self::Enterprise(Enterprise::default())),
         },
+        Variant {
+            name: "integration_token",
+            says: "Tokens that `legation keys create` makes, which can be revoked at any time",
+            make: Ok(|| Self::Integration(Integration::default())),
+        },
     ];
 
     fn inside(&mut self) -> (&'static str, Slot<'_>) {
@@ -145,6 +151,7 @@ impl Tagged for Way {
             Self::ApiKey(key) => ("api_key", group(key)),
             Self::Mtls(mtls) => ("mtls", group(mtls)),
             Self::Enterprise(enterprise) => ("enterprise_token", group(enterprise)),
+            Self::Integration(integration) => ("integration_token", group(integration)),
         }
     }
 }
@@ -476,6 +483,31 @@ impl Group for Enterprise {
             leaves(&mut s.issued.audience, form::text())
         }),
     ];
+}
+
+/// Tokens that the operator makes and takes back while the server works.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Integration {
+    pub(crate) remember: Duration,
+}
+
+impl Integration {
+    /// The longest that one may be remembered.
+    pub(crate) const MOST: Duration = Duration::from_secs(5);
+}
+
+impl Default for Integration {
+    fn default() -> Self {
+        Self { remember: Duration::from_secs(2) }
+    }
+}
+
+impl Group for Integration {
+    const ROWS: &'static [Row<Self>] = &[row(
+        "remember",
+        "How long a good one needs no further look, and a revoked one may still count; `5s` at most",
+        |s| leaf(&mut s.remember, form::time_from_none()),
+    )];
 }
 
 /// Client certificates.

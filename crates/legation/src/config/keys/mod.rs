@@ -13,8 +13,8 @@ mod tls;
 pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
 pub(crate) use agent::{Agent, Tool};
 pub(crate) use auth::{
-    Access, ApiKey, Auth, Enterprise, Holder, Issued, LOCATIONS, Location, Mtls, OAuth2, Oidc,
-    Scheme, Way,
+    Access, ApiKey, Auth, Enterprise, Holder, Integration, Issued, LOCATIONS, Location, Mtls,
+    OAuth2, Oidc, Scheme, Way,
 };
 pub(crate) use grpc::Served;
 pub(crate) use runtime::{Analyst, Exec, Http, Mode, OpenAi, Runtime};
