@@ -78,10 +78,15 @@ fn refusal(error: &reqwest::Error) -> Option<&Refused> {
 
 fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
     let mut cause: &(dyn std::error::Error + 'static) = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
+    loop {
+        // The source of an I/O error is that of the error it holds, which it leaves out.
+        let held = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let held = held.map(|held| held as &(dyn std::error::Error + 'static));
+        match held.or_else(|| cause.source()) {
+            Some(inner) => cause = inner,
+            None => return cause,
+        }
     }
-    cause
 }
 
 /// The innermost cause in plain words: the outer ones only say that something failed.

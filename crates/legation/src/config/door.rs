@@ -13,6 +13,7 @@ use legation::model::{
     OpenIdConnectSecurityScheme, SecurityScheme,
 };
 use legation::{BEARER, Caller, Door, INTEGRATION, SCOPES, Scopes};
+use legation_core::Names;
 
 use super::form::Secret;
 use super::keys::{
@@ -141,21 +142,23 @@ fn carrier(key: &ApiKey) -> Carrier {
 /// Whom a static secret stands for.
 fn holder(holder: &Holder, scheme: &Arc<str>) -> Caller {
     let Holder { subject, tenant, scopes, roles, agents } = holder;
-    let shared = |names: &[String]| names.iter().map(|name| Arc::from(&**name)).collect::<Vec<_>>();
     let subject = subject.as_deref().unwrap_or("owner");
     Caller {
-        scopes: only(scopes),
-        roles: shared(roles).into(),
-        agents: (!agents.is_empty()).then(|| shared(agents).into()),
+        scopes: only(scopes.as_deref()),
+        roles: shared(roles),
+        agents: agents.as_deref().map(shared),
         scheme: scheme.clone(),
         ..Caller::new(tenant.as_deref().unwrap_or("default"), subject)
     }
 }
 
-/// These scopes, or all when there are none.
-fn only(scopes: &[String]) -> Scopes {
-    let names: Vec<Arc<str>> = scopes.iter().map(|scope| (**scope).into()).collect();
-    if names.is_empty() { Scopes::All } else { Scopes::Only(names.into()) }
+/// These scopes, or all where nothing is said of them. An empty list is no scope at all.
+fn only(scopes: Option<&[String]>) -> Scopes {
+    scopes.map_or(Scopes::All, |scopes| Scopes::Only(shared(scopes)))
+}
+
+fn shared(names: &[String]) -> Names {
+    names.iter().map(|name| (**name).into()).collect()
 }
 
 fn mapping(issued: &Issued) -> Mapping {
@@ -249,7 +252,7 @@ fn oauth_on_card(oauth: &OAuth2) -> SecurityScheme {
 
 fn certificates(mtls: &Mtls, name: &Arc<str>) -> Scheme {
     let tenant = mtls.tenant.as_deref().unwrap_or("default");
-    let certificates = Certificates::new(name.clone(), tenant, only(&mtls.scopes));
+    let certificates = Certificates::new(name.clone(), tenant, only(mtls.scopes.as_deref()));
     let certificates = match &mtls.proxies[..] {
         [] => certificates,
         proxies => {
@@ -258,4 +261,21 @@ fn certificates(mtls: &Mtls, name: &Arc<str>) -> Scheme {
         }
     };
     Scheme::certificates(name.clone(), certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_gives_nothing() {
+        let of = |scopes: Option<Vec<String>>, agents: Option<Vec<String>>| {
+            holder(&Holder { scopes, agents, ..Holder::default() }, &"bearer".into())
+        };
+        let all = of(None, None);
+        assert!(all.scopes.has("send") && all.agents.is_none());
+        let none = of(Some(Vec::new()), Some(Vec::new()));
+        assert!(!none.scopes.has("send"));
+        assert_eq!(none.agents.as_deref(), Some(&[][..]));
+    }
 }

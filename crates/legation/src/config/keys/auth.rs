@@ -8,7 +8,7 @@ use super::Config;
 use crate::config::form::{self, Secret, choice, count};
 use crate::config::setting::{
     Either, Group, Item, Named, Row, Slot, Tagged, Variant, each, group, leaf, leaves, maybe,
-    named, required, row, tagged, unset,
+    maybe_leaves, named, required, row, tagged, unset,
 };
 
 /// Who may call.
@@ -161,9 +161,9 @@ impl Tagged for Way {
 pub(crate) struct Holder {
     pub(crate) subject: Option<String>,
     pub(crate) tenant: Option<String>,
-    pub(crate) scopes: Vec<String>,
+    pub(crate) scopes: Option<Vec<String>>,
     pub(crate) roles: Vec<String>,
-    pub(crate) agents: Vec<String>,
+    pub(crate) agents: Option<Vec<String>>,
 }
 
 /// The rows of a holder within those of something that has one.
@@ -187,15 +187,15 @@ macro_rules! holder_rows {
                 "all",
                 row(
                     "scopes",
-                    "What it is good for: `read`, `send`, `cancel`, `push`, `admin`",
-                    |s| leaves(&mut s.holder.scopes, form::text()),
+                    "What it is good for: `read`, `send`, `cancel`, `erase`, `push`, `admin`",
+                    |s| maybe_leaves(&mut s.holder.scopes, form::text()),
                 ),
             ),
             row("roles", "The roles of its bearer", |s| leaves(&mut s.holder.roles, form::text())),
             unset(
                 "all",
                 row("agents", "The agents it is good for", |s| {
-                    leaves(&mut s.holder.agents, form::text())
+                    maybe_leaves(&mut s.holder.agents, form::text())
                 }),
             ),
         ]
@@ -319,7 +319,7 @@ macro_rules! issued_rows {
             ),
             row(
                 "scopes",
-                "What the issuer's scopes are called here: each a list of `read`, `send`, `cancel`, `push`, `admin` or names of your own; others keep their names",
+                "What the issuer's scopes are called here: each a list of `read`, `send`, `cancel`, `erase`, `push`, `admin` or names of your own; others keep their names",
                 |s| named(&mut s.issued.scopes, |list| leaves(list, form::text())),
             ),
             row("grant", "Scopes that everybody has whom the issuer knows", |s| {
@@ -514,7 +514,7 @@ impl Group for Integration {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Mtls {
     pub(crate) tenant: Option<String>,
-    pub(crate) scopes: Vec<String>,
+    pub(crate) scopes: Option<Vec<String>>,
     pub(crate) proxies: Vec<Network>,
 }
 
@@ -529,7 +529,7 @@ impl Group for Mtls {
         unset(
             "all",
             row("scopes", "What certificates are good for", |s| {
-                leaves(&mut s.scopes, form::text())
+                maybe_leaves(&mut s.scopes, form::text())
             }),
         ),
         row(
