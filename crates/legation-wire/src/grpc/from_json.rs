@@ -12,8 +12,9 @@ use super::fields::put_varint;
 use super::known;
 use super::schema::{Field, Kind, Label, Message, Shape};
 
-/// How deep a document may nest: deeper than any that was ever taken in.
-const MAX_DEPTH: usize = 200;
+/// How deep messages may nest, so that whatever the model holds is carried: a level of free-form JSON
+/// is up to three messages, the object, its entry and the value in that, and a few are around it.
+const MAX_DEPTH: usize = 3 * legation_model::MAX_DEPTH + 16;
 
 /// Encodes a message.
 ///

@@ -1,9 +1,12 @@
-//! What the gRPC codec takes of memory and of time.
+//! What the gRPC codec takes of memory and of time, and how deep it goes.
 
-use legation_wire::grpc::{self, Package};
+use legation_model::MAX_DEPTH;
+use legation_wire::answer::Answer;
+use legation_wire::grpc::{self, Numbers, Package};
 use legation_wire::json::JsonBounds;
 use legation_wire::operation::Operation;
 
+use crate::grpc::operation_of;
 use crate::grpc_faults::{field, send};
 
 /// The most memory that this process ever had, in MiB.
@@ -29,4 +32,43 @@ fn messages_in_pieces_are_not_copied() {
     assert!(read.is_ok());
     let taken = peak() - before;
     assert!(taken < 16 * MIB, "{taken} MiB for {MIB}");
+}
+
+/// A task with this data.
+fn task_with(data: &str) -> String {
+    format!(
+        r#"{{"id":"t","status":{{"state":"TASK_STATE_WORKING"}},"artifacts":[{{"artifactId":"a","parts":[{{"data":{data}}}]}}]}}"#
+    )
+}
+
+fn objects(levels: usize, innermost: &str) -> String {
+    let (open, close) = (r#"{"k":"#.repeat(levels), "}".repeat(levels));
+    [&open, innermost, &close].concat()
+}
+
+#[test]
+fn data_as_deep_as_the_model_has_it_is_carried() {
+    let lists = ["[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH)].concat();
+    for data in [objects(MAX_DEPTH, "1"), lists] {
+        let task = task_with(&data);
+        let page = format!(r#"{{"tasks":[{task}],"nextPageToken":"","pageSize":1,"totalSize":1}}"#);
+        let update = format!(
+            r#"{{"artifactUpdate":{{"taskId":"t","contextId":"c","artifact":{{"artifactId":"a","parts":[{{"data":{data}}}]}}}}}}"#
+        );
+        let answers = [
+            (Package::V1_0, Answer::Tasks, &page),
+            (Package::V1_0, Answer::SentTask, &task),
+            (Package::V1_0, Answer::Item, &update),
+            (Package::V0_3, Answer::SentTask, &task),
+            (Package::V0_3, Answer::Item, &update),
+        ];
+        for (package, answer, document) in answers {
+            let written = grpc::write(package, answer, document.as_bytes(), Numbers::Refuse);
+            let written = written.unwrap_or_else(|error| panic!("{package:?} {answer:?} {error}"));
+            let operation = operation_of(answer);
+            let bounds = JsonBounds::default();
+            let back = grpc::read_answer(package, operation, &written, bounds).expect("an answer");
+            assert!(back.contains(&data), "{package:?} {answer:?}");
+        }
+    }
 }
