@@ -11,6 +11,7 @@ mod fault;
 mod fields;
 mod from_json;
 mod known;
+mod lengths;
 mod names;
 mod occurrences;
 mod schema;

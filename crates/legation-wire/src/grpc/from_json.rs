@@ -10,10 +10,12 @@ use super::cursor::Cursor;
 use super::fault::Fault;
 use super::fields::put_varint;
 use super::known;
+use super::lengths::Lengths;
 use super::schema::{Field, Kind, Label, Message, Shape};
 
-/// How deep a document may nest: deeper than any that was ever taken in.
-const MAX_DEPTH: usize = 200;
+/// How deep messages may nest, so that whatever the model holds is carried: a level of free-form JSON
+/// is up to three messages, the object, its entry and the value in that, and a few are around it.
+const MAX_DEPTH: usize = 3 * legation_model::MAX_DEPTH + 16;
 
 /// Encodes a message.
 ///
@@ -46,6 +48,7 @@ pub(super) fn field_from_json(
 struct Encoder<'j> {
     json: Cursor<'j>,
     out: Vec<u8>,
+    lengths: Lengths,
     numbers: Numbers,
     depth: usize,
 }
@@ -55,12 +58,13 @@ const LENGTH: u32 = 2;
 
 impl<'j> Encoder<'j> {
     fn new(json: &'j str, numbers: Numbers) -> Self {
-        Self { json: Cursor::new(json), out: Vec::with_capacity(json.len()), numbers, depth: 0 }
+        let out = Vec::with_capacity(json.len());
+        Self { json: Cursor::new(json), out, lengths: Lengths::default(), numbers, depth: 0 }
     }
 
     fn end(self) -> Result<Vec<u8>, Fault> {
         self.json.end()?;
-        Ok(self.out)
+        Ok(self.lengths.put_into(self.out))
     }
 
     fn message(&mut self, message: &'static Message) -> Result<(), Fault> {
@@ -245,20 +249,10 @@ impl<'j> Encoder<'j> {
             return Err(Fault::malformed("nested too deeply"));
         }
         self.tag(number, LENGTH);
-        // The length is known afterwards. Mostly it is one byte, for which there is room.
-        let start = self.out.len();
-        self.out.push(0);
+        let begun = self.lengths.begin(&mut self.out);
         encode(self)?;
-        let length = self.out.len() - start - 1;
+        self.lengths.end(begun, &mut self.out);
         self.depth -= 1;
-        match u8::try_from(length) {
-            Ok(length) if length < 0x80 => self.out[start] = length,
-            Ok(_) | Err(_) => {
-                let mut prefix = Vec::with_capacity(10);
-                put_varint(&mut prefix, length as u64);
-                self.out.splice(start..=start, prefix);
-            }
-        }
         Ok(())
     }
 

@@ -48,16 +48,41 @@ pub(super) fn read_duration(text: &str) -> Option<(i64, i32)> {
     Some((i64::try_from(span.as_secs()).ok()?, i32::try_from(span.subsec_nanos()).ok()?))
 }
 
-/// The double of a number in JSON, unless it is a whole number that a double may not hold, or one
-/// that is too large altogether.
+/// The double of a number in JSON, unless it is a whole number that the double does not hold, or one
+/// that is too large altogether. Up to 2^53 a double holds every whole number, and beyond it nothing
+/// else.
 pub(super) fn double(text: &str) -> Option<f64> {
     let value: f64 = text.parse().ok()?;
-    let whole = !text.contains(['.', 'e', 'E']);
-    (value.is_finite() && (!whole || is_exact(text))).then_some(value)
+    let exact = if text.contains(['.', 'e', 'E']) {
+        value.abs() < MAX_WHOLE || is_same(text, value)
+    } else {
+        is_exact(text)
+    };
+    (value.is_finite() && exact).then_some(value)
 }
 
 /// Whether a whole number is within 2^53. Its double cannot say: just beyond, it is rounded to it.
 fn is_exact(text: &str) -> bool {
     let number: Result<i64, _> = text.parse();
     number.is_ok_and(|number| number.unsigned_abs() <= 1 << 53)
+}
+
+/// Whether a number with a point or an exponent is what a writer makes of this double: in as few
+/// digits as tell it from others, or in all of them.
+fn is_same(text: &str, value: f64) -> bool {
+    let number = decimal(text);
+    [format!("{value:e}"), format!("{value:.0}")].iter().any(|same| decimal(same) == number)
+}
+
+/// The digits of a number that is not zero, without zeros at either end, and how many places are
+/// behind or, negative, before its last digit. One number has but one spelling in this.
+fn decimal(text: &str) -> Option<(String, i64)> {
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits = [whole.trim_start_matches('-'), fraction].concat();
+    let significant = digits.trim_end_matches('0');
+    let zeros = i64::try_from(digits.len() - significant.len()).ok()?;
+    let places = i64::try_from(fraction.len()).ok()?;
+    let exponent = exponent.parse::<i64>().ok()?.checked_add(zeros - places)?;
+    Some((significant.trim_start_matches('0').to_owned(), exponent))
 }

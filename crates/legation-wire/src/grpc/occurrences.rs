@@ -36,38 +36,41 @@ impl<'m> Occurrences<'m> {
         Self { all: Vec::new(), left }
     }
 
-    /// None of another kind of message, and at most as much as here.
-    pub(super) fn apart<'n>(&self) -> Occurrences<'n> {
-        Occurrences::at_most(self.left)
-    }
-
-    /// Takes what was used up elsewhere into account.
-    pub(super) fn join(&mut self, apart: &Occurrences<'_>) {
-        self.left = apart.left;
-    }
-
-    /// Gathers the fields of a message.
+    /// Gathers the fields of a message. It may come in pieces, which are one message as if they
+    /// stood behind each other.
     pub(super) fn gather(
         &mut self,
         message: &'static Message,
-        bytes: &'m [u8],
+        pieces: &[&'m [u8]],
     ) -> Result<Members, Fault> {
         let (start, mut chosen) = (self.all.len(), None);
-        let mut fields = Fields::of(bytes);
-        while let Some((number, payload)) = fields.next()? {
-            let Some((field, known)) = message.field_of_number(number) else { continue };
-            let at = self.all.len();
-            if known.label == Label::OneOf && chosen.is_none_or(|(chosen, _)| chosen != field) {
-                chosen = Some((field, at));
-            }
-            let left = self.left.checked_sub(1);
-            self.left = left.ok_or_else(|| Fault::malformed("too many fields and elements"))?;
-            self.all.push(Occurrence { field, at, payload });
+        for piece in pieces {
+            self.add(message, piece, &mut chosen)?;
         }
         let range = start..self.all.len();
         // Nearly always they are in order.
         self.all[range.clone()].sort_by_key(|occurrence| occurrence.field);
         Ok(Members { range, chosen })
+    }
+
+    fn add(
+        &mut self,
+        message: &'static Message,
+        piece: &'m [u8],
+        chosen: &mut Option<(usize, usize)>,
+    ) -> Result<(), Fault> {
+        let mut fields = Fields::of(piece);
+        while let Some((number, payload)) = fields.next()? {
+            let Some((field, known)) = message.field_of_number(number) else { continue };
+            let at = self.all.len();
+            if known.label == Label::OneOf && chosen.is_none_or(|(chosen, _)| chosen != field) {
+                *chosen = Some((field, at));
+            }
+            let left = self.left.checked_sub(1);
+            self.left = left.ok_or_else(|| Fault::malformed("too many fields and elements"))?;
+            self.all.push(Occurrence { field, at, payload });
+        }
+        Ok(())
     }
 
     /// Forgets the innermost message.

@@ -32,7 +32,7 @@ pub(super) fn to_json(
 ) -> Result<String, Fault> {
     let json = Text::new(bytes.len() + bytes.len() / 2 + 64, bounds.depth);
     let mut writer = Writer { json, absent, found: Occurrences::at_most(bounds.items) };
-    writer.message(message, bytes)?;
+    writer.message(message, &[bytes])?;
     Ok(writer.json.into_string())
 }
 
@@ -43,8 +43,9 @@ struct Writer<'m> {
 }
 
 impl<'m> Writer<'m> {
-    fn message(&mut self, message: &'static Message, bytes: &'m [u8]) -> Result<(), Fault> {
-        let members = self.found.gather(message, bytes)?;
+    /// Writes a message, which may come in pieces.
+    fn message(&mut self, message: &'static Message, pieces: &[&'m [u8]]) -> Result<(), Fault> {
+        let members = self.found.gather(message, pieces)?;
         match message.shape {
             Shape::Plain => {
                 self.json.open(b'{')?;
@@ -103,7 +104,7 @@ impl<'m> Writer<'m> {
     }
 
     /// Writes a field that may be there once. The last occurrence counts; those of a message are
-    /// one message, which is what its bytes behind each other are.
+    /// pieces of one.
     fn single(&mut self, kind: Kind, group: Range<usize>) -> Result<(), Fault> {
         let Some(last) = group.clone().last() else {
             self.json.word(default(kind));
@@ -113,22 +114,12 @@ impl<'m> Writer<'m> {
             Some(message) if group.len() > 1 => message,
             Some(_) | None => return self.value(kind, self.found.payload(last)),
         };
-        let mut whole = Vec::new();
-        for at in group {
-            let Payload::Bytes(bytes) = self.found.payload(at) else { return Err(mismatch(kind)) };
-            whole.extend_from_slice(bytes);
-        }
-        self.apart(message, &whole)
-    }
-
-    /// Writes a message whose bytes do not live as long as the others.
-    fn apart(&mut self, message: &'static Message, bytes: &[u8]) -> Result<(), Fault> {
-        let json = std::mem::replace(&mut self.json, Text::new(0, 0));
-        let mut writer = Writer { json, absent: self.absent, found: self.found.apart() };
-        writer.message(message, bytes)?;
-        self.found.join(&writer.found);
-        self.json = writer.json;
-        Ok(())
+        let pieces = group.map(|at| match self.found.payload(at) {
+            Payload::Bytes(bytes) => Ok(bytes),
+            Payload::Varint(_) | Payload::Fixed64(_) | Payload::Other => Err(mismatch(kind)),
+        });
+        let pieces: Vec<_> = pieces.collect::<Result<_, _>>()?;
+        self.message(message, &pieces)
     }
 
     /// Writes a map. Of entries with the same key the last counts.
@@ -209,7 +200,7 @@ impl<'m> Writer<'m> {
         self.json.string(url);
         let message = url.rsplit_once('/').and_then(|(_, name)| Message::of_name(name));
         if let Some(message) = message.filter(|message| message.shape == Shape::Plain) {
-            let members = self.found.gather(message, value)?;
+            let members = self.found.gather(message, &[value])?;
             self.members(message, &members, &mut first)?;
         }
         self.json.close(b'}');
@@ -220,7 +211,7 @@ impl<'m> Writer<'m> {
         match (kind, payload) {
             (Kind::Text, Payload::Bytes(bytes)) => self.json.string(utf8(bytes)?),
             (Kind::Bytes, Payload::Bytes(bytes)) => self.json.base64(bytes),
-            (Kind::Message(message), Payload::Bytes(bytes)) => self.message(message, bytes)?,
+            (Kind::Message(message), Payload::Bytes(bytes)) => self.message(message, &[bytes])?,
             (Kind::Bool, Payload::Varint(value)) => {
                 self.json.word(if value == 0 { "false" } else { "true" });
             }

@@ -40,7 +40,7 @@ pub(crate) fn operation_of(answer: Answer) -> Operation {
 }
 
 /// The JSON of an answer in the version of a package.
-fn json_of(package: Package, answer: Answer, document: &[u8]) -> Vec<u8> {
+pub(crate) fn json_of(package: Package, answer: Answer, document: &[u8]) -> Vec<u8> {
     match package {
         Package::V1_0 => {
             let frame = v1::Frame::of(answer);
@@ -51,7 +51,7 @@ fn json_of(package: Package, answer: Answer, document: &[u8]) -> Vec<u8> {
 }
 
 /// What the independent implementation makes of JSON.
-fn theirs(message: MessageDescriptor, json: &[u8]) -> DynamicMessage {
+pub(crate) fn theirs(message: MessageDescriptor, json: &[u8]) -> DynamicMessage {
     let mut json = serde_json::Deserializer::from_slice(json);
     let read = DynamicMessage::deserialize(message.clone(), &mut json);
     let encoded = read.expect("the JSON of the message").encode_to_vec();

@@ -11,7 +11,7 @@ use Operation::{GetTask, ListTasks, SendMessage};
 use Package::{V0_3, V1_0};
 
 /// A field that has a length.
-fn field(number: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn field(number: u8, payload: &[u8]) -> Vec<u8> {
     let mut length = payload.len();
     let mut encoded = vec![number << 3 | 2];
     while length >= 0x80 {
@@ -42,7 +42,7 @@ fn list(value: &[u8]) -> Vec<u8> {
 }
 
 /// A send of 1.0 with this part.
-fn send(part: &[u8]) -> Vec<u8> {
+pub(crate) fn send(part: &[u8]) -> Vec<u8> {
     field(2, &[field(1, b"m"), varint(4, 1), field(5, part)].concat())
 }
 
@@ -163,6 +163,8 @@ fn bytes_that_are_no_such_message_are_refused() {
         send(b"\x0a\x05x"),
         send(b"\x0f"),
         b"\x00\x00".to_vec(),
+        // One message in two pieces, and a field that begins in one and ends in the other.
+        [field(2, b"\x0a\x01"), field(2, b"m")].concat(),
         send(&field(4, &deep(10_000))),
         send(&field(
             5,
@@ -180,6 +182,7 @@ fn bytes_that_are_no_such_message_are_refused() {
     message.parts[0]: the message ends in the middle~
     message.parts[0]: there is no such wire type~
     there is no such field number~
+    message: the message ends in the middle~
     message.parts[0].data[0][0][0][0][0][0][0][0][0][0][0][0][0]~: nested deeper than 128 levels
     message.parts[0].metadata.kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk~: nested deeper than 128 levels
     ");
@@ -251,7 +254,12 @@ fn numbers_are_never_rounded_in_silence() {
         ("-7", "-7"),
         ("9007199254740992", "9007199254740992"),
         ("-9007199254740992", "-9007199254740992"),
+        ("9007199254740992.0", "9007199254740992"),
         ("9007199254740994.0", "9007199254740994.0"),
+        ("-90071992547409940.00E-1", "-9007199254740994.0"),
+        ("1267650600228229401496703205376.0", "1.2676506002282294e+30"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"),
+        ("0.10000000000000000001", "0.1"),
     ];
     for (sent, back) in kept {
         let params = format!(
@@ -268,6 +276,12 @@ fn numbers_are_never_rounded_in_silence() {
         "9007199254740993",
         "-9007199254740993",
         "123456789012345678901234567890",
+        "9007199254740993.0",
+        "-9007199254740993.0",
+        "90071992547409930e-1",
+        "9.007199254740993E15",
+        "9007199254740992.5",
+        "123456789012345678901234567890.0",
         "1e400",
         "-1e309",
     ] {

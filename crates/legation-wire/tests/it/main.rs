@@ -3,6 +3,7 @@
 mod documented;
 mod golden;
 mod grpc;
+mod grpc_bounds;
 mod grpc_faults;
 mod round_trip;
 mod values;
