@@ -7,10 +7,10 @@ use legation_wire::json::JsonBounds;
 /// The bounds within which connections are served. Nothing waits or grows without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections open at once; more wait to be accepted.
+    /// Connections open at once, of all listeners; more wait.
     pub connections: usize,
-    /// Connections open at once from one address; more are closed at once. High, because all
-    /// callers behind a proxy share its address.
+    /// Connections open at once from one address, or one network of 64 bits in IPv6; more are
+    /// closed at once. High, because all callers behind a proxy share its address.
     pub connections_per_address: usize,
     /// How long a new connection may stay silent.
     pub first_byte: Duration,
@@ -70,7 +70,8 @@ pub struct Bounds {
     /// After what silence the system asks a peer whether it is there.
     pub tcp_keepalive: Duration,
     /// How long a peer may leave what it was sent unacknowledged before the system ends the
-    /// connection (Linux).
+    /// connection (Linux). Counts as `write_stall` where that is longer: to the system, one that
+    /// takes nothing is the same.
     pub tcp_unacknowledged: Duration,
     /// How long to wait after connections could not be accepted, such as for want of file
     /// descriptors.
