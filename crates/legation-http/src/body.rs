@@ -17,9 +17,15 @@ use crate::stream::EventStream;
 /// more buffers in the write.
 const COPIED: usize = 16 << 10;
 
+/// Bytes that go out at once on HTTP/2, where whatever is given when the peer takes a single byte
+/// waits in memory for the rest, and nobody is asked for more meanwhile.
+const SLICE: usize = 64 << 10;
+
 /// A response body, and who watches over it.
 pub(crate) struct Body {
     kind: Kind,
+    /// What goes out before more is asked for.
+    rest: Bytes,
     watch: Watch,
 }
 
@@ -88,6 +94,23 @@ impl Body {
         Kind::Foreign(Box::new(body)).into()
     }
 
+    /// What goes out of a frame now; the rest of it waits.
+    fn begin(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(data) if data.len() > SLICE => {
+                self.rest = data;
+                Frame::data(self.slice())
+            }
+            Ok(data) => Frame::data(data),
+            Err(frame) => frame,
+        }
+    }
+
+    fn slice(&mut self) -> Bytes {
+        let most = self.rest.len().min(SLICE);
+        self.rest.split_to(most)
+    }
+
     /// The body under a watch.
     pub(crate) fn watched_by(&mut self, watch: Watch) {
         self.watch = watch;
@@ -96,7 +119,7 @@ impl Body {
 
 impl From<Kind> for Body {
     fn from(kind: Kind) -> Self {
-        Self { kind, watch: Watch::Nobody }
+        Self { kind, rest: Bytes::new(), watch: Watch::Nobody }
     }
 }
 
@@ -116,8 +139,15 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Watch::Readers(reader) = &self.watch {
+        let is_watched = if let Watch::Readers(reader) = &self.watch {
             reader.takes();
+            true
+        } else {
+            false
+        };
+        if !self.rest.is_empty() {
+            let slice = self.slice();
+            return Poll::Ready(Some(Ok(Frame::data(slice))));
         }
         let next = |pieces: &mut [Bytes]| {
             let next = pieces.iter_mut().find(|piece| piece.has_remaining());
@@ -131,10 +161,13 @@ impl http_body::Body for Body {
                 next(pieces).or_else(|| trailers.take().map(Frame::trailers))
             }
         };
-        Poll::Ready(frame.map(Ok))
+        Poll::Ready(frame.map(|frame| Ok(if is_watched { self.begin(frame) } else { frame })))
     }
 
     fn is_end_stream(&self) -> bool {
+        if !self.rest.is_empty() {
+            return false;
+        }
         match &self.kind {
             Kind::Stream(_) | Kind::Message(_, Some(_)) => false,
             Kind::Foreign(foreign) => foreign.is_end_stream(),
@@ -147,7 +180,8 @@ impl http_body::Body for Body {
         match &self.kind {
             Kind::Stream(_) | Kind::Foreign(_) | Kind::Message(..) => SizeHint::default(),
             Kind::Pieces(pieces) => {
-                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
+                let pieces = pieces.iter().chain([&self.rest]);
+                SizeHint::with_exact(pieces.map(|piece| piece.len() as u64).sum())
             }
         }
     }
@@ -168,6 +202,29 @@ mod tests {
             assert_eq!(hint, Some(whole.len() as u64));
             assert_eq!(whole.len(), length + 7);
             assert!(whole.starts_with(b"<a>") && whole.ends_with(b"</a>"));
+        }
+    }
+
+    #[tokio::test]
+    async fn on_http_2_a_large_document_goes_out_in_slices() {
+        let document = Bytes::from(vec![b'x'; SLICE * 2 + 7]);
+        let trailers = crate::grpc::went_well();
+        let bodies = [
+            (Body::framed(&["<"], &document, &[">"]), 5, Some(document.len() as u64 + 2)),
+            (Body::message(b"prefix", document.clone(), trailers), 5, None),
+        ];
+        for (mut body, frames, length) in bodies {
+            body.watched_by(Watch::Readers(crate::readers::Readers::default().add()));
+            let (mut sent, mut count) = (0, 0);
+            while !http_body::Body::is_end_stream(&body) {
+                let left = http_body::Body::size_hint(&body).exact();
+                assert_eq!(left, length.map(|length| length - sent as u64));
+                let frame = body.frame().await.expect("more").expect("bodies do not fail");
+                let data = frame.into_data().unwrap_or_default();
+                assert!(data.len() <= SLICE, "{}", data.len());
+                (sent, count) = (sent + data.len(), count + 1);
+            }
+            assert!(sent > document.len() && count == frames, "{sent} in {count}");
         }
     }
 }

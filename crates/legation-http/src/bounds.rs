@@ -7,10 +7,10 @@ use legation_wire::json::JsonBounds;
 /// The bounds within which connections are served. Nothing waits or grows without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections open at once; more wait to be accepted.
+    /// Connections open at once, of all listeners; more wait.
     pub connections: usize,
-    /// Connections open at once from one address; more are closed at once. High, because all
-    /// callers behind a proxy share its address.
+    /// Connections open at once from one address, or one network of 64 bits in IPv6; more are
+    /// closed at once. High, because all callers behind a proxy share its address.
     pub connections_per_address: usize,
     /// How long a new connection may stay silent.
     pub first_byte: Duration,
@@ -67,10 +67,13 @@ pub struct Bounds {
     /// Bytes of one message to a caller of gRPC, before it is compressed. Those of a request are
     /// bounded by `body`, also after it was unpacked.
     pub grpc_answer: usize,
+    /// Streams of gRPC's health and of its reflection open at once, of each. A `Check` is none.
+    pub grpc_watchers: usize,
     /// After what silence the system asks a peer whether it is there.
     pub tcp_keepalive: Duration,
     /// How long a peer may leave what it was sent unacknowledged before the system ends the
-    /// connection (Linux).
+    /// connection (Linux). Counts as `write_stall` where that is longer: to the system, one that
+    /// takes nothing is the same.
     pub tcp_unacknowledged: Duration,
     /// How long to wait after connections could not be accepted, such as for want of file
     /// descriptors.
@@ -110,6 +113,7 @@ impl Default for Bounds {
             h2_ping: Duration::from_secs(20),
             h2_ping_timeout: Duration::from_secs(10),
             grpc_answer: 64 << 20,
+            grpc_watchers: 1_000,
             tcp_keepalive: Duration::from_secs(30),
             tcp_unacknowledged: Duration::from_secs(40),
             accept_pause: Duration::from_millis(100),

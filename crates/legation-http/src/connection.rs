@@ -167,7 +167,12 @@ where
     let connection = http2(&bounds, owner.clone()).serve_connection(io, service);
     // A reader in good order shows itself at every heartbeat.
     let stuck = readers.stuck(bounds.write_stall.max(bounds.heartbeat * 2));
-    let quiet = readers.quiet(bounds.idle);
+    // Ended when it is quiet, and cut when the end takes too long: what was left of an answer when
+    // its body was through may wait for a peer that never takes it, which is no request at work.
+    let (quiet, never_ends) = (readers.quiet(bounds.idle), bounds.idle + bounds.write_stall);
+    let stuck = async {
+        tokio::select! { () = stuck => {}, () = readers.quiet(never_ends) => {} }
+    };
     drive(connection, &drain, &owner.stop, (stuck, quiet)).await;
 }
 

@@ -49,7 +49,9 @@ fn watch_peers(listener: &TcpListener, bounds: &Bounds) {
     let mut done = socket.set_tcp_keepalive(&keepalive.with_retries(PROBES));
     #[cfg(target_os = "linux")]
     {
-        done = done.and(socket.set_tcp_user_timeout(Some(bounds.tcp_unacknowledged)));
+        // The system counts a peer that takes nothing as one that acknowledges nothing.
+        let timeout = bounds.tcp_unacknowledged.max(bounds.write_stall);
+        done = done.and(socket.set_tcp_user_timeout(Some(timeout)));
     }
     if let Err(error) = done {
         tracing::warn!(%error, "peers that are gone without a word stay until they time out");
@@ -69,13 +71,14 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, owner: &Owner) {
     let bounds = &shared.settings.bounds;
     let Slots { all, addresses } = &shared.slots;
     loop {
-        // Taken before accepting: what is over the bound waits in the backlog of the system.
-        let slot = all.clone().acquire_owned().await.expect("the semaphore is never closed");
         let Some((stream, address)) = next(listener, bounds.accept_pause).await else { continue };
         let Some(place) = addresses.enter(address, bounds.connections_per_address) else {
             tracing::debug!(%address, "too many connections from one address");
             continue;
         };
+        // Taken after accepting, so that no listener keeps one for a peer that never comes: one
+        // connection over the bound waits here, more in the backlog of the system.
+        let slot = all.clone().acquire_owned().await.expect("the semaphore is never closed");
         let (shared, tasks) = (shared.clone(), owner.tasks.clone());
         let owner = owner.clone();
         tasks.spawn(async move {
@@ -116,9 +119,21 @@ impl Slots {
     }
 }
 
-/// How many connections are open from each address.
+/// How many connections are open from each network of a [`subscriber`].
 #[derive(Clone, Default)]
 struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// What counts as one address: in IPv6 a network of 64 bits, of which whoever has one has every
+/// address (RFC 6177).
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            [a, b, c, d, 0, 0, 0, 0].into()
+        }
+    }
+}
 
 /// One open connection from an address.
 struct Place {
@@ -128,6 +143,7 @@ struct Place {
 
 impl Addresses {
     fn enter(&self, address: IpAddr, bound: usize) -> Option<Place> {
+        let address = subscriber(address);
         let mut open = self.0.lock();
         let count = open.entry(address).or_default();
         if *count >= bound {
@@ -164,5 +180,18 @@ mod tests {
         assert!(addresses.enter(two, 2).is_some());
         drop(places);
         assert!(addresses.0.lock().is_empty());
+    }
+
+    #[test]
+    fn whoever_has_an_ipv6_network_has_one_address() {
+        let addresses = Addresses::default();
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let held = addresses.enter(address("2001:db8::1"), 1).expect("the first");
+        assert!(addresses.enter(address("2001:db8::ffff:2"), 1).is_none());
+        assert!(addresses.enter(address("2001:db8:0:1::1"), 1).is_some());
+        let mapped = addresses.enter(address("::ffff:10.0.0.1"), 1).expect("the first");
+        assert!(addresses.enter(address("10.0.0.1"), 1).is_none());
+        assert!(addresses.enter(address("::ffff:10.0.0.2"), 1).is_some());
+        drop((held, mapped));
     }
 }

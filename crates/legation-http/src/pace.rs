@@ -196,11 +196,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flush = Pin::new(&mut self.stream).poll_flush(cx);
+        self.pace(cx, flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let shutdown = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.pace(cx, shutdown)
     }
 }
 
@@ -294,5 +296,38 @@ mod tests {
         assert!(paced.write_all(&[0; 12]).await.is_err());
         assert_eq!(begin.elapsed().as_secs(), 110);
         slow.abort();
+    }
+
+    /// A transport that keeps what it is given, as TLS does whose peer takes nothing.
+    struct Keeps;
+
+    impl AsyncWrite for Keeps {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_is_cut_when_all_is_written() {
+        let mut paced = Paced::new(Keeps, Phases::begin(Phase::Response), bounds());
+        let begin = Instant::now();
+        paced.write_all(b"x").await.expect("taken");
+        assert!(paced.flush().await.is_err());
+        assert_eq!(begin.elapsed().as_secs(), 60);
+        let mut paced = Paced::new(Keeps, Phases::begin(Phase::Response), bounds());
+        assert!(paced.shutdown().await.is_err());
+        assert_eq!(begin.elapsed().as_secs(), 120);
     }
 }

@@ -199,6 +199,25 @@ async fn http_2_without_requests_is_ended_and_with_one_it_stays() {
     server.stop().await;
 }
 
+/// What was left of its answer used to keep the connection for ever: no request was at work.
+#[tokio::test]
+async fn http_2_whose_peer_takes_an_answer_by_the_byte_is_cut() {
+    let short = Duration::from_millis(400);
+    let server = start(Bounds { idle: short, write_stall: short, ..Bounds::default() }).await;
+    let stream = TcpStream::connect(server.address).await.expect("a listening server");
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(1).adaptive_window(false);
+    let handshake = builder.handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.expect("HTTP/2");
+    let driver = tokio::spawn(async move { drop(connection.await) });
+    let card = hyper::Request::get("http://localhost/.well-known/agent-card.json");
+    let card = card.body(Full::<bytes::Bytes>::default()).expect("a valid request");
+    let unread = sender.send_request(card).await.expect("the head of an answer");
+    tokio::time::timeout(Duration::from_secs(5), driver).await.expect("cut").expect("no panic");
+    drop(unread);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_body_in_many_tiny_pieces_is_refused() {
     let server = start(Bounds { body_pieces: 10, ..Bounds::default() }).await;

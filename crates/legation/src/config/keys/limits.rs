@@ -70,12 +70,12 @@ impl Group for Limits {
 
 impl Group for Bounds {
     const ROWS: &'static [Row<Self>] = &[
-        row("connections", "Connections open at once; more wait to be accepted", |b| {
+        row("connections", "Connections open at once; more wait", |b| {
             leaf(&mut b.connections, count())
         }),
         row(
             "connections_per_address",
-            "Connections open at once from one address; more are closed",
+            "Connections open at once from one address, or one network of 64 bits in IPv6; more are closed",
             |b| leaf(&mut b.connections_per_address, count()),
         ),
         row("first_byte", "How long a new connection may stay silent", |b| {
@@ -170,13 +170,18 @@ impl Group for Bounds {
             leaf(&mut b.grpc_answer, bytes())
         }),
         row(
+            "grpc_watchers",
+            "Streams of gRPC's health, and of its reflection, open at once",
+            |b| leaf(&mut b.grpc_watchers, count()),
+        ),
+        row(
             "tcp_keepalive",
             "After what silence the system asks a peer whether it is there",
             |b| leaf(&mut b.tcp_keepalive, time_in_seconds()),
         ),
         row(
             "tcp_unacknowledged",
-            "How long a peer may leave what it was sent unacknowledged before the system ends the connection (Linux)",
+            "How long a peer may leave what it was sent unacknowledged before the system ends the connection (Linux); counts as `write_stall` where that is longer",
             |b| leaf(&mut b.tcp_unacknowledged, time()),
         ),
         row(
