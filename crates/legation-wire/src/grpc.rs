@@ -13,7 +13,7 @@ mod from_json;
 mod known;
 mod names;
 mod occurrences;
-mod schema;
+pub(crate) mod schema;
 mod text;
 mod to_json;
 
