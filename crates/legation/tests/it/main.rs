@@ -4,6 +4,7 @@ mod calling;
 mod configuration;
 mod serving;
 mod session;
+mod signing;
 mod talking;
 mod tls;
 mod user;
