@@ -157,7 +157,10 @@ impl Signer {
     /// Signs the members of 1.0 of a card, whatever signatures it has already.
     pub fn sign(&self, card: &AgentCard) -> AgentCardSignature {
         let card = serde_json::to_value(card).expect("cards have text keys only");
-        let payload = canonical(&card).expect("a card of the model is one");
+        self.sign_payload(&canonical(&card).expect("a card of the model is one"))
+    }
+
+    pub(super) fn sign_payload(&self, payload: &[u8]) -> AgentCardSignature {
         let header = json!({"alg": self.algorithm.name(), "kid": self.name, "typ": "JOSE"});
         let protected = BASE64.encode(header.to_string());
         let text = format!("{protected}.{}", BASE64.encode(payload));

@@ -285,13 +285,26 @@ fn keys_count_while_they_are_trusted() {
     assert_eq!(pinned("ours", &theirs.public().thumbprint()), "unknown");
 }
 
-/// The official Python SDK leaves out what is empty, required or not, before it signs.
+/// The official Python SDK leaves out what is empty, required or not, before it signs. So a requirement
+/// without scopes can be taken from its cards unseen, which nobody who verifies them can help.
 #[test]
 fn cards_are_believed_in_the_forms_of_others() {
+    let ours = signer(Algorithm::EdDsa, "ours");
+    let keys = trusting(&[&ours]);
     let value = serde_json::to_value(card()).expect("JSON");
     let forms = canonical::forms(&value).expect("a card");
-    assert!(!String::from_utf8_lossy(&forms[1]).contains("documentationUrl"));
-    assert!(String::from_utf8_lossy(&forms[0]).contains("documentationUrl"));
+    let filled = String::from_utf8_lossy(&forms[1]);
+    assert!(!filled.contains("documentationUrl") && !filled.contains("securityRequirements"));
+    for (number, stripped) in [(0, "bad"), (1, "verified"), (2, "bad")] {
+        let mut card = card();
+        card.signatures = vec![ours.sign_payload(&forms[number])];
+        let json = |card: &AgentCard| serde_json::to_string(card).expect("JSON");
+        assert_eq!(word(&json(&card), &keys), "verified", "form {number}");
+        card.security_requirements.clear();
+        assert_eq!(word(&json(&card), &keys), stripped, "form {number}");
+        card.name.push('!');
+        assert_eq!(word(&json(&card), &keys), "bad", "form {number}");
+    }
 }
 
 /// The example of RFC 7638 3.1.
