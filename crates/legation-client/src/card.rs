@@ -1,8 +1,10 @@
 //! Finds and reads an agent card.
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use legation_model::AgentCard;
 use legation_net::{Http, Limits, Request};
+use legation_wire::signature::KeySet;
 use legation_wire::version::{VERSION, Version};
 use serde_json::Value;
 use url::Url;
@@ -11,6 +13,8 @@ use crate::{Error, Options, fault};
 
 /// Where a card is, below the address of its agent (Spec 14.3).
 const WELL_KNOWN: &str = "/.well-known/agent-card.json";
+/// Where servers publish the keys that sign their cards.
+const KEYS: &str = "/.well-known/jwks.json";
 /// No honest card is larger.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -35,12 +39,59 @@ pub(crate) fn card_url(address: &str) -> Result<Url, Error> {
 /// # Errors
 /// When the address is none, nobody is there (it is tried once), or there is no 1.0 card.
 pub async fn fetch_card(url: &str, options: &Options) -> Result<AgentCard, Error> {
+    fetch_card_as_sent(url, options).await.map(|(card, _)| card)
+}
+
+/// Reads a card as [`fetch_card`] does, with the bytes that came: signatures are over what was sent.
+///
+/// # Errors
+/// As [`fetch_card`].
+pub async fn fetch_card_as_sent(url: &str, options: &Options) -> Result<(AgentCard, Bytes), Error> {
     let url = card_url(url)?;
-    fetch(&options.connections()?, &url, options).await
+    let body = get(&options.connections()?, &url, options).await?;
+    Ok((read_at(&url, &body)?, body))
+}
+
+/// Reads the public keys that the server of an agent publishes. It may be anybody's server, so they
+/// are to be believed only when they are known from elsewhere: see [`KeySet::keep_pinned`].
+///
+/// # Errors
+/// When the address is none, nobody is there, or there are no keys.
+pub async fn fetch_keys_of(agent: &str, options: &Options) -> Result<KeySet, Error> {
+    let mut url = card_url(agent)?;
+    url.set_path(KEYS);
+    url.set_query(None);
+    fetch_keys(&url, options).await
+}
+
+/// Reads public keys (JWKS) at an address. No credential is sent.
+///
+/// # Errors
+/// When nobody is there, or there are no keys.
+pub async fn fetch_keys(url: &Url, options: &Options) -> Result<KeySet, Error> {
+    let unreadable = |reason: String| Error::Keys { url: url.to_string(), reason };
+    let mut request = Request::new(Method::GET, url.clone());
+    request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
+    let failed = |reason| Error::of_net("GetKeys", url, reason);
+    let response = options.connections()?.send(request).await.map_err(failed)?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(unreadable(format!("HTTP status {status}")));
+    }
+    let body = response.bytes().await.map_err(failed)?;
+    KeySet::read(&body).map_err(|fault| unreadable(fault.to_string()))
 }
 
 /// Fetches a card. It is tried once: who is not there when first called may not exist.
 pub(crate) async fn fetch(http: &Http, url: &Url, options: &Options) -> Result<AgentCard, Error> {
+    read_at(url, &get(http, url, options).await?)
+}
+
+fn read_at(url: &Url, body: &[u8]) -> Result<AgentCard, Error> {
+    read(body).map_err(|reason| Error::Card { url: url.to_string(), reason })
+}
+
+async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> {
     const OPERATION: &str = "GetAgentCard";
     let unreadable = |reason: String| Error::Card { url: url.to_string(), reason };
     let mut request = Request::new(Method::GET, url.clone());
@@ -55,7 +106,7 @@ pub(crate) async fn fetch(http: &Http, url: &Url, options: &Options) -> Result<A
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.map_err(failed)?;
     if status.is_success() {
-        return read(&body).map_err(unreadable);
+        return Ok(body);
     }
     if let Some(target) = headers.get(header::LOCATION) {
         let target = target.to_str().unwrap_or("an unnamed place");

@@ -64,6 +64,14 @@ pub enum Error {
         /// What was found instead.
         reason: String,
     },
+    /// There are no keys to be read by which signatures could be verified.
+    #[error("cannot read keys for signatures at {url}: {reason}")]
+    Keys {
+        /// Where they were looked for.
+        url: String,
+        /// What was found instead.
+        reason: String,
+    },
     /// The card offers no interface that this client speaks.
     #[error("the agent at {url} offers no {wanted}, only {offered}")]
     NoInterface {
@@ -148,6 +156,7 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::Lost { .. }
             | Self::Card { .. }
+            | Self::Keys { .. }
             | Self::NoInterface { .. }
             | Self::ForeignInterface { .. }
             | Self::BadAnswer { .. }
@@ -169,6 +178,7 @@ impl Error {
             Self::Address { .. }
             | Self::Setup(_)
             | Self::Card { .. }
+            | Self::Keys { .. }
             | Self::NoInterface { .. }
             | Self::ForeignInterface { .. }
             | Self::BadAnswer { .. }

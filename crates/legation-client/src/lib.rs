@@ -38,11 +38,12 @@ mod patience;
 mod reply;
 mod transport;
 
-pub use card::fetch_card;
+pub use card::{fetch_card, fetch_card_as_sent, fetch_keys, fetch_keys_of};
 pub use client::Client;
 pub use error::Error;
 pub use events::Events;
 pub use legation_net::Authorities;
+pub use legation_wire::signature::{KeySet, Verdict, verify};
 pub use options::{Limits, Observer, Options, Retry, Token};
 pub use origin::is_loopback;
 pub use patience::Patience;

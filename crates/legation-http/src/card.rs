@@ -4,6 +4,7 @@
 mod served;
 mod template;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use http::request::Parts;
 use legation_core::Profile;
 use legation_model::AgentExtension;
 use legation_wire::card::{BadMember, CardForm, write};
+use legation_wire::signature::publish;
+use parking_lot::Mutex;
 
 use crate::addresses::{Addresses, GrpcPort};
 use crate::answer::Answer;
@@ -107,16 +110,25 @@ impl Templates {
         }
     }
 
-    /// Writes the card of a mount below a base.
-    fn render(&self, settings: &Settings, base: &str, mount: Mount<'_>, form: CardForm) -> Served {
+    /// Writes the card of a mount below a base, signed once for all of its forms.
+    fn render(&self, settings: &Settings, base: &str, mount: Mount<'_>) -> Forms {
         let template = mount.map_or(&self.crew, |slug| &self.agents[self.number(slug)]);
         let addresses = Addresses::of(base, mount.map(|slug| &**slug), self.grpc(settings, mount));
-        Served::new(write(&template.at(&addresses, settings), form))
+        let mut card = template.at(&addresses, settings);
+        let signatures: Vec<_> = settings.signers.iter().map(|key| key.sign(&card)).collect();
+        card.signatures.extend(signatures);
+        CardForm::ALL.map(|form| Served::new(write(&card, form)))
     }
 }
 
 /// A card in every form, in the order of [`CardForm::ALL`].
 type Forms = [Served; CardForm::ALL.len()];
+
+/// Cards at addresses that proxies told, by address and mount, that are kept. Whoever calls through a
+/// proxy may have chosen the address, so there is a bound; beyond it they are made anew.
+const MAX_TOLD: usize = 64;
+
+type Told = HashMap<(String, Option<Arc<str>>), Arc<Forms>>;
 
 /// Every card that the server serves.
 pub(crate) struct Cards {
@@ -124,22 +136,29 @@ pub(crate) struct Cards {
     /// With the addresses that hold unless a proxy says otherwise, as the agents' are.
     crew: Forms,
     agents: Vec<Forms>,
+    /// With the addresses that proxies told: a signature is too dear to be made for each reader.
+    told: Mutex<Told>,
+    /// The public keys of the signers, where there are any.
+    keys: Option<Served>,
     modified: Modified,
     vary: HeaderValue,
 }
 
 impl Cards {
     pub(crate) fn new(templates: Templates, settings: &Settings, base: &str) -> Self {
-        let forms = |mount| -> Forms {
-            CardForm::ALL.map(|form| templates.render(settings, base, mount, form))
-        };
+        let forms = |mount| templates.render(settings, base, mount);
         let crew = forms(None);
         let agents = templates.slugs.iter().map(|slug| forms(Some(slug))).collect();
+        let keys = (!settings.signers.is_empty()).then(|| {
+            let set = publish(settings.signers.iter().map(|signer| &**signer));
+            Served::new(set.to_string().into_bytes())
+        });
         let asks_proxies = settings.public_url.is_none() && !settings.trusted_proxies.is_empty();
         let read = if asks_proxies { format!(", {}", forwarded::READ) } else { String::new() };
         let vary = format!("A2A-Version{read}");
         let vary = HeaderValue::from_str(&vary).expect("names of headers are printable");
-        Self { templates, crew, agents, modified: Modified::now(), vary }
+        let told = Mutex::default();
+        Self { templates, crew, agents, told, keys, modified: Modified::now(), vary }
     }
 
     /// The slugs of the agents, the default one's first.
@@ -147,8 +166,7 @@ impl Cards {
         &self.templates.slugs
     }
 
-    /// Serves the card of a mount in a form. One with addresses that a proxy tells is written for
-    /// this response only: there may be any number of such addresses.
+    /// Serves the card of a mount in a form.
     pub(crate) fn respond(
         &self,
         settings: &Settings,
@@ -156,19 +174,40 @@ impl Cards {
         (mount, form): (Mount<'_>, CardForm),
         head: &Parts,
     ) -> Answer {
+        let index = form as usize;
         let mut response = match forwarded_base {
-            Some(base) => self
-                .templates
-                .render(settings, base, mount, form)
-                .respond(&self.modified, &head.headers),
+            Some(base) => {
+                let forms = self.at(settings, base, mount);
+                forms[index].respond(&self.modified, &head.headers)
+            }
             None => {
                 let forms =
                     mount.map_or(&self.crew, |slug| &self.agents[self.templates.number(slug)]);
-                forms[form as usize].respond(&self.modified, &head.headers)
+                forms[index].respond(&self.modified, &head.headers)
             }
         };
         response.headers_mut().insert(VARY, self.vary.clone());
         response
+    }
+
+    /// The card of a mount at an address that a proxy told.
+    fn at(&self, settings: &Settings, base: &str, mount: Mount<'_>) -> Arc<Forms> {
+        let place = (base.to_owned(), mount.cloned());
+        if let Some(known) = self.told.lock().get(&place) {
+            return known.clone();
+        }
+        let forms = Arc::new(self.templates.render(settings, base, mount));
+        let mut told = self.told.lock();
+        if told.len() >= MAX_TOLD {
+            told.clear();
+        }
+        told.insert(place, forms.clone());
+        forms
+    }
+
+    /// Serves the public keys of those that sign the cards, if any do.
+    pub(crate) fn respond_keys(&self, head: &Parts) -> Option<Answer> {
+        Some(self.keys.as_ref()?.respond(&self.modified, &head.headers))
     }
 }
 

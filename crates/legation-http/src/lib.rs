@@ -37,6 +37,7 @@ pub use forwarded::{BadNetwork, Network};
 pub use legation_wire::card::{BadMember, Binding, CardForm, Interface};
 pub use legation_wire::error::ErrorProfile;
 pub use legation_wire::grpc::Numbers;
+pub use legation_wire::signature::{Algorithm, BadKey, Signer};
 pub use legation_wire::version::{MissingVersion, Version};
 pub use server::{Front, Http, ReplaceError};
 pub use settings::{Cors, Crew, Grpc, Hosts, Security, Settings};

@@ -16,6 +16,8 @@ pub(crate) enum Place<'p> {
     OldCard(Mount<'p>),
     /// What a mount is to OAuth 2.0.
     Resource(Mount<'p>),
+    /// The public keys of those that sign the cards.
+    Keys,
     /// Whether the process lives.
     Health,
     /// Whether new work is taken.
@@ -35,11 +37,12 @@ pub(crate) enum Place<'p> {
 pub(crate) type Mount<'p> = Option<&'p Arc<str>>;
 
 /// The paths that do not depend on the agents.
-const FIXED: [(&str, Place<'static>); 9] = [
+const FIXED: [(&str, Place<'static>); 10] = [
     ("/.well-known/agent-card.json", Place::Card(None)),
     ("/.well-known/agent.json", Place::OldCard(None)),
     ("/a2a/.well-known/agent-card.json", Place::Card(None)),
     ("/a2a/.well-known/agent.json", Place::OldCard(None)),
+    ("/.well-known/jwks.json", Place::Keys),
     ("/healthz", Place::Health),
     ("/readyz", Place::Ready),
     ("/", Place::Rpc),
@@ -93,9 +96,12 @@ impl Place<'_> {
     /// operations knows.
     pub(crate) fn methods(self) -> Option<&'static str> {
         match self {
-            Self::Card(_) | Self::OldCard(_) | Self::Resource(_) | Self::Health | Self::Ready => {
-                Some("GET, HEAD")
-            }
+            Self::Card(_)
+            | Self::OldCard(_)
+            | Self::Resource(_)
+            | Self::Keys
+            | Self::Health
+            | Self::Ready => Some("GET, HEAD"),
             Self::Rpc => Some("POST"),
             Self::RpcOrCard(_) => Some("POST, GET, HEAD"),
             Self::Rest(..) | Self::Nothing => None,
@@ -121,6 +127,7 @@ mod tests {
             ("/a2a", Place::RpcOrCard(None)),
             ("/a2a/", Place::RpcOrCard(None)),
             ("/readyz", Place::Ready),
+            ("/.well-known/jwks.json", Place::Keys),
             ("/.well-known/agent-card.json", Place::Card(None)),
             ("/.well-known/agent.json", Place::OldCard(None)),
             ("/a2a/.well-known/agent.json", Place::OldCard(None)),

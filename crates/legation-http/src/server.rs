@@ -273,6 +273,10 @@ impl Shared {
                 self.card_unless_asked(CardForm::V0_2, &cards, mount, peer.address, head)
             }
             Place::Resource(mount) => self.resource(mount, peer.address, head),
+            Place::Keys => match cards.respond_keys(head) {
+                Some(answer) => answer,
+                None => self.refuse(head, rest::no_such_path().into()),
+            },
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(head),
             Place::Rpc => jsonrpc::serve(self, None, (peer, head), body, phases).await,

@@ -8,6 +8,7 @@ use legation_model::{HttpAuthSecurityScheme, SecurityScheme};
 use legation_wire::card::{CardForm, Interface};
 use legation_wire::error::ErrorProfile;
 use legation_wire::grpc::Numbers;
+use legation_wire::signature::Signer;
 use legation_wire::version::MissingVersion;
 
 use crate::bounds::Bounds;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub errors: ErrorProfile,
     /// How gRPC is served, if it is.
     pub grpc: Option<Grpc>,
+    /// The keys that sign every card with the members of 1.0. Their public parts are published.
+    pub signers: Vec<Arc<Signer>>,
     /// The bounds.
     pub bounds: Bounds,
 }
@@ -157,6 +160,7 @@ impl Settings {
             missing_version: MissingVersion::default(),
             errors: ErrorProfile::default(),
             grpc: Some(Grpc::default()),
+            signers: Vec::new(),
             bounds: Bounds::default(),
         }
     }

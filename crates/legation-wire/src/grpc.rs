@@ -14,7 +14,7 @@ mod known;
 mod lengths;
 mod names;
 mod occurrences;
-mod schema;
+pub(crate) mod schema;
 mod text;
 mod to_json;
 

@@ -16,6 +16,7 @@ pub mod loss;
 pub mod operation;
 mod percent;
 mod read;
+pub mod signature;
 pub mod sse;
 pub mod v0_3;
 pub mod v1;

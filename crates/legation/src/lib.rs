@@ -28,6 +28,7 @@ mod door;
 mod housekeeping;
 mod server;
 mod signals;
+mod signing;
 
 pub use async_trait::async_trait;
 pub use data_dir::DataDir;
@@ -41,10 +42,11 @@ pub use legation_core::{
     Limits, OnRestart, Profile, Scopes, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
-    BadCard, BadMember, Binding, Bounds, CardForm, ClientCertificates, Cors, Crew, ErrorProfile,
-    Front, Grpc, Hosts, Interface, MissingVersion, Network, Numbers, ReplaceError, Tls, TlsError,
-    TlsSettings, Version, check_cards,
+    Algorithm as SigningAlgorithm, BadCard, BadKey, BadMember, Binding, Bounds, CardForm,
+    ClientCertificates, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Interface, MissingVersion,
+    Network, Numbers, ReplaceError, Signer, Tls, TlsError, TlsSettings, Version, check_cards,
 };
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;
 pub use server::{Running, Server, StartError};
+pub use signing::{SigningError, SigningKey};

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::DataDir;
 use crate::door::{Door, owner};
 use crate::housekeeping::{self, Retention};
+use crate::signing::{SigningError, SigningKey};
 
 /// How long runs may go on when the server stops, by default.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -59,6 +60,7 @@ pub struct Server {
     hosts: Hosts,
     cors: Option<Cors>,
     tls: Option<TlsSettings>,
+    signing: Vec<SigningKey>,
     plaintext: bool,
     interfaces: Vec<Interface>,
     card: CardForm,
@@ -156,6 +158,9 @@ pub enum StartError {
     /// There is no TLS by these files.
     #[error("there is no TLS")]
     Tls(#[from] TlsError),
+    /// A key cannot sign the cards.
+    #[error("there are no signed cards")]
+    Signing(#[from] SigningError),
 }
 
 impl Server {
@@ -173,6 +178,7 @@ impl Server {
             hosts: Hosts::default(),
             cors: None,
             tls: None,
+            signing: Vec::new(),
             plaintext: false,
             interfaces: Interface::DEFAULT.into(),
             card: CardForm::default(),
@@ -294,6 +300,13 @@ impl Server {
         self
     }
 
+    /// Signs every card with these keys, and publishes their public parts.
+    #[must_use]
+    pub fn signing(mut self, keys: Vec<SigningKey>) -> Self {
+        self.signing = keys;
+        self
+    }
+
     /// Lets the server listen without TLS on other addresses than loopback, such as behind a proxy
     /// that has TLS.
     #[must_use]
@@ -391,6 +404,8 @@ impl Server {
             return Err(StartError::Plaintext(address));
         }
         let tls = self.tls.take().map(Tls::open).transpose()?;
+        let signers = self.signing.drain(..).map(|key| key.open().map(Arc::new));
+        let signers = signers.collect::<Result<_, _>>()?;
         let ports = self.open_ports(address.ip()).await?;
         let grpc = self.grpc.clone().map(|grpc| {
             let ports = ports.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
@@ -424,6 +439,7 @@ impl Server {
             errors: self.errors,
             bounds: self.bounds,
             grpc,
+            signers,
             ..Settings::new(security)
         };
         let mut http = Http::new(service.clone(), authenticator, settings)?;

@@ -7,6 +7,7 @@ use legation_core::{BuildError, Exposed, OnRestart, Profile, Service};
 use legation_http::{Binding, CardForm, Crew, Http, Interface, Security, Settings, Version};
 use legation_store::sqlite::{Options, SqliteStore};
 use legation_testkit::agents::{Counter, Echo};
+use legation_wire::signature::{Algorithm, KeySet, Signer, Verdict, verify};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -423,4 +424,42 @@ async fn readiness_follows_the_service() {
     server.service.drain();
     assert_eq!((status("/healthz").await, status("/readyz").await), (200, 503));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn cards_are_signed_at_every_mount_and_address_and_the_keys_are_published() {
+    let signer = || {
+        let pem = Signer::generate(Algorithm::EdDsa);
+        Arc::new(Signer::from_pem(pem.as_bytes(), None, None).expect("a key"))
+    };
+    let unsigned = server::start().await;
+    let none = ask("GET", "/.well-known/jwks.json").to(unsigned.address).await;
+    assert_eq!(none.status, 404, "{none:?}");
+    let server = start_with(|settings| {
+        settings.signers = vec![signer(), signer()];
+        settings.trusted_proxies = vec!["127.0.0.1".parse().expect("a network")];
+    })
+    .await;
+    let published = ask("GET", "/.well-known/jwks.json").to(server.address).await;
+    assert_eq!(published.status, 200);
+    assert!(published.header("etag").is_some());
+    assert!(!published.body.contains(r#""d":"#), "no private part");
+    let keys = KeySet::read(published.body.as_bytes()).expect("keys");
+    let mounts = ["", "/a2a/agents/echo", "/a2a/agents/counter"];
+    for mount in mounts {
+        for (form, is_signed) in [("", true), ("?profile=v1", true), ("?profile=v0.3", false)] {
+            for host in [None, Some("agents.example.com")] {
+                let path = format!("{mount}/.well-known/agent-card.json{form}");
+                let mut request = ask("GET", &path).without("a2a-version");
+                if let Some(host) = host {
+                    request = request.with("x-forwarded-host", host);
+                }
+                let card = request.to(server.address).await;
+                assert_eq!(card.body.contains("agents.example.com"), host.is_some(), "{card:?}");
+                let verdict = verify(card.body.as_bytes(), &keys, 0).expect("a card");
+                let verified = matches!(verdict, Verdict::Verified { .. });
+                assert_eq!(verified, is_signed, "{path} {host:?}: {verdict:?}");
+            }
+        }
+    }
 }

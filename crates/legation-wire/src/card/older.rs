@@ -130,7 +130,7 @@ impl<'c> Card<'c> {
             default_input_modes: &card.default_input_modes,
             default_output_modes: &card.default_output_modes,
             skills,
-            // They are over the members of 1.0, so that beside others they would not verify.
+            // They are over the members of 1.0, so that without those they would not verify.
             signatures: if hybrid { &card.signatures } else { &[] },
         }
     }

@@ -2,16 +2,16 @@
 
 /// A message.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The name with its package.
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) fields: &'static [Field],
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) fields: &'static [Field],
 }
 
 /// How a message is said in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// As an object of its fields.
     Plain,
     /// As what its one field holds: free-form JSON, its objects and its lists.
@@ -26,18 +26,18 @@ pub(super) enum Shape {
 
 /// A field of a message.
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) number: u32,
-    pub(super) name: &'static str,
+pub(crate) struct Field {
+    pub(crate) number: u32,
+    pub(crate) name: &'static str,
     /// The name in JSON.
-    pub(super) json: &'static str,
-    pub(super) kind: Kind,
-    pub(super) label: Label,
+    pub(crate) json: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) label: Label,
 }
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Text,
     Bytes,
     Bool,
@@ -53,7 +53,7 @@ pub(super) enum Kind {
 
 /// How often a field may be there, and what its absence means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Label {
+pub(crate) enum Label {
     /// Once; absent is the same as zero, false or empty.
     Implicit,
     /// Once or not at all.
@@ -68,39 +68,39 @@ pub(super) enum Label {
 
 /// A method of a service.
 #[derive(Debug)]
-pub(super) struct Method {
-    pub(super) service: &'static str,
-    pub(super) name: &'static str,
-    pub(super) input: &'static Message,
-    pub(super) output: &'static Message,
+pub(crate) struct Method {
+    pub(crate) service: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) input: &'static Message,
+    pub(crate) output: &'static Message,
 }
 
 include!(concat!(env!("OUT_DIR"), "/schema.rs"));
 
 impl Message {
     /// The message of this name, with its package.
-    pub(super) fn of_name(name: &str) -> Option<&'static Self> {
+    pub(crate) fn of_name(name: &str) -> Option<&'static Self> {
         MESSAGES.iter().copied().find(|message| message.name == name)
     }
 
-    pub(super) fn field_of_number(&'static self, number: u32) -> Option<(usize, &'static Field)> {
+    pub(crate) fn field_of_number(&'static self, number: u32) -> Option<(usize, &'static Field)> {
         self.fields.iter().enumerate().find(|(_, field)| field.number == number)
     }
 
-    pub(super) fn field_of_json(&'static self, name: &str) -> Option<&'static Field> {
+    pub(crate) fn field_of_json(&'static self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.json == name)
     }
 }
 
 impl Kind {
     /// The message, when it is one.
-    pub(super) const fn message(self) -> Option<&'static Message> {
+    pub(crate) const fn message(self) -> Option<&'static Message> {
         if let Self::Message(message) = self { Some(message) } else { None }
     }
 }
 
 impl Method {
-    pub(super) fn of(service: &str, name: &str) -> Option<&'static Self> {
+    pub(crate) fn of(service: &str, name: &str) -> Option<&'static Self> {
         METHODS.iter().find(|method| method.service == service && method.name == name)
     }
 }

@@ -25,7 +25,10 @@ pub(crate) enum Exit {
 
 const MEANINGS: [(Exit, &str); 8] = [
     (Exit::Done, "the task completed, or the question was answered"),
-    (Exit::Failed, "the task failed, was rejected or was canceled"),
+    (
+        Exit::Failed,
+        "the task failed, was rejected or was canceled; or `card --verify` found no good signature",
+    ),
     (Exit::Usage, "the command line is wrong"),
     (Exit::Waiting, "the task waits for more input or for a credential"),
     (Exit::Unreachable, "the agent cannot be reached, or is unavailable"),
@@ -94,6 +97,7 @@ impl Failure {
             | Error::Unreachable { .. }
             | Error::Lost { .. }
             | Error::Card { .. }
+            | Error::Keys { .. }
             | Error::NoInterface { .. }
             | Error::ForeignInterface { .. }
             | Error::BadAnswer { .. }
@@ -106,6 +110,11 @@ impl Failure {
             text = format!("{}. {advice}", text.trim_end_matches(['.', ' ']));
         }
         Self { exit: exit_of(error), text }
+    }
+
+    /// A card that no trusted key has signed.
+    pub(crate) fn unverified(text: String) -> Self {
+        Self { exit: Exit::Failed, text }
     }
 
     /// Tells the person; gives what the shell is told.
@@ -137,6 +146,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Setup(_) => Exit::Failed,
         Error::Agent { .. }
         | Error::Card { .. }
+        | Error::Keys { .. }
         | Error::NoInterface { .. }
         | Error::ForeignInterface { .. }
         | Error::BadAnswer { .. }
@@ -172,7 +182,10 @@ fn advice(error: &Error, target: &Target) -> Option<String> {
         }
         Error::Agent { error, .. } => of_kind(error.kind, target)?,
         Error::Address { .. } => "It looks like `http://127.0.0.1:8080`".into(),
-        Error::Setup(_) | Error::NoInterface { .. } | Error::BadAnswer { .. } => return None,
+        Error::Setup(_)
+        | Error::Keys { .. }
+        | Error::NoInterface { .. }
+        | Error::BadAnswer { .. } => return None,
     })
 }
 

@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use legation::{Signer, SigningAlgorithm};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 
 use super::exit::{Exit, Failure};
@@ -28,6 +30,8 @@ pub(crate) enum Command {
     Revoke(tokens::Revoke),
     /// Replace an integration token by another of the same name, id and rights
     Rotate(tokens::Rotate),
+    /// Make a key that signs agent cards
+    Signing(Signing),
 }
 
 /// The certificate that is wanted.
@@ -54,6 +58,59 @@ pub(crate) struct Tls {
     force: bool,
 }
 
+/// The key that is wanted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Signing {
+    /// By which it signs
+    #[arg(long, default_value = "EdDSA", value_parser = algorithms())]
+    algorithm: SigningAlgorithm,
+    /// The name (`kid`) by which signatures say that it was this key [default: its thumbprint]
+    #[arg(long, value_name = "NAME")]
+    key_id: Option<String>,
+    /// File for the key, which only its owner can read
+    #[arg(long, value_name = "FILE", default_value = "signing-key.pem")]
+    key: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+fn algorithms() -> impl clap::builder::TypedValueParser<Value = SigningAlgorithm> {
+    let names = SigningAlgorithm::ALL.map(SigningAlgorithm::name);
+    PossibleValuesParser::new(names)
+        .map(|name| SigningAlgorithm::of_name(&name).expect("one of the names just given"))
+}
+
+impl Signing {
+    fn run(self) -> Result<Exit, Failure> {
+        let Self { algorithm, key_id, key, force } = self;
+        let name = quote(&key.display().to_string()).to_string();
+        if key.exists() && !force {
+            let text = format!("`{}` is there already; --force writes over it", key.display());
+            return Err(Failure::usage(text));
+        }
+        let pem = Signer::generate(algorithm);
+        let signer = Signer::from_pem(pem.as_bytes(), key_id, Some(algorithm))
+            .expect("a key that was just made for the algorithm");
+        write(&key, &pem, 0o600)?;
+        let (kid, print) = (signer.name(), signer.public().thumbprint());
+        let mut out = Out::new();
+        out.line(Style::Plain, &format!("wrote {name}, {}, thumbprint {print}", algorithm.name()))?;
+        out.line(Style::Plain, "\nSign the cards with it:\n")?;
+        out.line(Style::Plain, "  server:")?;
+        out.line(Style::Plain, "    signing:")?;
+        let words = [("key", key.display().to_string()), ("key_id", kid.to_owned())];
+        let [file, id] = words.map(|(word, text)| format!("{word}: {}", serde_json::json!(text)));
+        let keys = format!("      - {{ {file}, {id}, algorithm: {} }}", algorithm.name());
+        out.line(Style::Plain, &keys)?;
+        out.line(Style::Plain, "\nWhoever has the thumbprint from you can check the cards:\n")?;
+        let pin = quote(&format!("{kid}={print}")).to_string();
+        let check = format!("  legation card --verify --pin {pin} https://agents.example.com");
+        out.line(Style::Plain, &check)?;
+        Ok(Exit::Done)
+    }
+}
+
 impl Command {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
@@ -62,6 +119,7 @@ impl Command {
             Self::List(list) => list.run(),
             Self::Revoke(revoke) => revoke.run(),
             Self::Rotate(rotate) => rotate.run(),
+            Self::Signing(signing) => signing.run(),
         }
     }
 }

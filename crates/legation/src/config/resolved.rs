@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use legation::{
-    BadMember, Crew, DataDir, Hosts, OnRestart, Profile, Server, StoreOptions, TlsSettings,
-    check_cards,
+    BadMember, Crew, DataDir, Hosts, OnRestart, Profile, Server, SigningKey, StoreOptions,
+    TlsSettings, check_cards,
 };
 
 use http::HeaderName;
@@ -29,6 +29,7 @@ pub(crate) struct Resolved {
     config: Config,
     pub(crate) data_dir: DataDir,
     tls: Option<TlsSettings>,
+    signing: Vec<SigningKey>,
     pub(crate) crew: Option<Crew>,
     /// Those that are served, the default one first.
     pub(crate) agents: Vec<ResolvedAgent>,
@@ -86,6 +87,7 @@ impl Resolved {
             .missing_version(given.versions.missing_header)
             .errors(given.errors)
             .card(given.card)
+            .signing(self.signing.clone())
             .interfaces(given.interfaces)
             .stop_grace(given.stop_grace)
             .bounds(given.bounds)
@@ -154,7 +156,9 @@ pub(super) fn resolve(given: &Given, faults: &mut Vec<Fault>) -> Resolved {
     };
     let tls = config.server.tls.as_ref();
     let tls = tls.map(|tls| tls.settings(|path| absolute(&directory, path)));
-    Resolved { config: config.clone(), data_dir, tls, crew, agents }
+    let signing = config.server.signing.iter();
+    let signing = signing.map(|one| one.key(|path| absolute(&directory, path))).collect();
+    Resolved { config: config.clone(), data_dir, tls, signing, crew, agents }
 }
 
 /// A path of the file, whatever directory the process is in later.

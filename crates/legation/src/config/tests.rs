@@ -521,8 +521,14 @@ fn what_does_not_exist_yet_is_refused() {
         ("a2a: {server: {security: []}}", "requirements of its own for an agent"),
         ("a2a: {server: {security_schemes: {}}}", "schemes of its own for an agent"),
         ("a2a: {server: {extended_skills: []}}", "extended cards"),
-        ("a2a: {server: {signing_config: {key: x}}}", "signed cards"),
-        ("a2a: {server: {signatures: []}}", "signed cards"),
+        (
+            "a2a: {server: {signing_config: {key: x}}}",
+            "keys of its own for an agent; those of `server.signing` sign all cards",
+        ),
+        (
+            "a2a: {server: {signatures: []}}",
+            "signatures made elsewhere; `server.signing` makes them",
+        ),
         (
             "a2a: {server: {server_extensions: []}}",
             "extensions from a file (in Rust there is `Server::extension`)",

@@ -5,6 +5,7 @@ mod configuration;
 mod keys;
 mod serving;
 mod session;
+mod signing;
 mod talking;
 mod tls;
 mod user;

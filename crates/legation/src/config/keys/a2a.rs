@@ -130,8 +130,16 @@ impl Group for A2aServer {
             },
         ),
         later("extended_skills", "Skills for known callers only", "extended cards"),
-        later("signing_config", "How its card is signed", "signed cards"),
-        later("signatures", "Signatures over its card", "signed cards"),
+        later(
+            "signing_config",
+            "How its card is signed",
+            "keys of its own for an agent; those of `server.signing` sign all cards",
+        ),
+        later(
+            "signatures",
+            "Signatures over its card",
+            "signatures made elsewhere; `server.signing` makes them",
+        ),
         later(
             "server_extensions",
             "Extensions of the protocol",

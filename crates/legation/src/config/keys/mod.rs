@@ -8,6 +8,7 @@ mod grpc;
 mod limits;
 mod runtime;
 mod server;
+mod signing;
 mod tls;
 
 pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
@@ -19,6 +20,7 @@ pub(crate) use auth::{
 pub(crate) use grpc::Served;
 pub(crate) use runtime::{Analyst, Exec, Http, Mode, OpenAi, Runtime};
 pub(crate) use server::{Server, Store};
+pub(crate) use signing::Signing;
 pub(crate) use tls::{ClientAuth, Cors, Tls};
 
 use legation::{Limits, Retention};

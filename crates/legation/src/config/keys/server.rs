@@ -6,10 +6,11 @@ use std::time::Duration;
 use legation::{Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, StoreOptions};
 
 use super::grpc::{self, Grpc};
-use super::{Config, Cors, Tls};
+use super::{Config, Cors, Signing, Tls};
 use crate::config::form::{self, bytes, choice, count};
 use crate::config::setting::{
-    Either, Group, Row, Slot, group, leaf, leaves, maybe, maybe_group, maybe_leaves, row, unset,
+    Either, Group, Row, Slot, each, group, leaf, leaves, maybe, maybe_group, maybe_leaves, row,
+    unset,
 };
 
 /// Where the server listens, and how it shows itself.
@@ -25,6 +26,7 @@ pub(crate) struct Server {
     pub(crate) versions: Versions,
     pub(crate) errors: ErrorProfile,
     pub(crate) card: CardForm,
+    pub(crate) signing: Vec<Signing>,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) grpc: Grpc,
     pub(crate) stop_grace: Duration,
@@ -44,6 +46,7 @@ impl Default for Server {
             versions: Versions::default(),
             errors: ErrorProfile::default(),
             card: CardForm::default(),
+            signing: Vec::new(),
             interfaces: Interface::DEFAULT.into(),
             grpc: Grpc::default(),
             stop_grace: Duration::from_secs(10),
@@ -98,6 +101,11 @@ impl Group for Server {
         row("card", "The form of cards for readers that ask for none", |s| {
             leaf(&mut s.card, choice(&CARDS))
         }),
+        row(
+            "signing",
+            "The keys that sign the cards of all agents; each signs, so that a new one comes beside the old one before it takes its place. `/.well-known/jwks.json` has their public parts",
+            |s| each(&mut s.signing),
+        ),
         row("interfaces", "What cards list, the preferred interface first", |s| {
             leaves(&mut s.interfaces, form::interface())
         }),
