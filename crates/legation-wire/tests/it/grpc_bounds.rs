@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use legation_model::MAX_DEPTH;
+use legation_model::{ErrorKind, MAX_DEPTH};
 use legation_wire::answer::Answer;
 use legation_wire::grpc::{self, Numbers, Package};
 use legation_wire::json::JsonBounds;
@@ -123,4 +123,28 @@ fn deep_documents_are_written_as_fast_as_flat_ones() {
         deep = deep.min(took(&tasks[1]));
     }
     assert!(deep < flat * 5 / 2 + Duration::from_millis(20), "{deep:?} after {flat:?}");
+}
+
+/// A control character takes six bytes of JSON.
+#[test]
+fn messages_become_no_more_json_than_they_may() {
+    let bounds = |text| JsonBounds { text, ..JsonBounds::default() };
+    let cases = [
+        send(&field(1, "\u{1}\n\"\\x\u{7f}ä\r\t\u{8}\u{c}\u{1f}".repeat(1_000).as_bytes())),
+        send(&field(2, &[7; 1_000])),
+        send(&field(4, &field(6, &field(1, b"\x20\x01").repeat(1_000)))),
+        send(&field(5, &field(1, &field(1, &[2; 1_000])))),
+    ];
+    for message in cases {
+        let read =
+            |text| grpc::params(Package::V1_0, Operation::SendMessage, &message, bounds(text));
+        let whole = read(usize::MAX).expect("a good message");
+        assert_eq!(read(whole.len()).as_ref(), Ok(&whole));
+        for less in [whole.len() - 1, whole.len() / 2, 10, 0] {
+            assert_eq!(read(less).expect_err("too much").kind, ErrorKind::TooLarge);
+        }
+    }
+    let whole = send(&field(1, &vec![1; 16 << 20]));
+    let refused = grpc::read(Package::V1_0, Operation::SendMessage, &whole, bounds(32 << 20));
+    assert_eq!(refused.expect_err("too much").kind, ErrorKind::TooLarge);
 }
