@@ -16,6 +16,7 @@ use http::{Method, Request, Version as Http};
 use hyper::body::Incoming;
 use legation_model::{A2aError, ErrorKind, Request as Asked};
 use legation_wire::grpc::{self as codec, Package};
+use legation_wire::json::JsonBounds;
 use legation_wire::operation::Operation;
 use legation_wire::version::Version;
 use tokio::time::{Instant, timeout_at};
@@ -163,7 +164,11 @@ async fn take(
     if message.len() > body.bytes.len() {
         body.unfolds_to(message.len(), bounds)?;
     }
-    codec::read(admitted.writer.tongue.package, operation, &message, bounds.json)
+    let package = admitted.writer.tongue.package;
+    let json = JsonBounds { text: bounds.body.saturating_mul(2), ..bounds.json };
+    let params = codec::params(package, operation, &message, json)?;
+    body.unfolds_to(params.len(), bounds)?;
+    codec::read_params(package, operation, &params)
 }
 
 async fn perform(shared: &Shared, admitted: &Admitted, asked: Asked) -> Result<Answer, A2aError> {

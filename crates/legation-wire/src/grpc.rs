@@ -86,20 +86,46 @@ pub enum Numbers {
 /// Reads the message of a request.
 ///
 /// # Errors
-/// `Parse` when it is not such a message, and `InvalidParams` with a violation that names the field
-/// by its path in the schema.
+/// As [`params`] and [`read_params`].
 pub fn read(
     package: Package,
     operation: Operation,
     message: &[u8],
     bounds: JsonBounds,
 ) -> Result<Request, A2aError> {
+    read_params(package, operation, &params(package, operation, message, bounds)?)
+}
+
+/// The parameters of a request as JSON, from its message. They may be longer than that: a control
+/// character takes six bytes.
+///
+/// # Errors
+/// `Parse` when it is not such a message, `TooLarge` when it is too much JSON, and `InvalidParams`
+/// with a violation that names the field by its path in the schema.
+pub fn params(
+    package: Package,
+    operation: Operation,
+    message: &[u8],
+    bounds: JsonBounds,
+) -> Result<String, A2aError> {
     let input = method(package, operation)?.input;
-    let params = to_json(input, message, Absent::Omitted, bounds).map_err(Fault::of_message)?;
+    to_json(input, message, Absent::Omitted, bounds).map_err(Fault::of_message)
+}
+
+/// Reads a request from its [`params`].
+///
+/// # Errors
+/// `InvalidParams` with a violation that names the field by its path in the schema.
+pub fn read_params(
+    package: Package,
+    operation: Operation,
+    params: &str,
+) -> Result<Request, A2aError> {
+    let input = method(package, operation)?.input;
     let read = match package {
-        Package::V1_0 => v1::read_params(operation, Some(&params)),
+        Package::V1_0 => v1::read_params(operation, Some(params)),
         Package::V0_3 => {
-            let asked = v0_3::read_params(operation, Form::Proto, Some(&params));
+            let asked = v0_3::read_params(operation, Form::Proto, Some(params));
             asked.map(|asked| asked.request)
         }
     };
@@ -184,7 +210,7 @@ pub fn write_request(
 /// empty is there.
 ///
 /// # Errors
-/// `Parse` and `InvalidParams` when it is not such a message.
+/// `Parse` and `InvalidParams` when it is not such a message, and `TooLarge` when it is too much JSON.
 pub fn read_answer(
     package: Package,
     operation: Operation,

@@ -9,12 +9,15 @@ pub struct JsonBounds {
     pub depth: usize,
     /// How many members and elements there may be in all.
     pub items: usize,
+    /// How many bytes of JSON a message of gRPC may become. A body of JSON is bounded by whoever
+    /// takes it in.
+    pub text: usize,
 }
 
 impl Default for JsonBounds {
     fn default() -> Self {
         // A megabyte of small numbers in a data part is about half a million elements.
-        Self { depth: 128, items: 600_000 }
+        Self { depth: 128, items: 600_000, text: 32 << 20 }
     }
 }
 
@@ -89,7 +92,7 @@ mod tests {
 
     #[test]
     fn bombs_are_refused_and_strings_are_not_counted() {
-        let bounds = JsonBounds { depth: 3, items: 5 };
+        let bounds = JsonBounds { depth: 3, items: 5, ..JsonBounds::default() };
         let cases: [(&[u8], bool); 11] = [
             (b"[[[]]]", true),
             (b"[[[[]]]]", false),
@@ -112,10 +115,11 @@ mod tests {
 
     #[test]
     fn quotes_are_found_at_every_offset() {
+        let within = |depth| JsonBounds { depth, items: 99, ..JsonBounds::default() };
         for offset in 0..20 {
             let body = format!("[\"{}\",[[[[]]]]]", "x".repeat(offset));
-            assert!(JsonBounds { depth: 4, items: 99 }.admit(body.as_bytes()).is_err());
-            assert!(JsonBounds { depth: 5, items: 99 }.admit(body.as_bytes()).is_ok());
+            assert!(within(4).admit(body.as_bytes()).is_err());
+            assert!(within(5).admit(body.as_bytes()).is_ok());
         }
     }
 }

@@ -26,6 +26,8 @@ enum What {
     Value(String),
     /// A number that protobuf cannot carry.
     Number(String),
+    /// More than this many bytes of JSON.
+    Large(usize),
 }
 
 /// A step into a message.
@@ -48,6 +50,10 @@ impl Fault {
     pub(super) fn number(text: &str) -> Self {
         let text = text.chars().take(MAX_KEY).collect();
         Self { what: What::Number(text), path: Vec::new() }
+    }
+
+    pub(super) fn large(bound: usize) -> Self {
+        Self { what: What::Large(bound), path: Vec::new() }
     }
 
     pub(super) fn in_field(mut self, name: &'static str) -> Self {
@@ -87,6 +93,10 @@ impl Fault {
             What::Malformed(what) if place.is_empty() => A2aError::new(ErrorKind::Parse, what),
             What::Malformed(what) => A2aError::new(ErrorKind::Parse, format!("{place}: {what}")),
             What::Number(text) => A2aError::invalid(place, beyond(&text)),
+            What::Large(bound) => {
+                let text = format!("the message is more than {bound} bytes of JSON");
+                A2aError::new(ErrorKind::TooLarge, text)
+            }
         }
     }
 
@@ -101,7 +111,7 @@ impl Fault {
                 );
                 A2aError::new(ErrorKind::UnsupportedOperation, text)
             }
-            What::Malformed(_) | What::Value(_) => {
+            What::Malformed(_) | What::Value(_) | What::Large(_) => {
                 A2aError::new(ErrorKind::Internal, "internal error")
             }
         }

@@ -4,25 +4,33 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::fault::Fault;
+use crate::json::JsonBounds;
 
 /// As deep as readers of JSON go: each level takes some of the stack.
 const MAX_DEPTH: usize = 128;
 
-/// JSON text of a bounded depth.
+/// The most bytes that a byte of a text takes: `\u0001`.
+const LONGEST_ESCAPE: usize = 6;
+
+/// JSON text of a bounded depth and length.
 pub(super) struct Text {
     written: Vec<u8>,
     depth: usize,
     max_depth: usize,
+    max_length: usize,
 }
 
 impl Text {
-    pub(super) fn new(capacity: usize, max_depth: usize) -> Self {
-        let max_depth = max_depth.min(MAX_DEPTH);
-        Self { written: Vec::with_capacity(capacity), depth: 0, max_depth }
+    pub(super) fn new(capacity: usize, bounds: JsonBounds) -> Self {
+        let (max_depth, max_length) = (bounds.depth.min(MAX_DEPTH), bounds.text);
+        let written = Vec::with_capacity(capacity.min(max_length));
+        Self { written, depth: 0, max_depth, max_length }
     }
 
-    pub(super) fn into_string(self) -> String {
-        String::from_utf8(self.written).expect("made of texts")
+    pub(super) fn into_string(self) -> Result<String, Fault> {
+        // Names, numbers and words are only looked at here: they are short.
+        self.has_room_for(0)?;
+        Ok(String::from_utf8(self.written).expect("made of texts"))
     }
 
     /// Begins an object or a list.
@@ -57,14 +65,20 @@ impl Text {
     }
 
     /// Begins an entry of a map.
-    pub(super) fn key(&mut self, key: &str, first: &mut bool) {
+    pub(super) fn key(&mut self, key: &str, first: &mut bool) -> Result<(), Fault> {
         self.comma(first);
-        self.string(key);
+        self.string(key)?;
         self.written.push(b':');
+        Ok(())
     }
 
-    pub(super) fn string(&mut self, text: &str) {
+    pub(super) fn string(&mut self, text: &str) -> Result<(), Fault> {
+        // Counting takes a pass of its own, so it waits until the text may be too long.
+        if self.has_room_for(text.len().saturating_mul(LONGEST_ESCAPE)).is_err() {
+            self.has_room_for(text.bytes().map(length_of).sum())?;
+        }
         serde_json::to_writer(&mut self.written, text).expect("texts are JSON");
+        Ok(())
     }
 
     /// Writes a number or a word as it is.
@@ -76,12 +90,31 @@ impl Text {
         serde_json::to_writer(&mut self.written, &number).expect("numbers are JSON");
     }
 
-    pub(super) fn base64(&mut self, bytes: &[u8]) {
+    pub(super) fn base64(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let length = bytes.len().div_ceil(3) * 4;
+        self.has_room_for(length)?;
         self.written.push(b'"');
         let start = self.written.len();
-        self.written.resize(start + bytes.len().div_ceil(3) * 4, 0);
+        self.written.resize(start + length, 0);
         let letters = &mut self.written[start..];
         STANDARD.encode_slice(bytes, letters).expect("four letters for three bytes");
         self.written.push(b'"');
+        Ok(())
+    }
+
+    fn has_room_for(&self, bytes: usize) -> Result<(), Fault> {
+        if self.written.len().saturating_add(bytes) > self.max_length {
+            return Err(Fault::large(self.max_length));
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes a byte of a text takes in JSON.
+const fn length_of(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => LONGEST_ESCAPE,
+        0x20.. => 1,
     }
 }

@@ -30,10 +30,10 @@ pub(super) fn to_json(
     absent: Absent,
     bounds: JsonBounds,
 ) -> Result<String, Fault> {
-    let json = Text::new(bytes.len() + bytes.len() / 2 + 64, bounds.depth);
+    let json = Text::new(bytes.len() + bytes.len() / 2 + 64, bounds);
     let mut writer = Writer { json, absent, found: Occurrences::at_most(bounds.items) };
     writer.message(message, &[bytes])?;
-    Ok(writer.json.into_string())
+    writer.json.into_string()
 }
 
 struct Writer<'m> {
@@ -143,7 +143,7 @@ impl<'m> Writer<'m> {
         self.json.open(b'{')?;
         let mut first = true;
         for (key, payload) in entries {
-            self.json.key(key, &mut first);
+            self.json.key(key, &mut first)?;
             self.map_value(value.kind, payload).map_err(|fault| fault.at_key(key))?;
         }
         self.json.close(b'}');
@@ -185,7 +185,7 @@ impl<'m> Writer<'m> {
         // What does not fit is cut, as protobuf has it.
         let [seconds, nanos] = [0, 1].map(|field| self.found.varint(members, field) as i64);
         let text = text(seconds, nanos as i32).ok_or_else(|| Fault::value(otherwise))?;
-        self.json.string(&text);
+        self.json.string(&text)?;
         Ok(())
     }
 
@@ -197,7 +197,7 @@ impl<'m> Writer<'m> {
         self.json.open(b'{')?;
         let mut first = true;
         self.json.name("@type", &mut first);
-        self.json.string(url);
+        self.json.string(url)?;
         let message = url.rsplit_once('/').and_then(|(_, name)| Message::of_name(name));
         if let Some(message) = message.filter(|message| message.shape == Shape::Plain) {
             let members = self.found.gather(message, &[value])?;
@@ -209,8 +209,8 @@ impl<'m> Writer<'m> {
 
     fn value(&mut self, kind: Kind, payload: Payload<'m>) -> Result<(), Fault> {
         match (kind, payload) {
-            (Kind::Text, Payload::Bytes(bytes)) => self.json.string(utf8(bytes)?),
-            (Kind::Bytes, Payload::Bytes(bytes)) => self.json.base64(bytes),
+            (Kind::Text, Payload::Bytes(bytes)) => self.json.string(utf8(bytes)?)?,
+            (Kind::Bytes, Payload::Bytes(bytes)) => self.json.base64(bytes)?,
             (Kind::Message(message), Payload::Bytes(bytes)) => self.message(message, &[bytes])?,
             (Kind::Bool, Payload::Varint(value)) => {
                 self.json.word(if value == 0 { "false" } else { "true" });
@@ -220,7 +220,7 @@ impl<'m> Writer<'m> {
             (Kind::Enum(values), Payload::Varint(value)) => {
                 let number = value as i32;
                 match values.iter().find(|(known, _)| *known == number) {
-                    Some((_, name)) => self.json.string(name),
+                    Some((_, name)) => self.json.string(name)?,
                     None => self.json.number(number),
                 }
             }

@@ -186,10 +186,10 @@ fn bytes_that_are_no_such_message_are_refused() {
     message.parts[0].data[0][0][0][0][0][0][0][0][0][0][0][0][0]~: nested deeper than 128 levels
     message.parts[0].metadata.kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk~: nested deeper than 128 levels
     ");
-    let tight = JsonBounds { depth: 5, items: 99 };
+    let tight = JsonBounds { depth: 5, items: 99, ..JsonBounds::default() };
     assert!(read(V1_0, SendMessage, &send(&field(4, &deep(1))), tight).is_ok());
     assert!(read(V1_0, SendMessage, &send(&field(4, &deep(2))), tight).is_err());
-    let tight = JsonBounds { depth: 99, items: 4 };
+    let tight = JsonBounds { depth: 99, items: 4, ..tight };
     assert!(read(V1_0, SendMessage, &good, tight).is_err());
     assert!(read(V1_0, SendMessage, &good, JsonBounds { items: 5, ..tight }).is_ok());
 }
