@@ -67,6 +67,8 @@ pub struct Bounds {
     /// Bytes of one message to a caller of gRPC, before it is compressed. Those of a request are
     /// bounded by `body`, also after it was unpacked.
     pub grpc_answer: usize,
+    /// Streams of gRPC's health and of its reflection open at once, of each. A `Check` is none.
+    pub grpc_watchers: usize,
     /// After what silence the system asks a peer whether it is there.
     pub tcp_keepalive: Duration,
     /// How long a peer may leave what it was sent unacknowledged before the system ends the
@@ -111,6 +113,7 @@ impl Default for Bounds {
             h2_ping: Duration::from_secs(20),
             h2_ping_timeout: Duration::from_secs(10),
             grpc_answer: 64 << 20,
+            grpc_watchers: 1_000,
             tcp_keepalive: Duration::from_secs(30),
             tcp_unacknowledged: Duration::from_secs(40),
             accept_pause: Duration::from_millis(100),

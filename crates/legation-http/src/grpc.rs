@@ -54,22 +54,32 @@ pub(crate) async fn serve(
     (head, mut body): (Parts, Incoming),
     phases: &Phases,
 ) -> Answer {
-    let path = path.strip_prefix('/').and_then(|path| path.split_once('/'));
-    let (service, method) = path.unwrap_or_default();
+    let names = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    let (service, method) = names.unwrap_or_default();
+    let deadline = deadline::read(&head.headers);
     let Some(package) = Package::of_service(service) else {
-        let others = shared.services.call(service, Request::from_parts(head, body)).await;
-        return others.unwrap_or_else(|| refuse(shared, unknown("service", service)));
+        let answered = async {
+            let request = services::unmounted(Request::from_parts(head, body), path);
+            let others = shared.services.call(service, request, deadline?).await;
+            others.ok_or_else(|| unknown("service", service))?
+        };
+        return answered.await.unwrap_or_else(|error: A2aError| refuse(shared, error.into()));
     };
     let tongue = Tongue { package, profile: shared.settings.errors };
     let Some(operation) = Operation::of_grpc(package, method) else {
-        return tongue.refuse(unknown("method", method));
+        return tongue.refuse(unknown("method", method).into());
     };
-    let admitted = match admit(shared, mount, tongue, (peer, &head)).await {
+    let deadline = match deadline {
+        Ok(deadline) => deadline,
+        Err(error) => return tongue.refuse(error.into()),
+    };
+    let admitted = within(deadline, admit(shared, mount, tongue, deadline, (peer, &head)));
+    let admitted = match admitted.await {
         Ok(admitted) => admitted,
         Err(refusal) => return tongue.refuse(refusal),
     };
     let asked = take(shared, &admitted, operation, &head, &mut body, phases);
-    let answered = within(admitted.deadline, async {
+    let answered = within(deadline, async {
         let asked = asked.await?;
         perform(shared, &admitted, asked).await
     });
@@ -84,9 +94,9 @@ pub(crate) fn refuse(shared: &Shared, refusal: Refusal) -> Answer {
 }
 
 /// Refuses what is not there, in gRPC's word for it.
-fn unknown(what: &str, name: &str) -> Refusal {
+fn unknown(what: &str, name: &str) -> A2aError {
     let name: String = name.chars().take(80).collect();
-    A2aError::new(ErrorKind::MethodNotFound, format!("there is no {what} `{name}`")).into()
+    A2aError::new(ErrorKind::MethodNotFound, format!("there is no {what} `{name}`"))
 }
 
 /// A call of which the head was read.
@@ -104,13 +114,13 @@ async fn admit(
     shared: &Shared,
     mount: Mount<'_>,
     tongue: Tongue,
+    deadline: Option<Instant>,
     (peer, head): (&Peer, &Parts),
 ) -> Result<Admitted, Refusal> {
     let caller = shared.authenticate(peer, head, mount).await?;
     let mut arrival = shared.arrival(head, caller, mount)?;
     check_version(arrival.stated, tongue.package)?;
     arrival.behave(tongue.package.version());
-    let deadline = deadline::read(&head.headers)?;
     // Without settings nothing leads here.
     let (gzip, numbers) = shared
         .settings
@@ -167,12 +177,14 @@ async fn perform(shared: &Shared, admitted: &Admitted, asked: Asked) -> Result<A
 }
 
 /// Does something until the caller's time is over. What was begun goes on without it.
-async fn within<T>(
+async fn within<T, E: From<A2aError>>(
     deadline: Option<Instant>,
-    what: impl Future<Output = Result<T, A2aError>>,
-) -> Result<T, A2aError> {
+    what: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     match deadline {
         None => what.await,
-        Some(deadline) => timeout_at(deadline, what).await.unwrap_or_else(|_| Err(exceeded())),
+        Some(deadline) => {
+            timeout_at(deadline, what).await.unwrap_or_else(|_| Err(exceeded().into()))
+        }
     }
 }

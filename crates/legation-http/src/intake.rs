@@ -119,7 +119,8 @@ fn too_large(bounds: &Bounds) -> A2aError {
     A2aError::new(ErrorKind::TooLarge, message)
 }
 
-fn too_slow() -> A2aError {
+/// What a caller is told whose body is late.
+pub(crate) fn too_slow() -> A2aError {
     A2aError::new(ErrorKind::InvalidRequest, "the body did not arrive in time")
 }
 

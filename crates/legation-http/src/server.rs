@@ -190,9 +190,9 @@ impl Shared {
         let base = public.unwrap_or_else(|| addresses::base_of(address, tls.is_some()));
         let cards = Arc::new(RwLock::new(Arc::new(Cards::new(templates, &settings, &base))));
         let hosts = HostGuard::new(&settings, &base, address.ip());
-        let heartbeat = settings.bounds.heartbeat;
         let grpc = settings.grpc.clone().unwrap_or_default();
-        let services = Arc::new(Services::new(&grpc, &service, drain.clone(), heartbeat));
+        let services = Services::new(&grpc, &service, drain.clone(), &settings.bounds);
+        let services = Arc::new(services);
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
         let pages = settings.cors.as_ref().map(Pages::new);
         let hsts = tls.as_ref().and_then(hsts);

@@ -85,6 +85,10 @@ pub(crate) async fn respond(
 impl EventStream {
     /// What goes out next; `None` at the end.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        // Asked first: a reader that always has something would never let it come to that.
+        if self.follow.is_some() && self.is_over(cx) {
+            self.fail(&exceeded());
+        }
         while self.waiting.len() < CHUNK && self.large.is_none() {
             let Some(follow) = &mut self.follow else { break };
             let Poll::Ready(item) = follow.poll_next_unpin(cx) else { break };
@@ -98,9 +102,6 @@ impl EventStream {
             self.written = Instant::now();
             return Poll::Ready(Some(Frame::data(chunk)));
         }
-        if self.follow.is_some() && self.is_over(cx) {
-            self.fail(&exceeded());
-        }
         if self.follow.is_none() {
             return Poll::Ready(self.trailers.take().map(Frame::trailers));
         }
@@ -108,8 +109,9 @@ impl EventStream {
     }
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let deadline = self.deadline.as_mut();
-        deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready())
+        let Some(deadline) = &mut self.deadline else { return false };
+        // The timer wakes whoever waits; where nobody does, it may be told late.
+        deadline.deadline() <= Instant::now() || deadline.as_mut().poll(cx).is_ready()
     }
 
     fn next_chunk(&mut self) -> Option<Bytes> {

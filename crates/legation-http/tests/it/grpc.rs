@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures::future::Either;
 use legation_auth::Anonymous;
-use legation_core::CURSOR_EXTENSION;
+use legation_core::{Authenticated, Authenticator, CURSOR_EXTENSION, Credentials};
 use legation_http::{ErrorProfile, Settings};
 use legation_wire::grpc::Package;
 
@@ -338,5 +339,22 @@ async fn an_agent_is_called_below_its_mount_or_at_a_port_of_its_own() {
     assert_eq!(get(V1, &id).below("/a2a/agents/echo").to(server.address).await.code(), 0);
     assert_eq!(get(V1, &id_of(&at_mount)).to(server.address).await.code(), 0, "one of the crew's");
     assert_eq!(get(V1, &id).below("/a2a/agents/nobody").to(server.address).await.code(), 12);
+    server.stop().await;
+}
+
+/// Knows nobody, and takes long to say so.
+struct Slow;
+
+impl Authenticator for Slow {
+    fn authenticate<'a>(&'a self, _: Credentials<'a>) -> Authenticated<'a> {
+        Either::Right(Box::pin(std::future::pending()))
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_counts_from_the_beginning() {
+    let server = server::start_with(Arc::new(Slow), |_| {}).await;
+    let reply = send(V1, "hi").and("grpc-timeout", "100m").to(server.address).await;
+    assert_eq!(reply.code(), 4, "{reply:?}");
     server.stop().await;
 }

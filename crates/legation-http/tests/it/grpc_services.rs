@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legation_auth::Anonymous;
-use legation_http::{Http, Security, Settings};
+use legation_http::{Bounds, Http, Security, Settings};
 use legation_wire::grpc::Package;
 use prost::Message;
 use tokio::net::TcpListener;
@@ -85,6 +85,95 @@ async fn reflection_lists_every_service() {
         assert!(services(&server, version).await.iter().eq(expected), "{version}");
     }
     server.stop().await;
+}
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
+async fn start(change: impl FnOnce(&mut Bounds)) -> server::Server {
+    server::start_with(Arc::new(Anonymous), |settings| change(&mut settings.bounds)).await
+}
+
+/// Each of these used to last for ever.
+#[tokio::test]
+async fn calls_that_do_not_go_on_end() {
+    let change = |bounds: &mut Bounds| {
+        (bounds.body_grace, bounds.idle) = (Duration::from_millis(300), Duration::from_millis(300));
+        bounds.heartbeat = Duration::from_millis(50);
+    };
+    let server = start(change).await;
+    let cases = [
+        (at(CHECK).endless(), 3),
+        (at(CHECK).endless().and("grpc-timeout", "100m"), 4),
+        (at(WATCH).endless(), 3),
+        (at(WATCH).raw(check("")).and("grpc-timeout", "500m"), 4),
+        (at(REFLECTION).endless(), 4),
+        (at(REFLECTION).endless().and("grpc-timeout", "100m"), 4),
+        (at(CHECK).raw(check("")).and("grpc-timeout", "soon"), 3),
+    ];
+    for (case, code) in cases {
+        assert_eq!(case.to(server.address).await.code(), code, "{case:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn those_who_watch_have_a_bound_and_take_no_check_away() {
+    let server = start(|bounds| bounds.grpc_watchers = 1).await;
+    let mut watch = at(WATCH).raw(check("")).open(server.address).await;
+    assert_eq!(status(&watch.next().await.expect("the status")), SERVING);
+    assert_eq!(at(WATCH).raw(check("")).to(server.address).await.code(), 14);
+    assert_eq!(at(CHECK).raw(check("")).to(server.address).await.code(), 0);
+    assert_eq!(services(&server, "v1").await.len(), 5, "it has a bound of its own");
+    drop(watch);
+    let freed = async {
+        loop {
+            let mut watch = at(WATCH).raw(check("")).open(server.address).await;
+            if watch.next().await.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), freed).await.expect("a place is free again");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn they_are_below_the_mounts_as_well() {
+    let server = server::start().await;
+    for mount in ["/a2a/agents/echo", "/a2a/counter"] {
+        let reply = at(CHECK).below(mount).raw(check("")).to(server.address).await;
+        assert_eq!(reply.code(), 0, "{mount}: {reply:?}");
+    }
+    server.stop().await;
+}
+
+/// Each listener used to hold the place of a connection while none came.
+#[tokio::test]
+async fn idle_listeners_take_no_connections_away() {
+    let started = server::start().await;
+    let mut settings = Settings::new(Security::open());
+    settings.bounds.connections = 1;
+    let http = Http::new(started.service.clone(), Arc::new(Anonymous), settings);
+    let (main, door) = (bind().await, bind().await);
+    let [address, port] = [&main, &door].map(|one| one.local_addr().expect("bound"));
+    let drain = CancellationToken::new();
+    let front = http.expect("sound cards").at(address, drain.clone());
+    let serving = [
+        tokio::spawn(front.clone().serve(main)),
+        tokio::spawn(front.serve_agent("echo".into(), door)),
+    ];
+    // Each twice: the place used to go to the other listener in between.
+    for (address, status) in [(address, 200), (address, 200), (port, 404), (port, 404)] {
+        assert_eq!(ask("GET", "/healthz").to(address).await.status, status);
+    }
+    drain.cancel();
+    for serving in serving {
+        serving.await.expect("no panic");
+    }
+    started.stop().await;
 }
 
 #[tokio::test]

@@ -170,6 +170,11 @@ impl Group for Bounds {
             leaf(&mut b.grpc_answer, bytes())
         }),
         row(
+            "grpc_watchers",
+            "Streams of gRPC's health, and of its reflection, open at once",
+            |b| leaf(&mut b.grpc_watchers, count()),
+        ),
+        row(
             "tcp_keepalive",
             "After what silence the system asks a peer whether it is there",
             |b| leaf(&mut b.tcp_keepalive, time_in_seconds()),
