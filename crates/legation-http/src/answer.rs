@@ -1,7 +1,8 @@
 //! Responses, of every binding.
 
 use http::header::{
-    ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use legation_core::{Document, Follow, Refused, Reply};
@@ -24,6 +25,9 @@ pub(crate) const A2A_JSON: HeaderValue = HeaderValue::from_static("application/a
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The media type of streams.
 pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// What caches are told of answers that are for one caller.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) type Answer = Response<Body>;
 
@@ -95,11 +99,14 @@ pub(crate) fn document(reply: Reply) -> Result<(wire::Answer, Document), Box<Fol
     }
 }
 
-/// A response with this content.
+/// A response with this content. It is for its caller and for now, and nothing that stands between
+/// keeps it; what may be kept says so itself.
 pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: Body) -> Answer {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, NO_STORE);
     response
 }
 

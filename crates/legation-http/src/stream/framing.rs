@@ -10,7 +10,7 @@ use legation_wire::error::ErrorProfile;
 use legation_wire::fault;
 use legation_wire::jsonrpc::Id;
 
-use crate::answer::EVENTS;
+use crate::answer::{EVENTS, NO_STORE};
 use crate::grpc::{self, Writer};
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -39,7 +39,7 @@ impl Framing {
         match self {
             Self::Rpc(..) | Self::Rest(..) => {
                 headers.insert(CONTENT_TYPE, EVENTS);
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                headers.insert(CACHE_CONTROL, NO_STORE);
                 headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             }
             Self::Grpc(writer) => writer.head(headers),

@@ -187,3 +187,21 @@ async fn ids_are_echoed_as_they_came() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn answers_are_not_kept_by_what_stands_between() {
+    let server = server::start().await;
+    let cases = [
+        (rest(&server, "GET", "/tasks", "").await, 200),
+        (rest(&server, "GET", "/tasks/x", "").await, 404),
+        (rest(&server, "GET", "/nowhere", "").await, 404),
+        (call(&server, "ListTasks", "{}").await, 200),
+        (call(&server, "GetTask", r#"{"id":"x"}"#).await, 200),
+    ];
+    for (reply, status) in cases {
+        assert_eq!((reply.status, reply.header("cache-control")), (status, Some("no-store")));
+    }
+    let card = rest(&server, "GET", "/.well-known/agent-card.json", "").await;
+    assert!(card.header("cache-control").is_some_and(|said| said != "no-store"), "{card:?}");
+    server.stop().await;
+}
