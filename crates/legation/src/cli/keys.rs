@@ -56,6 +56,10 @@ impl Command {
 impl Tls {
     fn run(self) -> Result<Exit, Failure> {
         let files = [&self.cert, &self.key];
+        if place(&self.cert) == place(&self.key) {
+            let text = format!("`{}` cannot be both --cert and --key", self.cert.display());
+            return Err(Failure::usage(text));
+        }
         if let Some(file) = files.iter().find(|file| file.exists() && !self.force) {
             let text = format!("`{}` is there already; --force writes over it", file.display());
             return Err(Failure::usage(text));
@@ -98,6 +102,15 @@ impl Tls {
         params.not_after = (now + DAY * self.days).into();
         let key = KeyPair::generate()?;
         Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
+    }
+}
+
+/// Where a file is or will be, whichever way its path is written.
+fn place(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => path,
     }
 }
 

@@ -26,6 +26,12 @@ fn a_certificate_for_trying_out_serves_those_who_believe_it() {
     let again = run(home.path(), &["keys", "tls", "--cert", &cert, "--key", &key]);
     assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
 
+    let same = format!("{}/./tls-cert.pem", home.path().display());
+    let before = fs::read(&cert).expect("just made");
+    let one = run(home.path(), &["keys", "tls", "--cert", &cert, "--key", &same, "--force"]);
+    assert_eq!(one.status.code(), Some(2), "{}", text(&one.stderr));
+    assert_eq!(fs::read(&cert).expect("still there"), before);
+
     let serving = Serving::start(home.path(), &["--tls-cert", &cert, "--tls-key", &key]);
     assert!(serving.url.starts_with("https://127.0.0.1:"), "{}", serving.greeting);
     let send = ["send", "--ca", &cert, &serving.url, "mean of 1, 2, 3, 4"];
