@@ -438,8 +438,13 @@ impl Shared {
     }
 }
 
-/// The header that says for how long browsers shall come by TLS only.
+/// The header that says for how long browsers shall come by TLS only. A certificate that is its own
+/// authority is for trying out, and mostly for `localhost`: there it would hold for every other
+/// program, long after this one.
 fn hsts(tls: &Tls) -> Option<HeaderValue> {
+    if tls.is_self_signed() {
+        return None;
+    }
     let seconds = Some(tls.settings().hsts.as_secs()).filter(|seconds| *seconds > 0)?;
     HeaderValue::from_str(&format!("max-age={seconds}")).ok()
 }

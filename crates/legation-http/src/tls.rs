@@ -37,7 +37,8 @@ pub struct TlsSettings {
     pub key: PathBuf,
     /// The certificates that callers show; without this they are not asked for any.
     pub clients: Option<ClientCertificates>,
-    /// For how long browsers shall call this host by TLS only (RFC 6797); nothing is said when zero.
+    /// For how long browsers shall call this host by TLS only (RFC 6797); nothing is said when zero,
+    /// and by a server that begins with a certificate that is its own authority.
     pub hsts: Duration,
 }
 
