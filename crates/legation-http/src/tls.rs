@@ -10,7 +10,6 @@ mod files;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
@@ -71,8 +70,8 @@ struct Inner {
     settings: TlsSettings,
     current: RwLock<Current>,
     watched: Mutex<Watched>,
-    /// Whether somebody watches over the files: several listeners may share them.
-    has_watcher: AtomicBool,
+    /// Held by the one that watches over the files: several listeners may share them.
+    watcher: tokio::sync::Mutex<()>,
 }
 
 /// What connections get that begin now.
@@ -104,8 +103,8 @@ impl Tls {
         let sight: Sight = Ok(content.digest());
         let watched = Watched { last: sight.clone(), settled: sight };
         let (current, watched) = (RwLock::new(current), Mutex::new(watched));
-        let has_watcher = AtomicBool::new(false);
-        Ok(Self(Arc::new(Inner { settings, current, watched, has_watcher })))
+        let watcher = tokio::sync::Mutex::default();
+        Ok(Self(Arc::new(Inner { settings, current, watched, watcher })))
     }
 
     /// Reads the files again; those of before stay in force when something is wrong with them.
@@ -137,14 +136,12 @@ impl Tls {
     }
 
     /// Takes up what the files say whenever they change, and says when the certificate ends soon.
-    /// Of several watchers the first does so.
+    /// Of several watchers the first does so, and when it is gone the next.
     ///
     /// # Cancel safety
     /// Safe: a reload is one step.
     pub(crate) async fn watch(&self) {
-        if self.0.has_watcher.swap(true, Ordering::Relaxed) {
-            return std::future::pending().await;
-        }
+        let _only = self.0.watcher.lock().await;
         let (mut looks, every) = (0_u64, REMIND_EVERY.as_secs() / LOOK_EVERY.as_secs());
         loop {
             if looks.is_multiple_of(every) {

@@ -46,6 +46,51 @@ async fn callers_get_an_answer_over_tls_with_hsts_and_an_address_to_match() {
 }
 
 #[tokio::test]
+async fn a_certificate_for_trying_out_binds_nobody_to_tls() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    files.restore(&authority.own_pem());
+    let tls = Tls::open(files.settings()).expect("good files");
+    assert!(tls.is_self_signed());
+    let server = server::start_secured(Arc::new(Anonymous), Some(tls.clone()), |_| {}).await;
+    let peer = Peer::believing(&authority);
+    assert!(peer.connect(server.address).await.is_err(), "it is for nobody's name");
+    // One that callers believe, which is taken up later, lets them look.
+    files.write(&authority, Kind::Server);
+    tls.reload().expect("good files");
+    let stream = peer.connect(server.address).await.expect("TLS");
+    let reply = exchange_over(stream, &ask("GET", "/healthz").bytes()).await;
+    assert_eq!((reply.status, reply.header("strict-transport-security")), (200, None));
+    server.stop().await;
+}
+
+/// Nobody used to watch over the files any more when the first listener was gone.
+#[tokio::test]
+async fn files_are_watched_when_the_listener_that_did_so_is_gone() {
+    let authority = Authority::new("A");
+    let files = Files::of(&authority, Kind::Server);
+    let tls = Tls::open(files.settings()).expect("good files");
+    let first = server::start_secured(Arc::new(Anonymous), Some(tls.clone()), |_| {}).await;
+    // So that it is the first.
+    let peer = Peer::believing(&authority);
+    peer.connect(first.address).await.expect("TLS");
+    let second = server::start_secured(Arc::new(Anonymous), Some(tls), |_| {}).await;
+    first.stop().await;
+    files.write(&authority, Kind::Server);
+    let begin = Instant::now();
+    loop {
+        let stream = peer.connect(second.address).await.expect("TLS");
+        let shown = stream.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec();
+        if shown == files.leaf() {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(15), "never taken up");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    second.stop().await;
+}
+
+#[tokio::test]
 async fn a_certificate_is_not_believed_for_another_name_time_or_authority() {
     let (authority, other) = (Authority::new("A"), Authority::new("B"));
     let peer = Peer::believing(&authority);

@@ -83,6 +83,11 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// The authority's own certificate and key, as somebody has it who tries TLS out.
+    pub(crate) fn own_pem(&self) -> (String, String) {
+        (self.issuer.pem(), self.issuer.key().serialize_pem())
+    }
+
     /// A certificate and its key.
     pub(crate) fn issue(&self, kind: Kind) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let (certificate, key) = self.issue_pem(kind);
