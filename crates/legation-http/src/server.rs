@@ -116,7 +116,7 @@ impl Front {
     }
 
     /// Serves a listener's connections for one agent: gRPC alone, and every call is for that agent.
-    /// [`Grpc::ports`] says where it is, for the cards.
+    /// [`crate::Grpc::ports`] says where it is, for the cards.
     pub async fn serve_agent(self, agent: Arc<str>, listener: TcpListener) {
         listener::run(listener, Arc::new(Shared { door: Some(agent), ..(*self.0).clone() })).await;
     }

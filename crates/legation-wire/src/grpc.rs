@@ -179,7 +179,7 @@ fn damaged() -> A2aError {
 /// binding answers. An empty answer is an object without members.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_answer(
     package: Package,
     operation: Operation,
