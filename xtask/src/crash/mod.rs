@@ -177,7 +177,7 @@ impl Setup {
         Ok(Self {
             program: args.server.clone().unwrap_or(itself),
             directory: directory.to_owned(),
-            token: "crash-0123456789abcdef0123456789abcdef".into(),
+            token: "crash-8d2f7c1b9e0a4635f1c2d3e4b5a69788".into(),
             seed,
             short: args.short,
             kills: less(args.kills, 40),

@@ -132,7 +132,7 @@ impl Setup {
         let less = |number: usize, most: usize| if args.short { number.min(most) } else { number };
         Ok(Self {
             program: args.server.clone().unwrap_or(itself),
-            token: "hostile-0123456789abcdef0123456789abcdef".into(),
+            token: "hostile-7a1e9c04d3b852f6608af1c2e97b4d35".into(),
             material,
             directory,
             sockets: less(args.sockets, 200),
