@@ -155,6 +155,10 @@ impl Chain {
     fn refuse(&self, credentials: Credentials<'_>, scheme: &str, failure: Failure) -> Refused {
         match failure {
             Failure::Invalid(reason) => {
+                // Counted and told of already.
+                if let Some(wait) = self.wait(credentials) {
+                    return limited(wait);
+                }
                 let address = credentials.client.or(credentials.peer);
                 let filled = address.is_some_and(|address| self.note(address));
                 match address {
@@ -200,18 +204,10 @@ impl Chain {
 
 impl Authenticator for Chain {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> Authenticated<'a> {
-        // Whoever shares an address with somebody who guesses is let in all the same, as long as
-        // that costs nothing to tell: secrets of this length are not guessed.
-        let address = credentials.client.or(credentials.peer);
-        let wait = address.and_then(|address| self.ledger.wait(address, Instant::now()));
-        let bounded = |answer: Result<Caller, Refused>| match wait {
-            Some(wait) => answer.map_err(|_| limited(wait)),
-            None => answer,
-        };
         let (carrier, secret) = match self.secret(credentials) {
             Ok(Some(found)) => found,
-            Ok(None) => return at_once(bounded(self.by_certificate(credentials))),
-            Err(failure) => return at_once(bounded(Err(self.refuse(credentials, "", failure)))),
+            Ok(None) => return at_once(self.by_certificate(credentials)),
+            Err(failure) => return at_once(Err(self.refuse(credentials, "", failure))),
         };
         for scheme in self.in_force(credentials) {
             let Way::Secret(place, verifier) = &scheme.way else { continue };
@@ -228,7 +224,7 @@ impl Authenticator for Chain {
                     // At most one row is read for it, which is as good as nothing.
                     if let Some(verified) = integration.verify(&secret) {
                         let refuse = |failure| self.refuse(credentials, &scheme.name, failure);
-                        return at_once(bounded(verified.map_err(refuse)));
+                        return at_once(verified.map_err(refuse));
                     }
                 }
                 Verifier::Jwt(jwt) => {
@@ -238,19 +234,13 @@ impl Authenticator for Chain {
                     if !jwt.is_own(&secret) {
                         continue;
                     }
-                    if let Some(wait) = wait {
-                        return at_once(Err(limited(wait)));
-                    }
                     let verified = async move { jwt.verify(&secret).await };
                     return self.later(credentials, scheme, verified.boxed());
                 }
                 Verifier::Introspection(endpoint) if endpoint.is_own(&secret) => {
                     if let Some(verified) = endpoint.known(&secret) {
                         let refuse = |failure| self.refuse(credentials, &scheme.name, failure);
-                        return at_once(bounded(verified.map_err(refuse)));
-                    }
-                    if let Some(wait) = wait {
-                        return at_once(Err(limited(wait)));
+                        return at_once(verified.map_err(refuse));
                     }
                     let verified = async move { endpoint.verify(&secret).await };
                     return self.later(credentials, scheme, verified.boxed());
@@ -258,17 +248,29 @@ impl Authenticator for Chain {
                 Verifier::Introspection(_) => {}
             }
         }
-        at_once(bounded(Err(self.refuse(credentials, "", Failure::Invalid("nobody's")))))
+        at_once(Err(self.refuse(credentials, "", Failure::Invalid("nobody's"))))
     }
 }
 
 impl Chain {
+    /// How long the address of a request has to wait, if it has to. It concerns what is refused and
+    /// what somebody would have to be asked about: whoever shares the address with somebody who
+    /// guesses is let in where that is known here, since secrets of this length are not guessed.
+    fn wait(&self, credentials: Credentials<'_>) -> Option<Duration> {
+        let address = credentials.client.or(credentials.peer)?;
+        self.ledger.wait(address, Instant::now())
+    }
+
+    /// What somebody has to be asked about, unless the address has to wait.
     fn later<'a>(
         &'a self,
         credentials: Credentials<'a>,
         scheme: &'a Scheme,
         verified: futures::future::BoxFuture<'a, Verified>,
     ) -> Authenticated<'a> {
+        if let Some(wait) = self.wait(credentials) {
+            return at_once(Err(limited(wait)));
+        }
         let refuse = move |failure| self.refuse(credentials, &scheme.name, failure);
         Either::Right(verified.map(move |verified| verified.map_err(refuse)).boxed())
     }
@@ -285,7 +287,7 @@ impl Chain {
                 }
             }
         }
-        Err(self.missing(credentials))
+        Err(self.wait(credentials).map_or_else(|| self.missing(credentials), limited))
     }
 }
 

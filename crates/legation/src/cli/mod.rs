@@ -72,7 +72,7 @@ enum Command {
     /// Look at tasks, follow them, cancel them
     #[command(subcommand, after_help = exit::help())]
     Task(task::Command),
-    /// Look at conversations
+    /// Look at conversations, erase them
     #[command(subcommand, after_help = exit::help())]
     Context(context::Command),
     /// Show how an agent describes itself

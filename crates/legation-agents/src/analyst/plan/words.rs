@@ -402,7 +402,7 @@ mod tests {
     fn a_text_that_repeats_itself_costs_no_more_for_a_large_table() {
         let names = (0..100_000).map(|at| format!("name{at},{at}\n"));
         let table = format!("name,n\n{}", names.collect::<String>());
-        let frames = read_table("t", &table, &Watch::default()).unwrap().frames;
+        let frames = read_table("t", &table, &Watch::default()).expect("a table").frames;
         let began = std::time::Instant::now();
         for word in ["for ", "for name is ", "in 2024 only ", "name is for a b c "] {
             let text = word.repeat(8_192 / word.len());
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn nobody_plans_what_nobody_waits_for() {
-        let frames = read_table("t", "name,n\na,1\n", &Watch::default()).unwrap().frames;
+        let frames = read_table("t", "name,n\na,1\n", &Watch::default()).expect("a table").frames;
         let (watch, notes) = Watch::new();
         drop(notes);
         let stopped = read("mean for a", &frames, &watch).unwrap_err();
