@@ -67,8 +67,11 @@ impl Answer {
                 tracing::info!(task = %turn.task().id, "program: {text}");
             }
             Said::Question(parts) => return turn.ask(parts).await.map(|()| Goes::Done),
-            Said::Auth(parts) => {
-                turn.settle(TaskState::AuthRequired, parts).await?;
+            Said::Auth(parts, at) => {
+                match at {
+                    Some(at) => turn.authorize(at, parts).await?,
+                    None => turn.settle(TaskState::AuthRequired, parts).await?,
+                }
                 return Ok(Goes::Done);
             }
             Said::Complete(parts) => return self.complete(turn, parts).await.map(|()| Goes::Done),

@@ -1,7 +1,9 @@
 //! The words between an agent and what does its work elsewhere, whatever carries them: lines of a
 //! program (`docs/exec.md`) or HTTP (`docs/http-agents.md`).
 
-use legation_core::{Entrusted, Scopes, Turn};
+use std::collections::BTreeMap;
+
+use legation_core::{Authorization, Entrusted, Grant, Scopes, Turn};
 use legation_model::{Artifact, ArtifactId, Json, Message, Metadata, Part, Task};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -37,7 +39,26 @@ pub(crate) struct Work<'t> {
     #[serde(skip_serializing_if = "Entrusted::is_empty", serialize_with = "as_object")]
     credentials: &'t Entrusted,
     #[serde(skip_serializing_if = "Option::is_none")]
+    granted: Option<Granted<'t>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     unfit: Option<&'t Unfit>,
+}
+
+/// What came of an authorization that was asked for.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Granted<'t> {
+    redirect_uri: &'t str,
+    parameters: &'t BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<&'t Json>,
+}
+
+impl<'t> Granted<'t> {
+    fn of(grant: &'t Grant) -> Self {
+        let Grant { redirect_uri, parameters, kept } = grant;
+        Self { redirect_uri, parameters, kept: kept.as_ref() }
+    }
 }
 
 /// An answer that was refused, for another try.
@@ -97,6 +118,7 @@ impl<'t> Work<'t> {
             output_modes: turn.accepted_output_modes(),
             caller: Who::of(turn),
             credentials: turn.entrusted(),
+            granted: turn.granted().map(Granted::of),
             unfit,
         }
     }
@@ -117,7 +139,9 @@ pub(crate) enum Said {
     /// The answer; without parts, what was given before is.
     Complete(Vec<Part>),
     Question(Vec<Part>),
-    Auth(Vec<Part>),
+    /// Somebody has to authorize something; at an address where the server hears of it, or
+    /// elsewhere.
+    Auth(Vec<Part>, Option<Authorization>),
     Reject(Vec<Part>),
     Failure(String),
 }
@@ -161,6 +185,9 @@ pub(crate) struct Members {
     description: Option<String>,
     #[serde(default)]
     last: bool,
+    url: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    keep: Option<Json>,
 }
 
 /// Reads a member whose `null` is a value, not absence.
@@ -176,7 +203,7 @@ impl Said {
     pub(crate) fn is_last(&self) -> bool {
         match self {
             Self::Question(_)
-            | Self::Auth(_)
+            | Self::Auth(..)
             | Self::Complete(_)
             | Self::Failure(_)
             | Self::Reject(_) => true,
@@ -209,7 +236,10 @@ impl Members {
             Kind::Log => Said::Log(self.text.unwrap_or_default()),
             Kind::Complete => Said::Complete(self.content()),
             Kind::Question => Said::Question(self.some_content("a `question`")?),
-            Kind::Auth => Said::Auth(self.some_content("an `auth`")?),
+            Kind::Auth => {
+                let at = self.authorization()?;
+                Said::Auth(self.some_content("an `auth`")?, at)
+            }
             Kind::Reject => Said::Reject(self.some_content("a `reject`")?),
             Kind::Failure => Said::Failure(self.text.ok_or("a `failure` without `text`")?),
         })
@@ -225,6 +255,15 @@ impl Members {
     fn artifact_id(&self) -> Result<Option<ArtifactId>, String> {
         let id = self.artifact.as_deref().map(ArtifactId::parse).transpose();
         id.map_err(|error| format!("an id of an artifact that {error}"))
+    }
+
+    fn authorization(&mut self) -> Result<Option<Authorization>, String> {
+        let Some(url) = self.url.take() else { return Ok(None) };
+        let at = Authorization::at(&url).map_err(|error| format!("an `auth`: {error}"))?;
+        Ok(Some(match self.keep.take() {
+            Some(kept) => at.keep(kept),
+            None => at,
+        }))
     }
 
     fn content(&mut self) -> Vec<Part> {

@@ -5,6 +5,7 @@
 //! to every [`Follow`]er. This crate knows no protocol version, no wire format and no database.
 
 mod agent;
+mod authorization;
 mod call;
 mod caller;
 mod document;
@@ -33,6 +34,7 @@ mod subscribe;
 mod turn;
 
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
+pub use authorization::{Authorization, Grant};
 pub use call::{Call, Manners, Reply};
 pub use caller::{
     Authenticated, Authenticator, Caller, CertificateChain, Challenge, Credentials, Field, Headers,

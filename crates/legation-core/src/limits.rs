@@ -24,6 +24,10 @@ pub struct Limits {
     /// Runs that wait for an agent which works on a bounded number at once; a message that would
     /// have to wait behind so many is refused for a while.
     pub queued: usize,
+    /// Tasks that wait for an [`Authorization`](crate::Authorization) at once.
+    pub authorizations: usize,
+    /// For how long an authorization is waited for.
+    pub authorization_wait: Duration,
     /// Bytes of events on their way to the store, over all tasks, before new work is refused.
     pub backlog_bytes: usize,
     /// How long one run may take.
@@ -56,6 +60,8 @@ impl Default for Limits {
             task_bytes: 256 << 20,
             runs: 10_000,
             queued: 1_000,
+            authorizations: 1_000,
+            authorization_wait: Duration::from_secs(900),
             backlog_bytes: 256 << 20,
             run_time: Duration::from_secs(3_600),
             blocking_wait: Duration::from_secs(600),

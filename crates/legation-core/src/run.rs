@@ -66,7 +66,7 @@ async fn run(core: Arc<Core>, mut job: Job) {
             ask: std::mem::take(&mut job.ask),
             attempt: job.attempt,
             stop: job.stop.clone(),
-            store: core.store.clone(),
+            core: core.clone(),
             refusal: None,
             answer_in: job.exposed.profile.answer_in,
             usage: None,

@@ -362,6 +362,7 @@ fn ask(
         schema,
         caller: Some(call.caller.clone()),
         entrusted: call.entrusted.only(exposed.agent.entrusted()),
+        granted: None,
     }
 }
 

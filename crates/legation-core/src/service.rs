@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authorization::{self, Authorizations};
 use crate::call::{Call, Reply};
 use crate::extension::{Contexts, Cursor, Extension, Extensions};
 use crate::idempotency::InFlight;
@@ -50,6 +51,7 @@ pub(crate) struct Core {
     pub(crate) closing: CancellationToken,
     pub(crate) in_flight: InFlight,
     pub(crate) queues: Queues,
+    pub(crate) authorizations: Authorizations,
     draining: AtomicBool,
     running: Arc<AtomicUsize>,
     streams: Arc<AtomicUsize>,
@@ -117,6 +119,7 @@ impl Builder {
             closing: CancellationToken::new(),
             in_flight: InFlight::default(),
             queues: Queues::default(),
+            authorizations: Authorizations::default(),
             draining: AtomicBool::new(false),
             running: Arc::default(),
             streams: Arc::default(),
@@ -307,6 +310,24 @@ impl Service {
     /// may have been erased then.
     pub async fn erase_context(&self, call: &Call, id: &ContextId) -> Result<Swept, A2aError> {
         erase::erase(&self.core, call, id).await
+    }
+
+    /// Says where the answers to [authorizations](crate::Authorization) arrive, for a binding that
+    /// hands them to [`Service::authorized`].
+    pub fn authorizations_arrive_at(&self, address: &str) {
+        self.core.authorizations.arrive_at(address);
+    }
+
+    /// Takes the answer to an authorization, which goes to the agent that asked for it; the task
+    /// goes on. The parameter `state` says which, and who knows it may answer.
+    ///
+    /// # Errors
+    /// `InvalidParams` when nothing waits for it, and `Unavailable` while no work is taken.
+    pub async fn authorized(
+        &self,
+        answer: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), A2aError> {
+        authorization::arrive(&self.core, answer).await
     }
 
     /// Refuses new work from now on; what runs goes on.

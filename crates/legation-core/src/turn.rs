@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::live::{Live, Refusal};
 use crate::recover::restarted;
 use crate::schema::Schema;
+use crate::service::Core;
 use crate::store::{Place, Query, StoreError};
-use crate::{AgentError, AnswerIn, Caller, Entrusted, Scope, TaskStore};
+use crate::{AgentError, AnswerIn, Authorization, Caller, Entrusted, Grant, Scope};
 
 /// One run of an agent on one message: what was said, and where to put what comes of it.
 ///
@@ -24,7 +25,7 @@ pub struct Turn {
     pub(crate) ask: Ask,
     pub(crate) attempt: u32,
     pub(crate) stop: CancellationToken,
-    pub(crate) store: Arc<dyn TaskStore>,
+    pub(crate) core: Arc<Core>,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) answer_in: AnswerIn,
     /// What the work has cost, as far as was said.
@@ -49,6 +50,8 @@ pub(crate) struct Ask {
     /// Who calls, unless nobody does: a run may be taken up long after its call.
     pub(crate) caller: Option<Caller>,
     pub(crate) entrusted: Entrusted,
+    /// What came of the authorization that an earlier run on the same message asked for.
+    pub(crate) granted: Option<Arc<Grant>>,
 }
 
 /// The schema that the answer of a run shall satisfy.
@@ -142,6 +145,7 @@ impl Turn {
     pub async fn other_task(&self, id: &TaskId) -> Result<Option<Task>, AgentError> {
         let scope = Scope { agent: None, ..self.live.scope.clone() };
         let stored = self
+            .core
             .store
             .load(&scope, id)
             .await
@@ -170,7 +174,7 @@ impl Turn {
             let limit = (left + 1).min(READ_AT_ONCE);
             let query =
                 Query { context_id: Some(context_id.clone()), after, limit, ..Query::default() };
-            let page = self.store.list(scope, &query).await.map_err(fault)?;
+            let page = self.core.store.list(scope, &query).await.map_err(fault)?;
             let Some(last) = page.tasks.last() else { return Ok(()) };
             after = Some(Place { status_at: last.status_at, key: last.key });
             for stored in page.tasks.iter().filter(|stored| stored.key < self.live.key) {
@@ -331,6 +335,35 @@ impl Turn {
     /// [`AgentError::Stopped`] when the task takes no more events.
     pub async fn ask(&mut self, question: impl IntoParts) -> Result<(), AgentError> {
         self.status(TaskState::InputRequired, Some(question.into_parts())).await
+    }
+
+    /// Asks somebody to authorize what the work needs. What is said goes to the caller, with the
+    /// address for the browser behind it, and the task is in `AUTH_REQUIRED`. Return after this:
+    /// with the answer another run begins on the same message, which [`Turn::granted`] tells of.
+    ///
+    /// Whoever gets hold of the address can answer, and the caller may hand it to anybody. So an
+    /// agent that acts for the one who answers has to see who that is.
+    ///
+    /// # Errors
+    /// [`AgentError::Failed`] when there are too many such tasks, or the server has no address.
+    /// [`AgentError::Stopped`] when the task takes no more events.
+    pub async fn authorize(
+        &mut self,
+        authorization: Authorization,
+        say: impl IntoParts,
+    ) -> Result<(), AgentError> {
+        let Core { authorizations, limits, .. } = &*self.core;
+        let work = (&self.message, &self.ask);
+        let link = authorizations.begin(authorization, &self.live, work, limits)?;
+        let mut parts = say.into_parts();
+        parts.push(Part::text(link));
+        self.status(TaskState::AuthRequired, Some(parts)).await
+    }
+
+    /// What came of the [authorization](Turn::authorize) that an earlier run on this message asked
+    /// for.
+    pub fn granted(&self) -> Option<&Grant> {
+        self.ask.granted.as_deref()
     }
 
     /// Refuses the work with a reason.

@@ -10,6 +10,7 @@ mod answer;
 mod body;
 mod bounds;
 mod call;
+mod callback;
 mod card;
 mod connection;
 mod cors;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::addresses::{AGENTS, CREW};
+use crate::callback;
 use crate::resource::WELL_KNOWN;
 
 /// What is at a path.
@@ -18,6 +19,8 @@ pub(crate) enum Place<'p> {
     Resource(Mount<'p>),
     /// The public keys of those that sign the cards.
     Keys,
+    /// Where authorizations that tasks wait for arrive.
+    Callback,
     /// Whether the process lives.
     Health,
     /// Whether new work is taken.
@@ -37,12 +40,13 @@ pub(crate) enum Place<'p> {
 pub(crate) type Mount<'p> = Option<&'p Arc<str>>;
 
 /// The paths that do not depend on the agents.
-const FIXED: [(&str, Place<'static>); 10] = [
+const FIXED: [(&str, Place<'static>); 11] = [
     ("/.well-known/agent-card.json", Place::Card(None)),
     ("/.well-known/agent.json", Place::OldCard(None)),
     ("/a2a/.well-known/agent-card.json", Place::Card(None)),
     ("/a2a/.well-known/agent.json", Place::OldCard(None)),
     ("/.well-known/jwks.json", Place::Keys),
+    (callback::PATH, Place::Callback),
     ("/healthz", Place::Health),
     ("/readyz", Place::Ready),
     ("/", Place::Rpc),
@@ -102,6 +106,8 @@ impl Place<'_> {
             | Self::Keys
             | Self::Health
             | Self::Ready => Some("GET, HEAD"),
+            // A look at the head would use the answer up.
+            Self::Callback => Some("GET"),
             Self::Rpc => Some("POST"),
             Self::RpcOrCard(_) => Some("POST, GET, HEAD"),
             Self::Rest(..) | Self::Nothing => None,
@@ -149,6 +155,8 @@ mod tests {
             ("/a2a/message:send", Place::Nothing),
             ("/a2a/agents/three", Place::Nothing),
             ("/a2a/agents/", Place::Nothing),
+            ("/a2a/callback", Place::Callback),
+            ("/a2a/callback/", Place::Nothing),
             ("/a2a/agents", Place::Nothing),
             ("/a2atwo", Place::Rest(None, "/a2atwo")),
             ("/message:send", Place::Rest(None, "/message:send")),

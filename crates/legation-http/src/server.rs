@@ -32,7 +32,7 @@ use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
 use crate::settings::{Crew, Settings};
 use crate::tls::Tls;
-use crate::{addresses, call, forwarded, grpc, jsonrpc, listener, resource, rest};
+use crate::{addresses, call, callback, forwarded, grpc, jsonrpc, listener, resource, rest};
 
 /// The service over HTTP: JSON-RPC, REST and cards on one port.
 pub struct Http {
@@ -193,6 +193,7 @@ impl Shared {
         let grpc = settings.grpc.clone().unwrap_or_default();
         let services = Services::new(&grpc, &service, drain.clone(), &settings.bounds);
         let services = Arc::new(services);
+        service.authorizations_arrive_at(&format!("{base}{}", callback::PATH));
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
         let pages = settings.cors.as_ref().map(Pages::new);
         let hsts = tls.as_ref().and_then(hsts);
@@ -277,6 +278,7 @@ impl Shared {
                 Some(answer) => answer,
                 None => self.refuse(head, rest::no_such_path().into()),
             },
+            Place::Callback => callback::serve(&self.service, head).await,
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(head),
             Place::Rpc => jsonrpc::serve(self, None, (peer, head), body, phases).await,

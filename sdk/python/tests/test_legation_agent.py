@@ -168,6 +168,19 @@ class Serving(unittest.TestCase):
         self.check(body, "", [{"type": "complete", "data": ["ann", None, None]}],
                    caller={"subject": "ann"})
 
+    def test_an_authorization_comes_back_with_the_message(self):
+        body = """
+            @agent
+            def run(turn):
+                if turn.granted is None:
+                    turn.authenticate("May I?", url="https://idp/a", keep={"verifier": "v"})
+                return [turn.granted["parameters"]["code"], turn.granted["kept"]["verifier"]]
+        """
+        asked = {"type": "auth", "text": "May I?", "url": "https://idp/a", "keep": {"verifier": "v"}}
+        self.check(body, "", [asked])
+        told = {"redirectUri": "http://here", "parameters": {"code": "c"}, "kept": {"verifier": "v"}}
+        self.check(body, "", [{"type": "complete", "data": ["c", "v"]}], granted=told)
+
     def test_an_answer_that_does_not_do_may_come_back(self):
         body = """
             @agent(unfit=True)

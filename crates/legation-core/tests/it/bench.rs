@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use legation_core::{
-    Agent, AgentError, Call, Caller, Follow, Item, Limits, OnRestart, Profile, Reply, Service, Turn,
+    Agent, AgentError, Authorization, Call, Caller, Follow, Grant, Item, Limits, OnRestart,
+    Profile, Reply, Service, Turn,
 };
 use legation_model::{
-    A2aError, Artifact, ArtifactId, ErrorKind, GetTaskRequest, Message, Part, Request, Role,
+    A2aError, Artifact, ArtifactId, ErrorKind, GetTaskRequest, Json, Message, Part, Request, Role,
     SendMessageConfiguration, SendMessageRequest, StreamResponse, SubscribeToTaskRequest, Task,
     TaskId, TaskState,
 };
@@ -46,6 +47,7 @@ impl Agent for Scripted {
                 "answer" => turn.answer("the answer").await?,
                 "ask" => return turn.ask("which?").await,
                 "authorize" => turn.settle(TaskState::AuthRequired, "who are you?").await?,
+                "grant" => return authorize(turn).await,
                 "wait" => self.gate.notified().await,
                 "next" => {
                     let further = turn.next_message().await?;
@@ -64,6 +66,18 @@ impl Agent for Scripted {
     fn on_restart(&self) -> OnRestart {
         self.on_restart
     }
+}
+
+/// Answers with what came of an authorization, for which it asks first.
+async fn authorize(turn: &mut Turn) -> Result<(), AgentError> {
+    let Some(Grant { parameters, kept, .. }) = turn.granted() else {
+        let at = Authorization::at("https://idp.example/authorize?scope=calendar")?;
+        let at = at.keep(Json::parse("7").expect("JSON"));
+        return turn.authorize(at, "May I?").await;
+    };
+    let kept = kept.as_ref().expect("what was kept").as_str();
+    let text = format!("got a code of {} letters, kept {kept}", parameters["code"].len());
+    turn.answer(text).await
 }
 
 async fn count(turn: &mut Turn, count: usize) -> Result<(), AgentError> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test that gets another reply fails")]
 
+mod authorization;
 mod bench;
 mod cancel;
 mod erase;

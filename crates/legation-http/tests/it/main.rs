@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test that gets another answer fails")]
 
 mod bad_input;
+mod callback;
 mod calls;
 mod cards;
 mod client;

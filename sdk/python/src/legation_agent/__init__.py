@@ -95,6 +95,9 @@ class Turn:
         #: An answer to this message that did not satisfy the schema, for another try: its parts
         #: as `answer`, and the `reason`. Only with `@agent(unfit=True)`.
         self.unfit: Optional[Dict[str, Any]] = told.get("unfit")
+        #: The answer to an authorization that an earlier turn on this message asked for:
+        #: `redirectUri`, `parameters` such as `code` or `error`, and what was `kept`.
+        self.granted: Optional[Dict[str, Any]] = told.get("granted")
         #: Whose task it is: `tenant`, `subject` and, where they are bounded, `scopes`.
         self.caller: Dict[str, Any] = told.get("caller", {})
         #: Headers of the caller's request that the operator lets through, by their names in
@@ -178,9 +181,13 @@ class Turn:
         """
         raise _End({"type": "question", "text": question})
 
-    def authenticate(self, text: str) -> None:
-        """Ask the caller to sign in somewhere and end this turn."""
-        raise _End({"type": "auth", "text": text})
+    def authenticate(self, text: str, url: Optional[str] = None, keep: Any = None) -> None:
+        """Ask the caller to sign in somewhere and end this turn.
+
+        With the `url` of an authorization request, without `redirect_uri` and `state`, the answer
+        begins another turn on the same message: it is in `granted`, with what was to `keep`.
+        """
+        raise _End(_without_none(type="auth", text=text, url=url, keep=keep))
 
     def reject(self, reason: str) -> None:
         """Refuse the work and end this turn."""

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const MARK: &str = "LEGATION_TEST_MARK";
 
 pub(super) struct House {
-    service: Arc<Service>,
+    pub(super) service: Arc<Service>,
     /// How it is called.
     pub(super) call: Call,
     mark: String,

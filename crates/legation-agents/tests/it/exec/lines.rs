@@ -59,6 +59,38 @@ async fn every_end_is_the_tasks_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_authorization_comes_back_with_the_message() {
+    let house = House::new(speaking(
+        r#"case $line in
+            *'"granted":'*) printf '{"type":"complete","data":%s}\n' "$line";;
+            *) echo '{"type":"auth","text":"May I?","url":"https://idp.example/a?x=1","keep":[7]}';;
+        esac"#,
+    ));
+    house.service.authorizations_arrive_at("http://here/a2a/callback");
+    let task = house.send("go").await;
+    let (state, said) = ended(&task);
+    assert_eq!(state, "auth_required");
+    let (before, answer) = said.split_once("&state=").expect("an address");
+    let uri = "http%3A%2F%2Fhere%2Fa2a%2Fcallback";
+    assert_eq!(before, format!("May I?\nhttps://idp.example/a?x=1&redirect_uri={uri}"));
+    let answer = [("code", "c"), ("state", answer)];
+    let answer = answer.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    house.service.authorized(answer).await.expect("a task that waits");
+    let task = house.until(&task, |task| task.status.state.is_terminal()).await;
+    let told: serde_json::Value =
+        serde_json::from_str(&artifacts(&task)["answer"]).expect("what it was told");
+    let granted = json!({
+        "redirectUri": "http://here/a2a/callback", "parameters": {"code": "c"}, "kept": [7],
+    });
+    assert_eq!((&told["granted"], &told["text"]), (&granted, &json!("go")));
+    // What is no such address is the program's fault, and is told.
+    let house = House::new(speaking(r#"echo '{"type":"auth","text":"May I?","url":"idp"}'"#));
+    let (state, said) = ended(&house.send("go").await);
+    assert_eq!(state, "failed");
+    assert!(said.contains("the address is not a URL"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_last_line_may_lack_its_end() {
     let house = House::new(speaking(r#"printf '{"type":"complete","text":"done"}'"#));
     assert_eq!(ended(&house.send("go").await), ("completed".into(), "done".into()));

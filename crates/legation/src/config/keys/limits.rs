@@ -30,6 +30,12 @@ impl Group for Limits {
             "Runs that wait for an agent which works on a bounded number at once, before more are refused for a while",
             |l| leaf(&mut l.queued, count_from_none()),
         ),
+        row("authorizations", "Tasks that wait for an authorization at once", |l| {
+            leaf(&mut l.authorizations, count_from_none())
+        }),
+        row("authorization_wait", "For how long an authorization is waited for", |l| {
+            leaf(&mut l.authorization_wait, time())
+        }),
         row(
             "backlog_bytes",
             "Size of events on their way to the store, over all tasks, before new work is refused",

@@ -1,0 +1,73 @@
+//! The page on which the answer to an authorization arrives.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use legation_auth::Anonymous;
+use legation_core::{Agent, AgentError, Authorization, Profile, Service, Turn};
+use legation_store::sqlite::{Options, SqliteStore};
+
+use crate::client::{ask, rpc, say};
+use crate::server;
+
+/// Needs somebody's word for whatever it is asked.
+struct Careful;
+
+#[async_trait]
+impl Agent for Careful {
+    async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
+        match turn.granted() {
+            None => turn.authorize(Authorization::at("https://idp.example/a")?, "May I?").await,
+            Some(grant) if grant.parameters.contains_key("code") => turn.answer("done").await,
+            Some(_) => turn.reject("not without you").await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_brings_the_answer_once() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = SqliteStore::open(directory.path(), Options::default()).expect("a new store");
+    let profile = Profile::new("careful", "Careful", "Asks first");
+    let service = Service::builder(store).agent(profile, Careful).build().expect("one agent");
+    let server = server::serve(service, directory, Arc::new(Anonymous), |_| {}).await;
+    for (answer, end) in [("code=c", "COMPLETED"), ("error=access_denied", "REJECTED")] {
+        let sent =
+            ask("POST", "/a2a").body(rpc("SendMessage", &say("go"))).to(server.address).await;
+        assert!(sent.body.contains("TASK_STATE_AUTH_REQUIRED"), "{sent:?}");
+        let id = sent.text_after(r#""task":{"id":""#);
+        let callback =
+            format!("http%3A%2F%2F127.0.0.1%3A{}%2Fa2a%2Fcallback", server.address.port());
+        let state = sent.text_after(&format!("redirect_uri={callback}&state="));
+        let path = format!("/a2a/callback?{answer}&state={state}");
+        let browse = async |method: &str| {
+            let ask = ask(method, &path).without("content-type").without("a2a-version");
+            ask.to(server.address).await
+        };
+        // Those who only look do not use the answer up.
+        for method in ["HEAD", "POST"] {
+            assert_eq!(browse(method).await.status, 405, "{method}");
+        }
+        let page = browse("GET").await;
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (200, Some("text/html; charset=utf-8"))
+        );
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+        let policy = "default-src 'none'; frame-ancestors 'none'";
+        assert_eq!(page.header("content-security-policy"), Some(policy));
+        let again = browse("GET").await;
+        assert_eq!(again.status, 400);
+        assert!(!again.body.contains(state), "{again:?}");
+        let of_task = format!(r#"{{"id":"{id}"}}"#);
+        let of_task = async |method: &str| {
+            ask("POST", "/a2a").body(rpc(method, &of_task)).to(server.address).await
+        };
+        // To its end, unless that is past.
+        of_task("SubscribeToTask").await;
+        let got = of_task("GetTask").await;
+        assert!(got.body.contains(&format!("TASK_STATE_{end}")), "{got:?}");
+    }
+    server.stop().await;
+}
