@@ -51,7 +51,7 @@ pub(super) enum Load {
     /// The same with this many chunks in each stream.
     Chunks { connections: usize, chunks: u64 },
     /// SendMessage over gRPC, a connection for each call at once.
-    GrpcSend { connections: usize },
+    GrpcSend { connections: usize, at_once: usize },
     /// SendStreamingMessage over gRPC with this many chunks in each stream.
     GrpcChunks { connections: usize, chunks: u64 },
     /// ListTasks, page by page, one connection.
@@ -195,9 +195,19 @@ pub(super) const CASES: &[Case] = &[
         name: "grpc-64",
         about: "unary send over gRPC, 64 connections, 256-byte text; the floor stores nothing",
         runs: &[
-            floor("tonic", Floor::Tonic, Load::GrpcSend { connections: 64 }),
+            floor("tonic", Floor::Tonic, Load::GrpcSend { connections: 64, at_once: 1 }),
             product("JSON-RPC", send(64, Payload::Text)),
-            product(PRODUCT, Load::GrpcSend { connections: 64 }),
+            product(PRODUCT, Load::GrpcSend { connections: 64, at_once: 1 }),
+        ],
+        gates: &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)],
+    },
+    Case {
+        name: "grpc-4x16",
+        about: "64 unary sends at once over gRPC, 16 on each of 4 connections, as its clients share them; JSON-RPC on 64",
+        runs: &[
+            floor("tonic", Floor::Tonic, Load::GrpcSend { connections: 4, at_once: 16 }),
+            product("JSON-RPC", send(64, Payload::Text)),
+            product(PRODUCT, Load::GrpcSend { connections: 4, at_once: 16 }),
         ],
         gates: &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)],
     },

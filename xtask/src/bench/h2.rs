@@ -1,6 +1,7 @@
-//! A connection of HTTP/2 for one call after the other, with prepared heads: as cheap for the load as
+//! A connection of HTTP/2 with prepared heads: as cheap for the load as
 //! [`super::connection::Connection`] is for HTTP/1.1.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail, ensure};
@@ -34,9 +35,11 @@ const WINDOW: u32 = 1 << 30;
 pub(super) struct Channel {
     stream: Stream,
     raw: Vec<u8>,
-    body: Vec<u8>,
+    /// What came of the calls that are not done, by their numbers.
+    answers: HashMap<u32, Vec<u8>>,
+    /// Calls whose answers have ended.
+    ended: Vec<u32>,
     next: u32,
-    ended: bool,
     /// Bytes of data that came since the server was told of them.
     taken: u32,
 }
@@ -104,49 +107,56 @@ impl Connect for Channel {
         frame(&mut hello, SETTINGS, 0, 0, &settings);
         frame(&mut hello, WINDOW_UPDATE, 0, 0, &WINDOW.to_be_bytes());
         stream.write_all(&hello).await.context("cannot send")?;
-        Ok(Self { stream, raw: Vec::new(), body: Vec::new(), next: 1, ended: true, taken: 0 })
+        let (raw, answers, ended) = (Vec::new(), HashMap::new(), Vec::new());
+        Ok(Self { stream, raw, answers, ended, next: 1, taken: 0 })
     }
 }
 
 impl Channel {
-    /// Begins a call with one message, which fits a frame.
-    pub(super) async fn begin(&mut self, head: &[u8], message: &[u8]) -> anyhow::Result<()> {
-        ensure!(self.ended && self.body.is_empty(), "more arrived than the last answer");
+    /// Begins a call with one message, which fits a frame; gives its number.
+    pub(super) async fn begin(&mut self, head: &[u8], message: &[u8]) -> anyhow::Result<u32> {
         let mut out = Vec::with_capacity(head.len() + message.len() + 2 * FRAME);
-        frame(&mut out, HEADERS, END_HEADERS, self.next, head);
-        frame(&mut out, DATA, END_STREAM, self.next, message);
+        let call = self.next;
+        frame(&mut out, HEADERS, END_HEADERS, call, head);
+        frame(&mut out, DATA, END_STREAM, call, message);
         self.next += 2;
-        self.ended = false;
-        self.stream.write_all(&out).await.context("cannot send")
+        self.answers.insert(call, Vec::new());
+        self.stream.write_all(&out).await.context("cannot send")?;
+        Ok(call)
     }
 
-    /// Takes the next message; `None` at the end.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+    /// Takes the next message of a call; `None` at its end.
+    pub(super) async fn next(&mut self, call: u32) -> anyhow::Result<Option<Vec<u8>>> {
         loop {
-            if let Some(message) = self.take_message()? {
+            let body = self.answers.get_mut(&call).context("no such call")?;
+            if let Some(message) = take_message(body)? {
                 return Ok(Some(message));
             }
-            if self.ended {
-                ensure!(self.body.is_empty(), "a piece of a message at the end");
+            if let Some(at) = self.ended.iter().position(|ended| *ended == call) {
+                ensure!(body.is_empty(), "a piece of a message at the end");
+                self.ended.swap_remove(at);
+                self.answers.remove(&call);
                 return Ok(None);
             }
-            self.raw.reserve(64 << 10);
-            let read = self.stream.read_buf(&mut self.raw).await.context("cannot receive")?;
-            ensure!(read > 0, "the server closed the connection");
-            self.decode().await?;
+            self.read().await?;
         }
     }
 
-    fn take_message(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
-        let Some(prefix) = self.body.get(..5) else { return Ok(None) };
-        ensure!(prefix[0] == 0, "a compressed message");
-        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-        if self.body.len() < 5 + length {
-            return Ok(None);
+    /// Waits until a call is answered, and gives its number.
+    pub(super) async fn answered(&mut self) -> anyhow::Result<u32> {
+        loop {
+            match self.ended.first() {
+                Some(call) => return Ok(*call),
+                None => self.read().await?,
+            }
         }
-        let rest = self.body.split_off(5 + length);
-        let message = std::mem::replace(&mut self.body, rest);
-        Ok(Some(message[5..].to_vec()))
+    }
+
+    async fn read(&mut self) -> anyhow::Result<()> {
+        self.raw.reserve(64 << 10);
+        let read = self.stream.read_buf(&mut self.raw).await.context("cannot receive")?;
+        ensure!(read > 0, "the server closed the connection");
+        self.decode().await
     }
 
     /// Takes every whole frame.
@@ -156,13 +166,15 @@ impl Channel {
         while let Some(head) = self.raw.get(used..used + FRAME) {
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
             let (kind, flags) = (head[3], head[4]);
+            let call = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
             let begin = used + FRAME;
             let Some(payload) = self.raw.get(begin..begin + length) else { break };
             used = begin + length;
             match kind {
                 DATA => {
                     ensure!(flags & PADDED == 0, "padding");
-                    self.body.extend_from_slice(payload);
+                    let body = self.answers.get_mut(&call).context("data of no call")?;
+                    body.extend_from_slice(payload);
                     self.taken += length as u32;
                 }
                 SETTINGS if flags & ACK == 0 => frame(&mut say, SETTINGS, ACK, 0, &[]),
@@ -170,7 +182,9 @@ impl Channel {
                 RESET | GO_AWAY => bail!("the server gave up: {payload:?}"),
                 _ => {}
             }
-            self.ended |= matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0;
+            if matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
+                self.ended.push(call);
+            }
         }
         self.raw.drain(..used);
         if self.taken > WINDOW / 2 {
@@ -182,4 +196,17 @@ impl Channel {
         }
         Ok(())
     }
+}
+
+/// Takes the next message out of an answer's body.
+fn take_message(body: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(prefix) = body.get(..5) else { return Ok(None) };
+    ensure!(prefix[0] == 0, "a compressed message");
+    let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
+    if body.len() < 5 + length {
+        return Ok(None);
+    }
+    let rest = body.split_off(5 + length);
+    let message = std::mem::replace(body, rest);
+    Ok(Some(message[5..].to_vec()))
 }

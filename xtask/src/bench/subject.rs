@@ -156,8 +156,8 @@ impl Subject {
                 let streams = vec![Streams::chunks(token, chunks); connections];
                 closed(bench, server, None, (streams, length))
             }
-            Load::GrpcSend { connections } => {
-                let sends = vec![GrpcSends::new(token); connections];
+            Load::GrpcSend { connections, at_once } => {
+                let sends = vec![GrpcSends::new(token, at_once); connections];
                 closed(bench, server, None, (sends, length))
             }
             Load::GrpcChunks { connections, chunks } => {

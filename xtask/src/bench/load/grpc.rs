@@ -1,5 +1,6 @@
 //! SendMessage and SendStreamingMessage over gRPC.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -15,16 +16,31 @@ use crate::{
     pb::{self, COMPLETED, SendMessageResponse, StreamResponse},
 };
 
-/// Sends a message and expects its echo.
+/// Sends messages and expects their echoes, so many at once on a connection.
 #[derive(Clone)]
 pub(in crate::bench) struct GrpcSends {
     head: Vec<u8>,
     text: String,
+    at_once: usize,
+    /// The calls that are not answered: their messages, and when they began.
+    open: HashMap<u32, (String, Instant)>,
 }
 
 impl GrpcSends {
-    pub(in crate::bench) fn new(token: &str) -> Self {
-        Self { head: head(&pb::path("SendMessage"), token), text: text() }
+    pub(in crate::bench) fn new(token: &str, at_once: usize) -> Self {
+        let head = head(&pb::path("SendMessage"), token);
+        Self { head, text: text(), at_once, open: HashMap::new() }
+    }
+
+    fn check(&self, reply: &[u8], message_id: &str) -> anyhow::Result<()> {
+        let task = SendMessageResponse::decode(reply)?.task.context("no task")?;
+        ensure!(task.status.is_some_and(|status| status.state == COMPLETED), "not completed");
+        let [artifact] = &task.artifacts[..] else { anyhow::bail!("not one artifact") };
+        let said = artifact.parts.first().and_then(|part| part.text.as_deref());
+        ensure!(said == Some(&*self.text), "the artifact is not the echo");
+        let own = task.history.first().is_some_and(|first| first.message_id == message_id);
+        ensure!(own, "another's echo");
+        Ok(())
     }
 }
 
@@ -32,19 +48,17 @@ impl Exchange for GrpcSends {
     type Connection = Channel;
 
     async fn once(&mut self, channel: &mut Channel) -> anyhow::Result<Done> {
-        let (message_id, request) = pb::request(&self.text);
-        channel.begin(&self.head, &request).await?;
-        let reply = channel.next().await?.context("no answer")?;
-        let reply = SendMessageResponse::decode(&*reply)?;
-        let task = reply.task.context("no task")?;
-        ensure!(task.status.is_some_and(|status| status.state == COMPLETED), "not completed");
-        let [artifact] = &task.artifacts[..] else { anyhow::bail!("not one artifact") };
-        let said = artifact.parts.first().and_then(|part| part.text.as_deref());
-        ensure!(said == Some(&*self.text), "the artifact is not the echo");
-        let own = task.history.first().is_some_and(|first| first.message_id == message_id);
-        ensure!(own, "another's echo");
-        ensure!(channel.next().await?.is_none(), "more than one answer");
-        Ok(Done::ONE)
+        while self.open.len() < self.at_once {
+            let (message_id, request) = pb::request(&self.text);
+            let began = Instant::now();
+            self.open.insert(channel.begin(&self.head, &request).await?, (message_id, began));
+        }
+        let call = channel.answered().await?;
+        let (message_id, began) = self.open.remove(&call).context("an answer to no call")?;
+        let reply = channel.next(call).await?.context("no answer")?;
+        self.check(&reply, &message_id)?;
+        ensure!(channel.next(call).await?.is_none(), "more than one answer");
+        Ok(Done { units: 1, took: Some(began.elapsed()), first: None })
     }
 }
 
@@ -68,12 +82,12 @@ impl Exchange for GrpcStreams {
     async fn once(&mut self, channel: &mut Channel) -> anyhow::Result<Done> {
         let start = Instant::now();
         let (_, request) = pb::request(&format!("chunks {}", self.chunks));
-        channel.begin(&self.head, &request).await?;
-        let first = channel.next().await?.context("no task")?;
+        let call = channel.begin(&self.head, &request).await?;
+        let first = channel.next(call).await?.context("no task")?;
         ensure!(StreamResponse::decode(&*first)?.task.is_some(), "the first item is no task");
         let first = Some(start.elapsed());
         let (mut chunks, mut completed) = (0, false);
-        while let Some(item) = channel.next().await? {
+        while let Some(item) = channel.next(call).await? {
             ensure!(!completed, "an item after the end");
             let item = StreamResponse::decode(&*item)?;
             if let Some(update) = item.artifact_update {
@@ -87,6 +101,6 @@ impl Exchange for GrpcStreams {
             }
         }
         ensure!(completed && chunks == self.chunks, "{chunks} of {} chunks", self.chunks);
-        Ok(Done { units: chunks, first })
+        Ok(Done { units: chunks, took: None, first })
     }
 }

@@ -53,13 +53,15 @@ pub(super) trait Connect: Sized + Send + 'static {
 pub(super) struct Done {
     /// Requests, pages or chunks: what the rate counts.
     pub(super) units: u64,
+    /// The time it took, when that is not all of the exchange's.
+    pub(super) took: Option<Duration>,
     /// The time to the first event, of a stream.
     pub(super) first: Option<Duration>,
 }
 
 impl Done {
     /// One request, answered at once.
-    pub(super) const ONE: Self = Self { units: 1, first: None };
+    pub(super) const ONE: Self = Self { units: 1, took: None, first: None };
 }
 
 /// What a closed loop brought.
@@ -107,7 +109,7 @@ async fn repeat<E: Exchange>(
         let done = exchange.once(&mut connection).await?;
         let now = Instant::now();
         tally.units += done.units;
-        tally.times.push(now - start);
+        tally.times.push(done.took.unwrap_or(now - start));
         tally.firsts.extend(done.first);
         start = now;
     }

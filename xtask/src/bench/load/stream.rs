@@ -58,6 +58,6 @@ impl Exchange for Streams {
             }
         }
         // An echo's one artifact counts the stream itself.
-        Ok(Done { units: watch.finish()?, first })
+        Ok(Done { units: watch.finish()?, took: None, first })
     }
 }
