@@ -183,6 +183,38 @@ proptest! {
     }
 
     #[test]
+    fn a_send_of_0_3_comes_as_it_does_on_the_other_bindings(
+        message in values::direct_message(),
+        modes in proptest::collection::vec("[a-z]{1,3}/[a-z]", 0..3),
+        length in 0..9_i32,
+        blocking in any::<bool>(),
+    ) {
+        let sent = json_of(Package::V0_3, Answer::SentMessage, &document(Answer::SentMessage, &message));
+        let sent: serde_json::Map<String, Value> = serde_json::from_slice(&sent).expect("an object");
+        let (_, mut message) = sent.into_iter().next().expect("a message");
+        // Answers may leave it unsaid, requests may not.
+        message["role"] = "ROLE_USER".into();
+        let params = serde_json::json!({
+            "message": message,
+            "configuration": {
+                "acceptedOutputModes": modes, "historyLength": length, "blocking": blocking,
+            },
+            "metadata": {"n": 1},
+        });
+        let params = params.to_string();
+        for operation in [Operation::SendMessage, Operation::SendStreamingMessage] {
+            let expected = v0_3::read_params(operation, Form::Proto, Some(&params));
+            let expected = shown(&expected.expect("a good request").request);
+            let written = grpc::write_request(Package::V0_3, operation, &params, Numbers::Refuse);
+            let theirs = theirs(method(Package::V0_3, operation).input(), params.as_bytes());
+            for message in [written.expect("a good request"), theirs.encode_to_vec()] {
+                let read = grpc::read(Package::V0_3, operation, &message, JsonBounds::default());
+                prop_assert_eq!(shown(&read.expect("a good request")), expected.clone(), "{}", params);
+            }
+        }
+    }
+
+    #[test]
     fn no_bytes_make_a_reader_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..80),
         item in values::item(),
