@@ -214,7 +214,8 @@ mod tests {
             (Body::message(b"prefix", document.clone(), trailers), 5, None),
         ];
         for (mut body, frames, length) in bodies {
-            body.watched_by(Watch::Readers(crate::readers::Readers::default().add()));
+            let readers = crate::readers::Readers::new(tokio_util::task::TaskTracker::new());
+            body.watched_by(Watch::Readers(readers.add()));
             let (mut sent, mut count) = (0, 0);
             while !http_body::Body::is_end_stream(&body) {
                 let left = http_body::Body::size_hint(&body).exact();

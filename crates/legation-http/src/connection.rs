@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -42,16 +41,6 @@ pub(crate) struct Owner {
     pub(crate) tasks: TaskTracker,
     /// Cancelled when connections shall end without waiting.
     pub(crate) stop: CancellationToken,
-}
-
-/// Runs the tasks of HTTP/2 requests. Each ends with its connection, so that none needs to be told.
-impl<F> Executor<F> for Owner
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, task: F) {
-        self.tasks.spawn(task);
-    }
 }
 
 /// Serves a connection until its peer leaves, is too slow, or the server stops.
@@ -152,28 +141,30 @@ where
     let phases = Phases::begin(Phase::Head);
     let paced = Paced::new(stream, phases.clone(), bounds.clone());
     let io = TokioIo::new(Metered::new(paced, phases, bounds.h2_control_frames));
-    let readers = Readers::default();
-    let (watch, unwatched) = (readers.clone(), Phases::begin(Phase::Response));
+    let readers = Readers::new(owner.tasks.clone());
+    let watch = readers.clone();
+    // One thing to share, because every request does.
+    let here = Arc::new((shared, peer, Phases::begin(Phase::Response)));
     let service = service_fn(move |request| {
-        let (shared, peer, reader) = (shared.clone(), peer.clone(), watch.add());
-        let phases = unwatched.clone();
+        let (here, reader) = (here.clone(), watch.add());
         async move {
-            let mut response = shared.answer(&peer, request, &phases).await;
-            reader.begins();
+            let (shared, peer, unwatched) = &*here;
+            let mut response = shared.answer(peer, request, unwatched).await;
+            reader.takes();
             response.body_mut().watched_by(Watch::Readers(reader));
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http2(&bounds, owner.clone()).serve_connection(io, service);
+    let connection = http2(&bounds, readers.clone()).serve_connection(io, service);
     // A reader in good order shows itself at every heartbeat.
-    let stuck = readers.stuck(bounds.write_stall.max(bounds.heartbeat * 2));
+    let stuck = readers.reset_stuck(bounds.write_stall.max(bounds.heartbeat * 2));
     // Ended when it is quiet, and cut when the end takes too long: what was left of an answer when
     // its body was through may wait for a peer that never takes it, which is no request at work.
     let (quiet, never_ends) = (readers.quiet(bounds.idle), bounds.idle + bounds.write_stall);
-    let stuck = async {
+    let cut = async {
         tokio::select! { () = stuck => {}, () = readers.quiet(never_ends) => {} }
     };
-    drive(connection, &drain, &owner.stop, (stuck, quiet)).await;
+    drive(connection, &drain, &owner.stop, (cut, quiet)).await;
 }
 
 fn http1(bounds: &Bounds) -> http1::Builder {
@@ -183,8 +174,8 @@ fn http1(bounds: &Bounds) -> http1::Builder {
     builder
 }
 
-fn http2(bounds: &Bounds, owner: Owner) -> http2::Builder<Owner> {
-    let mut builder = http2::Builder::new(owner);
+fn http2(bounds: &Bounds, readers: Readers) -> http2::Builder<Readers> {
+    let mut builder = http2::Builder::new(readers);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(bounds.h2_streams)
@@ -219,23 +210,23 @@ async fn protocol_of(stream: &TcpStream) -> Option<Protocol> {
     }
 }
 
-/// Serves until the connection ends, is stuck, or the server stops. One that is quiet is ended as
-/// when the server stops: its peer is told.
+/// Serves until the connection ends, has to be cut, or the server stops. One that is quiet is ended
+/// as when the server stops: its peer is told.
 async fn drive<C>(
     connection: C,
     drain: &CancellationToken,
     stop: &CancellationToken,
-    (stuck, quiet): (impl Future<Output = ()>, impl Future<Output = ()>),
+    (cut, quiet): (impl Future<Output = ()>, impl Future<Output = ()>),
 ) where
     C: GracefulConnection,
     C::Error: std::fmt::Display,
 {
-    let (mut connection, mut stuck, mut quiet) = (pin!(connection), pin!(stuck), pin!(quiet));
+    let (mut connection, mut cut, mut quiet) = (pin!(connection), pin!(cut), pin!(quiet));
     let mut ending = false;
     let ended = loop {
         tokio::select! {
             ended = connection.as_mut() => break ended,
-            () = stuck.as_mut() => return,
+            () = cut.as_mut() => return,
             () = stop.cancelled() => return,
             () = quiet.as_mut(), if !ending => {}
             () = drain.cancelled(), if !ending => {}

@@ -3,149 +3,256 @@
 //!
 //! Flow control hides a slow reader from the transport: its body is just not asked for more. A body
 //! that is read is asked at least once per heartbeat, so one that is not asked for longer is stuck.
+//! Its task is ended then, by which its stream is reset, and the others of its connection go on.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::future::Future;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use hyper::rt::Executor;
 use parking_lot::Mutex;
-
-/// Readers that are listed beside those that are there, before the list is made anew.
-const GONE: usize = 32;
+use tokio::task::AbortHandle;
+use tokio_util::task::TaskTracker;
 
 /// Looks at a connection in the time after which it is idle. More would make it known sooner.
 const LOOKS: u32 = 4;
 
-/// The requests of one connection and the readers of their responses.
-#[derive(Clone, Default)]
+/// The requests of one connection and the readers of their responses. It runs their tasks, each of
+/// which ends with its connection at the latest, so that none needs to be told.
+#[derive(Clone)]
 pub(crate) struct Readers(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
-    /// Whether each response was asked for more since the last look.
-    taken: Mutex<Vec<Weak<AtomicBool>>>,
-    /// How many requests there have been.
-    begun: AtomicU64,
-    /// How many of them are at work or being answered.
-    open: AtomicU64,
+    tasks: TaskTracker,
+    requests: Mutex<Requests>,
 }
+
+/// As many as there were at once. Most requests are short, so what one leaves is used for the next.
+#[derive(Default)]
+struct Requests {
+    all: Vec<Arc<Request>>,
+    /// The one that began last, and whether its task is still to come.
+    last: usize,
+    has_no_task: bool,
+    /// How many there have been.
+    begun: u64,
+}
+
+struct Request {
+    state: AtomicU8,
+    task: Mutex<Option<AbortHandle>>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { state: AtomicU8::new(WORKING), task: Mutex::default() }
+    }
+}
+
+/// It is being answered, which may take long.
+const WORKING: u8 = 0;
+/// The response was asked for more since the last look.
+const TAKEN: u8 = 1;
+/// It was not.
+const LEFT: u8 = 2;
+/// There is nothing to be read any more.
+const OVER: u8 = 3;
 
 /// A request, and later the reader of its response.
-pub(crate) struct Reader {
-    of: Readers,
-    taken: Arc<AtomicBool>,
-}
+pub(crate) struct Reader(Arc<Request>);
 
 impl Reader {
-    /// Marks that there is a response to be read.
-    pub(crate) fn begins(&self) {
-        self.takes();
-        let mut taken = self.of.0.taken.lock();
-        // Between two looks there may be very many short ones.
-        if taken.len() >= 2 * self.of.0.open.load(Ordering::Relaxed) as usize + GONE {
-            taken.retain(|reader| reader.strong_count() > 0);
-        }
-        taken.push(Arc::downgrade(&self.taken));
-    }
-
-    /// Marks that the response is asked for more.
+    /// Marks that the response is there, or asked for more.
     pub(crate) fn takes(&self) {
-        self.taken.store(true, Ordering::Relaxed);
+        self.0.state.store(TAKEN, Ordering::Relaxed);
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.of.0.open.fetch_sub(1, Ordering::Relaxed);
+        let mut task = self.0.task.lock();
+        self.0.state.store(OVER, Ordering::Relaxed);
+        // It would keep the room of the task.
+        *task = None;
     }
 }
 
 impl Readers {
-    /// Watches over one more request.
-    pub(crate) fn add(&self) -> Reader {
-        self.0.begun.fetch_add(1, Ordering::Relaxed);
-        self.0.open.fetch_add(1, Ordering::Relaxed);
-        Reader { of: self.clone(), taken: Arc::default() }
+    /// Watches over a connection's requests, whose tasks belong here.
+    pub(crate) fn new(tasks: TaskTracker) -> Self {
+        Self(Arc::new(Inner { tasks, requests: Mutex::default() }))
     }
 
-    /// Completes when a reader took nothing between two looks.
-    pub(crate) async fn stuck(&self, between: Duration) {
+    /// Watches over one more request. Its task is the next to be run.
+    pub(crate) fn add(&self) -> Reader {
+        Reader(self.0.requests.lock().begin())
+    }
+
+    /// Resets, for ever, the streams whose readers took nothing between two looks.
+    pub(crate) async fn reset_stuck(&self, between: Duration) {
         loop {
             tokio::time::sleep(between).await;
-            if self.look() {
-                return;
+            let stuck = self.look();
+            if stuck > 0 {
+                tracing::debug!(streams = stuck, "streams were reset whose readers took nothing");
             }
         }
     }
 
     /// Completes when there was nothing at work for so long, or somewhat longer.
     pub(crate) async fn quiet(&self, idle: Duration) {
-        let look = || (self.0.begun.load(Ordering::Relaxed), self.0.open.load(Ordering::Relaxed));
-        let (mut quiet, mut last) = (0, look());
+        let (mut quiet, mut last) = (0, self.at_work());
         while quiet < LOOKS {
             tokio::time::sleep(idle / LOOKS).await;
-            let now = look();
+            let now = self.at_work();
             // The same at both ends, and nothing in between.
-            quiet = if now == last && now.1 == 0 { quiet + 1 } else { 0 };
+            quiet = if now == last && !now.1 { quiet + 1 } else { 0 };
             last = now;
         }
     }
 
-    fn look(&self) -> bool {
-        let mut stuck = false;
-        self.0.taken.lock().retain(|reader| {
-            let reader = reader.upgrade();
-            stuck |= reader.as_ref().is_some_and(|taken| !taken.swap(false, Ordering::Relaxed));
-            reader.is_some()
+    /// How many requests there have been, and whether one is at work or being answered.
+    fn at_work(&self) -> (u64, bool) {
+        let requests = self.0.requests.lock();
+        let is_open = |request: &Arc<Request>| Arc::strong_count(request) > 1;
+        (requests.begun, requests.all.iter().any(is_open))
+    }
+
+    /// Resets the streams whose readers took nothing since the last look; gives how many.
+    fn look(&self) -> usize {
+        let mut requests = self.0.requests.lock();
+        requests.all.iter_mut().filter(|request| request.is_stuck()).count()
+    }
+
+    /// Keeps the task of the last request.
+    fn keep(&self, task: AbortHandle) {
+        let mut requests = self.0.requests.lock();
+        // What a library runs besides is nobody's request.
+        if mem::take(&mut requests.has_no_task) {
+            requests.all[requests.last].keep(task);
+        }
+    }
+}
+
+impl Requests {
+    fn begin(&mut self) -> Arc<Request> {
+        self.begun += 1;
+        self.has_no_task = true;
+        let (before, from_last) = self.all.split_at_mut(self.last);
+        let free = from_last.iter_mut().chain(before).position(|request| {
+            let unused = Arc::get_mut(request);
+            unused.map(mem::take).is_some()
         });
-        stuck
+        self.last = match free {
+            Some(distance) => (self.last + distance) % self.all.len(),
+            None => {
+                self.all.push(Arc::default());
+                self.all.len() - 1
+            }
+        };
+        self.all[self.last].clone()
+    }
+}
+
+impl Request {
+    fn keep(&self, task: AbortHandle) {
+        let mut kept = self.task.lock();
+        // It may be through already.
+        if self.state.load(Ordering::Relaxed) != OVER {
+            *kept = Some(task);
+        }
+    }
+
+    /// Whether it took nothing since the last look; then its task is ended.
+    fn is_stuck(&self) -> bool {
+        let left = self.state.compare_exchange(TAKEN, LEFT, Ordering::Relaxed, Ordering::Relaxed);
+        let task = if left == Err(LEFT) { self.task.lock().take() } else { None };
+        task.inspect(AbortHandle::abort).is_some()
+    }
+}
+
+impl<F> Executor<F> for Readers
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.keep(self.0.tasks.spawn(task).abort_handle());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
     use super::*;
 
-    fn reader(readers: &Readers) -> Reader {
-        let reader = readers.add();
-        reader.begins();
-        reader
+    fn readers() -> Readers {
+        Readers::new(TaskTracker::new())
     }
 
-    #[test]
-    fn a_reader_is_stuck_when_it_took_nothing_since_the_last_look() {
-        let readers = Readers::default();
-        let (one, two) = (reader(&readers), reader(&readers));
-        assert!(!readers.look(), "both are new");
+    /// A request whose task never ends by itself, and whether it was ended.
+    fn begin(readers: &Readers) -> (Reader, tokio::sync::oneshot::Receiver<()>) {
+        let (reader, (held, gone)) = (readers.add(), tokio::sync::oneshot::channel());
+        readers.execute(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        (reader, gone)
+    }
+
+    #[tokio::test]
+    async fn a_reader_is_stuck_when_it_took_nothing_since_the_last_look() {
+        let readers = readers();
+        let ((one, mut one_gone), (two, two_gone)) = (begin(&readers), begin(&readers));
+        assert_eq!((readers.look(), readers.look()), (0, 0), "both are at work");
         one.takes();
         two.takes();
-        assert!(!readers.look());
+        assert_eq!(readers.look(), 0, "both are new");
         one.takes();
-        assert!(readers.look(), "two took nothing");
-        drop(two);
+        assert_eq!(readers.look(), 1, "two took nothing");
+        assert!(two_gone.await.is_err(), "its task was ended");
         one.takes();
-        assert!(!readers.look());
-        drop(one);
-        assert!(!readers.look() && readers.0.taken.lock().is_empty());
+        assert_eq!(readers.look(), 0, "two is gone");
+        assert!(one_gone.try_recv().is_err_and(|error| error == TryRecvError::Empty));
+        assert_eq!(readers.look(), 1);
+        assert!(one_gone.await.is_err());
     }
 
-    #[test]
-    fn readers_that_are_gone_leave_nothing_behind() {
-        let readers = Readers::default();
-        let held: Vec<_> = (0..10).map(|_| reader(&readers)).collect();
-        for _ in 0..10_000 {
-            drop(reader(&readers));
-            assert!(readers.0.taken.lock().len() <= 2 * (held.len() + 1) + GONE);
+    #[tokio::test]
+    async fn what_a_request_leaves_is_used_for_the_next() {
+        let readers = readers();
+        let mut held: Vec<_> = (0..10).map(|_| begin(&readers)).collect();
+        for round in 0..1_000 {
+            let (reader, _) = begin(&readers);
+            held.iter().for_each(|(reader, _)| reader.takes());
+            reader.takes();
+            assert_eq!(readers.look(), 0, "it begins anew");
+            drop(reader);
+            held.swap_remove(round % 10);
+            held.push(begin(&readers));
         }
-        held.iter().for_each(Reader::takes);
-        assert!(!readers.look(), "all of them took something");
-        assert_eq!(readers.0.taken.lock().len(), held.len());
+        assert_eq!(readers.0.requests.lock().all.len(), held.len() + 1);
+        held.clear();
+        let all = readers.0.requests.lock();
+        assert!(all.all.iter().all(|request| request.task.lock().is_none()), "no task is kept");
+    }
+
+    #[tokio::test]
+    async fn what_runs_beside_requests_is_none() {
+        let readers = readers();
+        let (reader, gone) = begin(&readers);
+        readers.execute(std::future::pending());
+        reader.takes();
+        assert_eq!((readers.look(), readers.look()), (0, 1));
+        assert!(gone.await.is_err(), "its own task");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_quiet_when_nothing_was_at_work_for_long() {
         const IDLE: Duration = Duration::from_secs(60);
-        let readers = Readers::default();
+        let readers = readers();
         let held = readers.add();
         let watch = tokio::spawn({
             let readers = readers.clone();

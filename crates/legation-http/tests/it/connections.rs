@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use legation_auth::Anonymous;
 use legation_http::Bounds;
+use legation_wire::grpc::Package;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::{ask, exchange, read_to_end, read_until, rpc, say};
+use crate::grpc_client::{Transport, encode, framed};
 use crate::server::{self, Server};
 
 async fn start(bounds: Bounds) -> Server {
@@ -141,11 +144,15 @@ async fn the_drain_has_an_end() {
         .expect("no panic");
 }
 
-type Http2 = hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>;
+pub(crate) type Http2 = hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>;
 
 /// An HTTP/2 connection and the task that drives it.
 async fn http2(server: &Server) -> (Http2, tokio::task::JoinHandle<()>) {
-    let stream = TcpStream::connect(server.address).await.expect("a listening server");
+    http2_over(TcpStream::connect(server.address).await.expect("a listening server")).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn http2_over(stream: impl Transport) -> (Http2, tokio::task::JoinHandle<()>) {
     let io = TokioIo::new(stream);
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     // A small window for each stream, so that one can be stuck while others go on.
@@ -155,7 +162,7 @@ async fn http2(server: &Server) -> (Http2, tokio::task::JoinHandle<()>) {
     (sender, tokio::spawn(async move { drop(connection.await) }))
 }
 
-fn request(path: &str, body: String) -> hyper::Request<Full<bytes::Bytes>> {
+pub(crate) fn request(path: &str, body: String) -> hyper::Request<Full<bytes::Bytes>> {
     hyper::Request::post(format!("http://localhost{path}"))
         .header("a2a-version", "1.0")
         .header("content-type", "application/json")
@@ -231,27 +238,72 @@ async fn a_body_in_many_tiny_pieces_is_refused() {
     server.stop().await;
 }
 
+/// A call of gRPC that sends a text to an agent.
+pub(crate) fn grpc_request(
+    agent: &str,
+    method: &str,
+    text: &str,
+) -> hyper::Request<Full<bytes::Bytes>> {
+    let message = framed(&encode(Package::V1_0, method, &say(text)));
+    let path = format!("/a2a/agents/{agent}/{}/{method}", Package::V1_0.service());
+    hyper::Request::post(format!("http://localhost{path}"))
+        .header("a2a-version", "1.0")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(Full::from(message))
+        .expect("a valid request")
+}
+
+/// Sends a request and reads its answer, which has to be whole and of a task that completed.
+pub(crate) fn completes(
+    sender: &mut Http2,
+    request: hyper::Request<Full<bytes::Bytes>>,
+) -> impl Future<Output = ()> + use<> {
+    let response = sender.send_request(request);
+    async {
+        let read = response.await.expect("a response").collect().await.expect("all of it");
+        let is_well = read.trailers().map(|trailers| trailers["grpc-status"] == "0");
+        let text = read.to_bytes();
+        let text = String::from_utf8_lossy(&text);
+        assert!(is_well.unwrap_or_else(|| text.contains("TASK_STATE_COMPLETED")), "{text}");
+    }
+}
+
+/// The whole connection used to be cut for one of its readers.
 #[tokio::test]
-async fn a_reader_that_takes_nothing_is_cut_behind_flow_control_as_well() {
-    let bounds = Bounds {
-        write_stall: Duration::from_millis(300),
-        heartbeat: Duration::from_millis(50),
-        ..Bounds::default()
-    };
-    let server = start(bounds).await;
-    let (mut sender, driver) = http2(&server).await;
-    let waits = sender.send_request(request("/message:stream", say("wait"))).await;
-    let mut waits = waits.expect("a response").into_body();
-    let reading =
-        tokio::spawn(async move { while waits.frame().await.is_some_and(|f| f.is_ok()) {} });
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(!driver.is_finished(), "a silent stream that is read stays");
-    let floods = sender.send_request(request("/message:stream", say("chunks 5000"))).await;
-    let unread = floods.expect("a response");
-    tokio::time::timeout(Duration::from_secs(5), driver).await.expect("cut").expect("no panic");
-    reading.await.expect("no panic");
-    drop(unread);
-    server.stop().await;
+async fn a_stream_whose_reader_takes_nothing_is_reset_and_the_others_go_on() {
+    let large = "x".repeat(1_000_000);
+    let cases = [
+        ("events", request("/message:stream", say("chunks 5000"))),
+        ("messages", grpc_request("echo", "SendStreamingMessage", "chunks 5000")),
+        ("a document", request("/message:send", say(&large))),
+        ("a message", grpc_request("echo", "SendMessage", &large)),
+    ];
+    for (name, stuck) in cases {
+        let bounds = Bounds {
+            write_stall: Duration::from_millis(300),
+            heartbeat: Duration::from_millis(50),
+            ..Bounds::default()
+        };
+        let server = start(bounds).await;
+        let (mut sender, driver) = http2(&server).await;
+        let unread = sender.send_request(stuck).await.expect("a response");
+        let count = "count 20 every 50";
+        let others = [
+            request("/a2a/agents/counter/message:stream", say(count)),
+            grpc_request("counter", "SendStreamingMessage", count),
+            // At work for longer than a response may be left.
+            grpc_request("counter", "SendMessage", count),
+        ];
+        join_all(others.map(|request| completes(&mut sender, request))).await;
+        let error = unread.collect().await.err().map(|error| format!("{error:?}"));
+        let error = error.unwrap_or_else(|| panic!("{name}: ended and not reset"));
+        assert!(error.contains("CANCEL"), "{name}: {error}");
+        let next = sender.send_request(request("/message:send", say("hi"))).await;
+        assert_eq!(next.expect("the same connection").status(), 200, "{name}");
+        server.stop().await;
+        driver.abort();
+    }
 }
 
 #[tokio::test]
