@@ -136,8 +136,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (bounds, drain) = (shared.bounds.clone(), shared.drain.clone());
-    // The preface is a head; after it requests overlap, so there are no phases: pings watch over
-    // the peer, each request over its body, and `Readers` over the responses.
+    // The preface is a head, and so is that of each request. Else requests overlap, so there are no
+    // phases: pings watch over the peer, each request over its body, `Readers` over the responses.
     let phases = Phases::begin(Phase::Head);
     let paced = Paced::new(stream, phases.clone(), bounds.clone());
     let io = TokioIo::new(Metered::new(paced, phases, bounds.h2_control_frames));

@@ -3,7 +3,8 @@
 //! Some frames cost the server work and carry nothing: pings, settings, resets, priorities, empty or
 //! tiny pieces of data and of headers. HTTP/2 has no bound for them, so a peer gets an allowance that
 //! grows with time and with what it is sent: whoever reads much has windows to update and pings to
-//! measure with. A peer that spends it all is cut.
+//! measure with. A peer that spends it all is cut, and so is one that does not finish a head: until
+//! it does, nobody else's frames get through on its connection.
 
 use std::io;
 use std::pin::Pin;
@@ -20,6 +21,13 @@ pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes of a frame's header (RFC 9113 4.1).
 const HEADER: usize = 9;
 
+/// Kinds of frames and their flags (RFC 9113 6).
+const DATA: u8 = 0x0;
+const HEADERS: u8 = 0x1;
+const CONTINUATION: u8 = 0x9;
+const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+
 /// Pieces of data and of headers below this many bytes count as empty.
 const TINY: u32 = 16;
 
@@ -35,18 +43,19 @@ pub(crate) struct Metered<S> {
 }
 
 impl<S> Metered<S> {
-    /// A transport whose peer may send this many such frames in a minute. When the preface is
-    /// through, the phase is that of a response.
+    /// A transport whose peer may send this many such frames in a minute. The phase is that of a
+    /// head within the preface and within the headers of a request, else that of a response.
     pub(crate) fn new(stream: S, phases: Phases, frames_a_minute: u32) -> Self {
         let allowance = Allowance::new(frames_a_minute, Instant::now());
         Self { stream, frames: Frames::default(), allowance, phases }
     }
 
     fn meter(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let was_begun = self.frames.is_begun();
+        let before = self.frames.head();
         let costly = self.frames.take(bytes);
-        if !was_begun && self.frames.is_begun() {
-            self.phases.enter(Phase::Response);
+        let now = self.frames.head();
+        if now != before {
+            self.phases.enter(if now.is_some() { Phase::Head } else { Phase::Response });
         }
         if costly == 0 || self.allowance.spend(costly, Instant::now()) {
             return Ok(());
@@ -71,11 +80,17 @@ struct Frames {
     have: usize,
     /// Bytes of the present frame still to come.
     rest: usize,
+    /// Heads that have begun, and whether the last of them goes on after the present frame.
+    heads: u64,
+    head_goes_on: bool,
 }
 
 impl Frames {
-    fn is_begun(&self) -> bool {
-        self.preface == PREFACE.len()
+    /// The number of the head that has begun and not ended; the preface is the first.
+    fn head(&self) -> Option<u64> {
+        let is_preface = self.preface < PREFACE.len();
+        let is_rest = self.rest > 0 && matches!(self.header[3], HEADERS | CONTINUATION);
+        (is_preface || is_rest || self.head_goes_on).then_some(self.heads)
     }
 
     /// Goes through the bytes that came; gives how many frames for nothing begin in them.
@@ -92,8 +107,13 @@ impl Frames {
             if self.have == HEADER {
                 let length =
                     u32::from_be_bytes([0, self.header[0], self.header[1], self.header[2]]);
-                costly += u32::from(is_costly(length, self.header[3], self.header[4]));
+                let [kind, flags] = [self.header[3], self.header[4]];
+                costly += u32::from(is_costly(length, kind, flags));
                 (self.have, self.rest) = (0, length as usize);
+                if matches!(kind, HEADERS | CONTINUATION) {
+                    self.heads += u64::from(kind == HEADERS);
+                    self.head_goes_on = flags & END_HEADERS == 0;
+                }
             }
         }
         costly
@@ -109,14 +129,12 @@ fn skip<'b>(bytes: &'b [u8], most: usize, skipped: &mut usize) -> &'b [u8] {
 
 /// Whether a frame costs work and carries nothing (RFC 9113 6).
 fn is_costly(length: u32, kind: u8, flags: u8) -> bool {
-    const END_STREAM: u8 = 0x1;
-    const END_HEADERS: u8 = 0x4;
     match kind {
-        // DATA and CONTINUATION may be short where they end something.
-        0x0 => length < TINY && flags & END_STREAM == 0,
-        0x9 => length < TINY && flags & END_HEADERS == 0,
-        // HEADERS is a request, which has bounds of its own.
-        0x1 => false,
+        // These may be short where they end something.
+        DATA => length < TINY && flags & END_STREAM == 0,
+        CONTINUATION => length < TINY && flags & END_HEADERS == 0,
+        // A request, which has bounds of its own.
+        HEADERS => false,
         // PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE and what nobody knows.
         _ => true,
     }
@@ -230,6 +248,34 @@ mod tests {
             let mut frames = Frames::default();
             let costly: u32 = all.chunks(size).map(|piece| frames.take(piece)).sum();
             assert_eq!((costly, frames.have, frames.rest), (expected, 0, 0), "by {size}");
+        }
+    }
+
+    #[test]
+    fn a_head_lasts_until_its_last_byte() {
+        let [whole, open] = [frame(HEADERS, END_HEADERS, 5), frame(HEADERS, 0, 5)];
+        let [more, last] = [frame(CONTINUATION, 0, 20), frame(CONTINUATION, END_HEADERS, 2)];
+        let data = frame(DATA, 0, 20);
+        let cases: [(&[&[u8]], _); 10] = [
+            (&[&PREFACE[..20]], Some(0)),
+            (&[PREFACE], None),
+            (&[PREFACE, &whole[..8]], None),
+            (&[PREFACE, &whole[..13]], Some(1)),
+            (&[PREFACE, &whole], None),
+            (&[PREFACE, &open], Some(1)),
+            (&[PREFACE, &open, &more], Some(1)),
+            (&[PREFACE, &open, &more, &last[..10]], Some(1)),
+            (&[PREFACE, &open, &more, &last, &data[..20]], None),
+            (&[PREFACE, &open, &last, &whole, &open], Some(3)),
+        ];
+        for (pieces, expected) in cases {
+            for size in [1, 10, 1000] {
+                let mut frames = Frames::default();
+                for piece in pieces.concat().chunks(size) {
+                    frames.take(piece);
+                }
+                assert_eq!(frames.head(), expected, "{pieces:?} by {size}");
+            }
         }
     }
 

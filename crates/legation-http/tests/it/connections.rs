@@ -36,9 +36,15 @@ async fn peers_that_dawdle_are_cut() {
     let body = ask("POST", "/a2a").with("content-length", "100").bytes();
     let chunked = ask("POST", "/a2a").and("transfer-encoding", "chunked").bytes();
     let complete = ask("GET", "/healthz").without("connection").bytes();
-    let cases: [(&str, &[u8]); 7] = [
+    // The preface, settings, and HEADERS: without END_HEADERS, and with half of what it says.
+    let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let open = [&http2[..], b"\0\0\x01\x01\0\0\0\0\x01\x82"].concat();
+    let half = [&http2[..], b"\0\0\x05\x01\x04\0\0\0\x01\x82"].concat();
+    let cases: [(&str, &[u8]); 9] = [
         ("nothing", b""),
         ("half a preface", b"PRI"),
+        ("half a head on HTTP/2", &open),
+        ("half a frame of a head", &half),
         ("half a head", b"POST /a2a HTT"),
         ("half a header", b"POST /a2a HTTP/1.1\r\nhost: lo"),
         ("no body", &body),
