@@ -24,6 +24,10 @@ pub struct Bounds {
     pub headers: usize,
     /// Bytes of a request's head, and of the buffers of a connection.
     pub buffer: usize,
+    /// Extensions that a request may name.
+    pub extensions: usize,
+    /// Bytes of an idempotency key.
+    pub idempotency_key: usize,
     /// Bytes of a request body.
     pub body: usize,
     /// Bytes of all request bodies that arrive in pieces at once.
@@ -67,8 +71,13 @@ pub struct Bounds {
     /// Bytes of one message to a caller of gRPC, before it is compressed. Those of a request are
     /// bounded by `body`, also after it was unpacked.
     pub grpc_answer: usize,
+    /// Bytes of a request to gRPC's health or to its reflection: names of services and of types.
+    pub grpc_question: usize,
     /// Streams of gRPC's health and of its reflection open at once, of each. A `Check` is none.
     pub grpc_watchers: usize,
+    /// Cards that are kept for addresses which proxies told. Whoever calls through a proxy may have
+    /// chosen the address; beyond the bound cards are made anew.
+    pub proxied_cards: usize,
     /// After what silence the system asks a peer whether it is there.
     pub tcp_keepalive: Duration,
     /// How long a peer may leave what it was sent unacknowledged before the system ends the
@@ -93,6 +102,8 @@ impl Default for Bounds {
             idle: Duration::from_secs(75),
             headers: 64,
             buffer: 64 << 10,
+            extensions: 64,
+            idempotency_key: 256,
             body: 16 << 20,
             bodies: 256 << 20,
             body_pieces: 4096,
@@ -113,7 +124,9 @@ impl Default for Bounds {
             h2_ping: Duration::from_secs(20),
             h2_ping_timeout: Duration::from_secs(10),
             grpc_answer: 64 << 20,
+            grpc_question: 64 << 10,
             grpc_watchers: 1_000,
+            proxied_cards: 64,
             tcp_keepalive: Duration::from_secs(30),
             tcp_unacknowledged: Duration::from_secs(40),
             accept_pause: Duration::from_millis(100),

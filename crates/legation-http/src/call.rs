@@ -14,6 +14,7 @@ use legation_model::A2aError;
 use legation_wire::version::{self, Version};
 
 use crate::answer::A2A_VERSION;
+use crate::bounds::Bounds;
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -21,12 +22,6 @@ pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 /// The header that names extensions, and its name before 1.0. Either is taken in any version.
 pub(crate) static EXTENSIONS: [HeaderName; 2] =
     [HeaderName::from_static("a2a-extensions"), HeaderName::from_static("x-a2a-extensions")];
-
-/// Extensions that one request may name.
-const MAX_EXTENSIONS: usize = 64;
-
-/// The longest idempotency key, in bytes.
-const MAX_KEY: usize = 256;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -87,10 +82,12 @@ impl Arrival {
         caller: Caller,
         agent: Option<Arc<str>>,
         is_supported: impl Fn(&str) -> bool,
+        bounds: &Bounds,
     ) -> Result<Self, A2aError> {
         let stated = read_version(head)?;
-        let (extensions, activated) = read_extensions(&head.headers, is_supported)?;
-        let idempotency_key = read_key(&head.headers)?;
+        let most = bounds.extensions;
+        let (extensions, activated) = read_extensions(&head.headers, is_supported, most)?;
+        let idempotency_key = read_key(&head.headers, bounds.idempotency_key)?;
         let last_event = read_last_event(&head.headers)?;
         let manners = Manners::default();
         let entrusted = Entrusted::default();
@@ -158,6 +155,7 @@ type Extensions = (Vec<String>, Option<(HeaderName, HeaderValue)>);
 fn read_extensions(
     headers: &HeaderMap,
     is_supported: impl Fn(&str) -> bool,
+    most: usize,
 ) -> Result<Extensions, A2aError> {
     let (mut uris, mut used) = (Vec::new(), None);
     for name in &EXTENSIONS {
@@ -167,8 +165,9 @@ fn read_extensions(
             used = used.or(Some(name));
         }
     }
-    if uris.len() > MAX_EXTENSIONS {
-        return Err(A2aError::invalid(EXTENSIONS[0].as_str(), "names too many extensions"));
+    if uris.len() > most {
+        let fault = format!("names more than {most} extensions");
+        return Err(A2aError::invalid(EXTENSIONS[0].as_str(), fault));
     }
     let active: Vec<_> = uris.iter().copied().filter(|uri| is_supported(uri)).collect();
     let value = (!active.is_empty()).then(|| HeaderValue::from_str(&active.join(", ")));
@@ -176,10 +175,10 @@ fn read_extensions(
     Ok((uris.into_iter().map(str::to_owned).collect(), activated))
 }
 
-fn read_key(headers: &HeaderMap) -> Result<Option<String>, A2aError> {
+fn read_key(headers: &HeaderMap, most: usize) -> Result<Option<String>, A2aError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = value.to_str().ok().map(str::trim).filter(|key| (1..=MAX_KEY).contains(&key.len()));
-    let fault = || A2aError::invalid("Idempotency-Key", format!("must be 1 to {MAX_KEY} letters"));
+    let key = value.to_str().ok().map(str::trim).filter(|key| (1..=most).contains(&key.len()));
+    let fault = || A2aError::invalid("Idempotency-Key", format!("must be 1 to {most} letters"));
     key.map(|key| Some(key.to_owned())).ok_or_else(fault)
 }
 
@@ -192,8 +191,14 @@ fn read_last_event(headers: &HeaderMap) -> Result<Option<u64>, A2aError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use legation_core::CURSOR_EXTENSION;
+
+    /// The extensions and the idempotency keys that are taken at most.
+    static BOUNDS: LazyLock<Bounds> =
+        LazyLock::new(|| Bounds { extensions: 3, idempotency_key: 8, ..Bounds::default() });
 
     type Lines<'l> = &'l [(&'l str, &'l str)];
 
@@ -203,7 +208,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("a valid request").into_parts();
-        Arrival::read(&head, Caller::anonymous(), None, |uri| uri == CURSOR_EXTENSION)
+        let is_known = |uri: &str| uri == CURSOR_EXTENSION;
+        Arrival::read(&head, Caller::anonymous(), None, is_known, &BOUNDS)
     }
 
     #[test]
@@ -261,16 +267,16 @@ mod tests {
 
     #[test]
     fn headers_of_the_wrong_form_are_named() {
-        let long = "k".repeat(MAX_KEY + 1);
-        let many = "urn:x,".repeat(MAX_EXTENSIONS + 1);
         let cases = [
             ("idempotency-key", "k-1", None),
             ("idempotency-key", "", Some("Idempotency-Key")),
-            ("idempotency-key", &long, Some("Idempotency-Key")),
+            ("idempotency-key", "k-345678", None),
+            ("idempotency-key", "k-3456789", Some("Idempotency-Key")),
             ("last-event-id", "7", None),
             ("last-event-id", "-1", Some("Last-Event-ID")),
             ("last-event-id", "99999999999999999999", Some("Last-Event-ID")),
-            ("a2a-extensions", &many, Some("a2a-extensions")),
+            ("a2a-extensions", "urn:x,urn:x,urn:x", None),
+            ("a2a-extensions", "urn:x,urn:x,urn:x,urn:x", Some("a2a-extensions")),
         ];
         for (name, value, field) in cases {
             let fault = read("/", &[("a2a-version", "1.0"), (name, value)]).err();

@@ -124,10 +124,7 @@ impl Templates {
 /// A card in every form, in the order of [`CardForm::ALL`].
 type Forms = [Served; CardForm::ALL.len()];
 
-/// Cards at addresses that proxies told, by address and mount, that are kept. Whoever calls through a
-/// proxy may have chosen the address, so there is a bound; beyond it they are made anew.
-const MAX_TOLD: usize = 64;
-
+/// Cards at addresses that proxies told, by address and mount.
 type Told = HashMap<(String, Option<Arc<str>>), Arc<Forms>>;
 
 /// Every card that the server serves.
@@ -198,7 +195,7 @@ impl Cards {
         }
         let forms = Arc::new(self.templates.render(settings, base, mount));
         let mut told = self.told.lock();
-        if told.len() >= MAX_TOLD {
+        if told.len() >= settings.bounds.proxied_cards {
             told.clear();
         }
         told.insert(place, forms.clone());

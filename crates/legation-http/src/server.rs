@@ -355,7 +355,7 @@ impl Shared {
         let agent = mount.cloned();
         let service = &self.service;
         let is_known = |uri: &str| service.extensions().any(|known| known.uri == uri);
-        let mut arrival = Arrival::read(head, caller, agent, is_known)?;
+        let mut arrival = Arrival::read(head, caller, agent, is_known, &self.bounds)?;
         let agents = service.agents();
         let names = agents.iter().flat_map(|exposed| exposed.agent.entrusted());
         arrival.call.entrusted = entrusted(&head.headers, names);

@@ -35,9 +35,6 @@ use crate::settings::Grpc;
 
 use super::exceeded;
 
-/// Bytes of a request to these services: names of services and of types.
-const LONGEST: usize = 64 << 10;
-
 /// The call that has its one answer at once and takes nobody's place: whoever watches for readiness
 /// by it takes a server that refuses it for a dead one.
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -84,21 +81,21 @@ impl Services {
         drain: CancellationToken,
         bounds: &Bounds,
     ) -> Self {
-        let mut served = Vec::new();
+        let (mut served, longest) = (Vec::new(), bounds.grpc_question);
         let mut serve = |(name, handler), silence| {
             let watchers = Arc::new(Semaphore::new(bounds.grpc_watchers));
             served.push(Served { name, handler, silence, watchers });
         };
         if grpc.health {
             let health = HealthServer::new(Readiness(service.clone()));
-            serve(handler(health.max_decoding_message_size(LONGEST)), None);
+            serve(handler(health.max_decoding_message_size(longest)), None);
         }
         if grpc.reflection {
             let described = "the descriptors are this program's own";
             let v1 = reflection(grpc).build_v1().expect(described);
             let v1alpha = reflection(grpc).build_v1alpha().expect(described);
-            serve(handler(v1.max_decoding_message_size(LONGEST)), Some(bounds.idle));
-            serve(handler(v1alpha.max_decoding_message_size(LONGEST)), Some(bounds.idle));
+            serve(handler(v1.max_decoding_message_size(longest)), Some(bounds.idle));
+            serve(handler(v1alpha.max_decoding_message_size(longest)), Some(bounds.idle));
         }
         let (heartbeat, body_grace) = (bounds.heartbeat, bounds.body_grace);
         Self { served, drain, heartbeat, body_grace }

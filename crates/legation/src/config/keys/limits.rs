@@ -100,6 +100,12 @@ impl Group for Bounds {
         row("buffer", "Size of a request's head, and of the buffers of a connection", |b| {
             leaf(&mut b.buffer, buffer())
         }),
+        row("extensions", "Extensions that a request may name", |b| {
+            leaf(&mut b.extensions, count_from_none())
+        }),
+        row("idempotency_key", "Size of an idempotency key", |b| {
+            leaf(&mut b.idempotency_key, bytes())
+        }),
         row("body", "Size of a request body", |b| leaf(&mut b.body, bytes())),
         row("bodies", "Size of all request bodies that arrive in pieces at once", |b| {
             leaf(&mut b.bodies, bytes())
@@ -175,10 +181,18 @@ impl Group for Bounds {
         row("grpc_answer", "Size of a message to a caller of gRPC, before it is compressed", |b| {
             leaf(&mut b.grpc_answer, bytes())
         }),
+        row("grpc_question", "Size of a request to gRPC's health or to its reflection", |b| {
+            leaf(&mut b.grpc_question, bytes())
+        }),
         row(
             "grpc_watchers",
             "Streams of gRPC's health, and of its reflection, open at once",
             |b| leaf(&mut b.grpc_watchers, count()),
+        ),
+        row(
+            "proxied_cards",
+            "Cards that are kept for addresses which proxies told; beyond it they are made anew",
+            |b| leaf(&mut b.proxied_cards, count()),
         ),
         row(
             "tcp_keepalive",
