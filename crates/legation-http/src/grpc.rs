@@ -18,10 +18,10 @@ use legation_model::{A2aError, ErrorKind, Request as Asked};
 use legation_wire::grpc::{self as codec, Package};
 use legation_wire::json::JsonBounds;
 use legation_wire::operation::Operation;
-use legation_wire::version::Version;
+use legation_wire::version::{MissingVersion, Version};
 use tokio::time::{Instant, timeout_at};
 
-use crate::answer::{Answer, Refusal, document};
+use crate::answer::{A2A_VERSION, Answer, Refusal, document};
 use crate::call::{Arrival, Peer};
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -120,7 +120,7 @@ async fn admit(
 ) -> Result<Admitted, Refusal> {
     let caller = shared.authenticate(peer, head, mount).await?;
     let mut arrival = shared.arrival(head, caller, mount)?;
-    check_version(arrival.stated, tongue.package)?;
+    check_version(arrival.stated, tongue.package, shared.settings.missing_version)?;
     arrival.behave(tongue.package.version());
     // Without settings nothing leads here.
     let (gzip, numbers) = shared
@@ -135,17 +135,28 @@ async fn admit(
     Ok(Admitted { arrival, deadline, encoding, writer: Writer { tongue, outgoing, numbers } })
 }
 
-/// A package is of a version, so nothing needs to be stated; what is stated has to agree.
-fn check_version(stated: Option<Version>, package: Package) -> Result<(), A2aError> {
-    let major = |version: Version| version.name().split_once('.').map(|(major, _)| major);
-    let Some(stated) = stated.filter(|stated| major(*stated) != major(package.version())) else {
-        return Ok(());
-    };
+/// What is stated has to be of the package's version, but for the second number. A call that states
+/// nothing is one of 0.3 (Spec 3.6.2), unless the package may tell.
+fn check_version(
+    stated: Option<Version>,
+    package: Package,
+    missing: MissingVersion,
+) -> Result<(), A2aError> {
     let (service, version) = (package.service(), package.version().name());
-    let text = format!(
-        "the request states A2A {}, and the service `{service}` is of A2A {version}",
-        stated.name()
-    );
+    let major = |version: Version| version.name().split_once('.').map(|(major, _)| major);
+    let text = match (stated, package, missing) {
+        (Some(stated), ..) if major(stated) != major(package.version()) => format!(
+            "the request states A2A {}, and the service `{service}` is of A2A {version}",
+            stated.name()
+        ),
+        (None, Package::V1_0, MissingVersion::Strict) => format!(
+            "a call without `{A2A_VERSION}` is one of A2A 0.3, and the service `{service}` is of \
+             A2A {version}; send the metadata `{A2A_VERSION}: {version}`"
+        ),
+        (Some(_), ..) | (None, Package::V0_3, _) | (None, _, MissingVersion::Infer) => {
+            return Ok(());
+        }
+    };
     Err(A2aError::new(ErrorKind::VersionNotSupported, text).with("supportedVersions", version))
 }
 

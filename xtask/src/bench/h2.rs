@@ -56,9 +56,11 @@ pub(super) fn head(path: &str, token: &str) -> Vec<u8> {
     literal(1, "127.0.0.1");
     literal(31, "application/grpc");
     literal(23, &format!("Bearer {token}"));
-    head.push(0);
-    text(&mut head, "te");
-    text(&mut head, "trailers");
+    for (name, value) in [("te", "trailers"), ("a2a-version", "1.0")] {
+        head.push(0);
+        text(&mut head, name);
+        text(&mut head, value);
+    }
     head
 }
 

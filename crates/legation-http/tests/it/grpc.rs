@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use futures::future::Either;
 use legation_auth::Anonymous;
 use legation_core::{Authenticated, Authenticator, CURSOR_EXTENSION, Credentials};
-use legation_http::{ErrorProfile, Settings};
+use legation_http::{ErrorProfile, MissingVersion, Settings};
 use legation_wire::grpc::Package;
 
 use crate::client::{ask, say};
@@ -81,22 +81,25 @@ async fn it_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn the_package_states_the_version_and_what_is_stated_has_to_agree() {
+async fn the_version_that_is_stated_agrees_with_the_package() {
     let server = start(|_| {}).await;
     let cases = [
-        (V1, "1.0", 0),
-        (V1, "1.0.7", 0),
-        (V1, "", 0),
-        (V1, "0.3", 9),
-        (V1, "9.9", 9),
-        (V1, "nonsense", 9),
-        (V0, "0.3", 0),
-        (V0, "0.2", 0),
-        (V0, "1.0", 12),
+        (V1, Some("1.0"), 0),
+        (V1, Some("1.0.7"), 0),
+        (V1, Some(""), 9),
+        (V1, None, 9),
+        (V1, Some("0.3"), 9),
+        (V1, Some("9.9"), 9),
+        (V1, Some("nonsense"), 9),
+        (V0, Some("0.3"), 0),
+        (V0, Some("0.2"), 0),
+        (V0, Some(""), 0),
+        (V0, None, 0),
+        (V0, Some("1.0"), 12),
     ];
     for (package, stated, code) in cases {
-        let reply = send(package, "hi").and("a2a-version", stated).to(server.address).await;
-        assert_eq!(reply.code(), code, "{package:?} {stated}: {reply:?}");
+        let reply = send(package, "hi").stating(stated).to(server.address).await;
+        assert_eq!(reply.code(), code, "{package:?} {stated:?}: {reply:?}");
         if code != 0 {
             assert_eq!(reply.details().0, "VERSION_NOT_SUPPORTED");
         } else {
@@ -105,9 +108,24 @@ async fn the_package_states_the_version_and_what_is_stated_has_to_agree() {
     }
     server.stop().await;
     let server = start(|settings| settings.errors = ErrorProfile::V1_0_0).await;
-    let reply = send(V1, "hi").and("a2a-version", "0.3").to(server.address).await;
+    let reply = send(V1, "hi").stating(Some("0.3")).to(server.address).await;
     assert_eq!(reply.code(), 12, "as 1.0.0 has it");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_without_a_version_is_told_what_to_send_or_let_pass() {
+    for (missing, code) in [(MissingVersion::Strict, 9), (MissingVersion::Infer, 0)] {
+        let server = start(|settings| settings.missing_version = missing).await;
+        let reply = send(V1, "hi").stating(None).to(server.address).await;
+        assert_eq!(reply.code(), code, "{missing:?}: {reply:?}");
+        let told = reply.metadata("grpc-message").unwrap_or_default();
+        let says_what = told.contains("send the metadata `a2a-version: 1.0`");
+        assert_eq!(says_what, missing == MissingVersion::Strict, "{told}");
+        let other = send(V1, "hi").stating(Some("0.3")).to(server.address).await;
+        assert_eq!(other.code(), 9, "what is stated counts: {other:?}");
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -44,14 +44,15 @@ pub(crate) struct GrpcAsk {
     ends: bool,
 }
 
-/// A request for a method that states no version.
+/// A request for a method, which states its version where that has to be stated.
 pub(crate) fn call(package: Package, method: &str) -> GrpcAsk {
     let path = format!("/{}/{method}", package.service());
+    let version = (package == Package::V1_0).then(|| ("a2a-version".into(), "1.0".into()));
     GrpcAsk {
         package,
         method: method.to_owned(),
         path,
-        metadata: Vec::new(),
+        metadata: version.into_iter().collect(),
         body: None,
         ends: true,
     }
@@ -75,6 +76,14 @@ fn descriptor(package: Package, method: &str) -> MethodDescriptor {
 impl GrpcAsk {
     pub(crate) fn and(mut self, name: &str, value: &str) -> Self {
         self.metadata.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The request with another version, or with none.
+    pub(crate) fn stating(mut self, version: Option<&str>) -> Self {
+        self.metadata.retain(|(name, _)| name != "a2a-version");
+        let version = version.map(|version| ("a2a-version".into(), version.into()));
+        self.metadata.extend(version);
         self
     }
 

@@ -114,11 +114,10 @@ use Binding::{Grpc, Rest, Rpc};
 use Version::{V0_1, V0_2, V0_3, V1_0};
 
 #[rustfmt::skip]
-const CELLS: [Cell; 15] = [
+const CELLS: [Cell; 14] = [
     cell(Some("1.0"), V1_0, Rpc,                 None),
     cell(Some("1.0"), V1_0, Rest,                None),
     cell(Some("1.0"), V1_0, Grpc(Package::V1_0), None),
-    cell(None,        V1_0, Grpc(Package::V1_0), None),
     cell(Some("0.3"), V0_3, Rpc,                 Some((Form::Json, Form::Json))),
     cell(None,        V0_3, Rpc,                 Some((Form::Json, Form::JsonAnd0_1))),
     cell(Some("0.2"), V0_2, Rpc,                 Some((Form::Json, Form::Json))),
@@ -182,9 +181,8 @@ impl Cell {
         let row = self.row(operation);
         let request = match self.binding {
             Grpc(package) => {
-                let request = call(package, row.grpc).json(params);
-                let stated = self.stated.map(|version| request.clone().and("a2a-version", version));
-                return Got::Grpc(stated.unwrap_or(request).to(server.address).await);
+                let request = call(package, row.grpc).json(params).stating(self.stated);
+                return Got::Grpc(request.to(server.address).await);
             }
             Rpc => ask("POST", "/a2a").body(rpc(row.method, params)),
             Rest => {
