@@ -6,14 +6,17 @@ mod peer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use legation_auth::{Anonymous, Attempts, Certificates, Chain, Scheme};
 use legation_core::Scopes;
 use legation_http::{Bounds, ClientCertificates, Tls, TlsSettings};
 use legation_wire::grpc::Package;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::client::{ask, exchange_over, read_to_end, read_until, say};
+use crate::connections::{completes, grpc_request, http2_over, request as request_of};
 use crate::grpc_client::call;
 use crate::server::{self, Server};
 use authority::{Authority, Files, Kind};
@@ -244,40 +247,70 @@ async fn a_certificate_says_who_calls() {
     server.stop().await;
 }
 
+/// How the server comes to know of a new certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// It looks at the files now and then.
+    Looks,
+    /// It is told, as by a hangup.
+    IsTold,
+}
+
 #[tokio::test]
 async fn nothing_is_dropped_when_the_certificate_changes_under_load() {
-    let authority = Authority::new("A");
-    let files = Files::of(&authority, Kind::Server);
-    let server = start(&files).await;
-    let peer = Peer::believing(&authority);
-    let mut streams = Vec::new();
-    for _ in 0..8 {
-        let mut stream = peer.connect(server.address).await.expect("TLS");
-        let request = ask("POST", "/a2a/agents/counter/message:stream");
-        let request = request.body(say("count 100 every 40")).bytes();
-        stream.write_all(&request).await.expect("an open connection");
-        streams.push(tokio::spawn(async move {
-            String::from_utf8_lossy(&read_to_end(&mut stream).await).into_owned()
-        }));
-    }
-    let before = peer.shown_by(server.address).await;
-    files.write(&authority, Kind::Server);
-    let shown = files.leaf();
-    let began = Instant::now();
-    // Meanwhile every new connection gets one of the two, and an answer.
-    loop {
-        let now = peer.shown_by(server.address).await;
-        if now == shown {
-            break;
+    for (news, count) in [(News::Looks, "count 150 every 40"), (News::IsTold, "count 30 every 40")]
+    {
+        let authority = Authority::new("A");
+        let files = Files::of(&authority, Kind::Server);
+        let tls = Tls::open(files.settings()).expect("good files");
+        let server = server::start_secured(Arc::new(Anonymous), Some(tls.clone()), |_| {}).await;
+        let peer = Peer::believing(&authority);
+        let (mut reads, mut handles) = (JoinSet::new(), Vec::new());
+        for _ in 0..4 {
+            let mut stream = peer.connect(server.address).await.expect("TLS");
+            let request = ask("POST", "/a2a/agents/counter/message:stream");
+            let request = request.body(say(count)).bytes();
+            stream.write_all(&request).await.expect("an open connection");
+            handles.push(reads.spawn(async move {
+                let heard = read_to_end(&mut stream).await;
+                let heard = String::from_utf8_lossy(&heard);
+                assert!(heard.contains("TASK_STATE_COMPLETED"), "a stream broke off: {heard}");
+            }));
+            let peer = Peer::believing(&authority).offering(&["h2"]);
+            let stream = peer.connect(server.address).await.expect("TLS");
+            let (mut sender, driver) = http2_over(stream).await;
+            let requests = [
+                request_of("/a2a/agents/counter/message:stream", say(count)),
+                grpc_request("counter", "SendStreamingMessage", count),
+                grpc_request("counter", "SendMessage", count),
+            ];
+            let reading = join_all(requests.map(|request| completes(&mut sender, request)));
+            handles.push(reads.spawn(async move {
+                reading.await;
+                // The connection ends without it.
+                drop((sender, driver));
+            }));
         }
-        assert_eq!(now, before);
-        assert!(began.elapsed() < Duration::from_secs(10), "not taken up");
+        let before = peer.shown_by(server.address).await;
+        files.write(&authority, Kind::Server);
+        if news == News::IsTold {
+            tls.reload().expect("good files");
+        }
+        let shown = files.leaf();
+        let began = Instant::now();
+        // Meanwhile every new connection gets one of the two, and an answer.
+        loop {
+            let now = peer.shown_by(server.address).await;
+            if now == shown {
+                break;
+            }
+            assert!(now == before && news == News::Looks, "{news:?}");
+            assert!(began.elapsed() < Duration::from_secs(10), "not taken up");
+        }
+        assert!(!handles.iter().any(AbortHandle::is_finished), "all were at work meanwhile");
+        reads.join_all().await;
+        server.stop().await;
     }
-    for stream in streams {
-        let heard = stream.await.expect("no panic");
-        assert!(heard.contains("TASK_STATE_COMPLETED"), "a stream broke off: {heard}");
-    }
-    server.stop().await;
 }
 
 #[tokio::test]
