@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use legation::auth::{Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier};
 use legation::{
-    CardForm, DataDir, Door, ErrorProfile, OnRestart, Profile, Server, StoreOptions, TlsSettings,
+    CardForm, DataDir, Door, ErrorProfile, Grpc, OnRestart, Profile, Server, StoreOptions,
+    TlsSettings,
     model::{AgentSkill, OpenIdConnectSecurityScheme, SecurityScheme},
 };
 use legation_agents::analyst::DataAnalyst;
@@ -33,6 +34,9 @@ pub(crate) struct TestServerArgs {
     /// Take the tokens of this issuer as well: signed ones, and others by its word.
     #[arg(long)]
     issuer: Option<String>,
+    /// Take packed messages of gRPC, and send them.
+    #[arg(long)]
+    grpc_gzip: bool,
     /// Be as 1.0.0 says where 1.0.1 differs, with a card of 1.0 and nothing more.
     #[arg(long)]
     as_1_0_0: bool,
@@ -62,6 +66,9 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     }
     if args.as_1_0_0 {
         server = server.errors(ErrorProfile::V1_0_0).card(CardForm::V1_0);
+    }
+    if args.grpc_gzip {
+        server = server.grpc(Some(Grpc { gzip: true, ..Grpc::default() }));
     }
     if let Some(issuer) = &args.issuer {
         server = server.door(door(issuer)?);

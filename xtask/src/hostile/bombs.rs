@@ -1,6 +1,7 @@
 //! Plan `bombs`: requests made to cost much or to confuse. Each gets the right answer at a bounded
 //! price in processor time and memory, and the server goes on.
 
+mod grpc;
 mod http1;
 mod http2;
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use legation::Bounds;
 
-use super::target::Target;
+use super::target::{Form, Target};
 use super::{Outcome, Setup};
 
 /// Processor time that a bomb may cost. What was not made for speed is slower.
@@ -37,6 +38,8 @@ pub(super) struct Bomb {
     memory: u64,
     /// Whether it waits for a bound that is too long for every commit.
     is_long: bool,
+    /// Whether it is for a server that unpacks messages, and for no other.
+    is_unpacked: bool,
 }
 
 const fn bomb(
@@ -44,7 +47,7 @@ const fn bomb(
     act: for<'t> fn(&'t Target) -> Act<'t>,
     right: &'static [&'static str],
 ) -> Bomb {
-    Bomb { name, act, right, price: 1, memory: 1, is_long: false }
+    Bomb { name, act, right, price: 1, memory: 1, is_long: false, is_unpacked: false }
 }
 
 /// The same, which may cost so many times as much.
@@ -57,36 +60,42 @@ const fn heavy(memory: u64, bomb: Bomb) -> Bomb {
     Bomb { memory, ..bomb }
 }
 
+/// The same, for a server that unpacks messages.
+const fn unpacked(bomb: Bomb) -> Bomb {
+    Bomb { is_unpacked: true, ..bomb }
+}
+
 const fn long(bomb: Bomb) -> Bomb {
     Bomb { is_long: true, ..bomb }
 }
 
 pub(super) fn run(setup: &Setup, outcome: &mut Outcome) -> anyhow::Result<()> {
     setup.runtime.block_on(async {
-        for has_tls in [false, true] {
-            let target = setup.start(has_tls).await?;
+        for form in [Form::Plaintext, Form::Tls, Form::Unpacks] {
             let is_chosen = |bomb: &&Bomb| {
                 let is_named = setup.bomb.as_ref().is_none_or(|name| name == bomb.name);
-                is_named && !(setup.short && bomb.is_long)
+                let is_for_it = bomb.is_unpacked == (form == Form::Unpacks);
+                is_named && is_for_it && !(setup.short && bomb.is_long)
             };
+            let all = http1::BOMBS.iter().chain(http2::BOMBS).chain(grpc::BOMBS);
+            let mut chosen = all.filter(is_chosen).peekable();
+            if chosen.peek().is_none() {
+                continue;
+            }
+            let target = setup.start(form).await?;
             // One of each kind of transport makes what is made once.
             anyhow::ensure!(target.is_alive().await, "the server does not answer");
-            for bomb in http1::BOMBS.iter().chain(http2::BOMBS).filter(is_chosen) {
-                throw(&target, bomb, has_tls, outcome).await.context(bomb.name)?;
+            anyhow::ensure!(target.takes_grpc().await, "the server does not answer to gRPC");
+            for bomb in chosen {
+                throw(&target, bomb, outcome).await.context(bomb.name)?;
             }
         }
         anyhow::Ok(())
     })
 }
 
-async fn throw(
-    target: &Target,
-    bomb: &Bomb,
-    has_tls: bool,
-    outcome: &mut Outcome,
-) -> anyhow::Result<()> {
-    let transport = if has_tls { "TLS" } else { "plain" };
-    let name = format!("{transport}: {}", bomb.name);
+async fn throw(target: &Target, bomb: &Bomb, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let name = format!("{}: {}", target.form.name(), bomb.name);
     let process = target.server.id();
     let resident = target.server.resident()?;
     forget_height(process);

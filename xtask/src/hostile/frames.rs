@@ -18,6 +18,9 @@ pub(super) const WINDOW_UPDATE: u8 = 0x8;
 pub(super) const CONTINUATION: u8 = 0x9;
 const GOAWAY: u8 = 0x7;
 
+/// Bytes of a frame's header.
+const HEADER: usize = 9;
+
 pub(super) const END_STREAM: u8 = 0x1;
 pub(super) const END_HEADERS: u8 = 0x4;
 pub(super) const ACK: u8 = 0x1;
@@ -86,8 +89,26 @@ pub(super) struct End {
     pub(super) is_closed: bool,
 }
 
-/// Sends bytes, and reads what comes until the connection ends or nothing comes for a while.
-pub(super) async fn exchange(stream: Stream, bytes: Vec<u8>, patience: Duration) -> End {
+/// Whether a frame of a kind begins in what was heard from the beginning.
+pub(super) fn has(mut heard: &[u8], kind: u8) -> bool {
+    while let Some((head, rest)) = heard.split_at_checked(HEADER) {
+        if head[3] == kind {
+            return true;
+        }
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        heard = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// Sends bytes, and reads what comes until the connection ends, or nothing comes for a while, or it
+/// is what was waited for.
+pub(super) async fn exchange(
+    stream: Stream,
+    bytes: Vec<u8>,
+    patience: Duration,
+    is_enough: impl Fn(&End) -> bool,
+) -> End {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (pongs, mut wanted) = mpsc::channel(16);
     let writing = tokio::spawn(async move {
@@ -101,8 +122,8 @@ pub(super) async fn exchange(stream: Stream, bytes: Vec<u8>, patience: Duration)
         }
     });
     let mut end = End::default();
-    loop {
-        let mut head = [0; 9];
+    while !is_enough(&end) {
+        let mut head = [0; HEADER];
         match timeout(patience, reader.read_exact(&mut head)).await {
             Err(_) => break,
             Ok(Err(_)) => {

@@ -6,6 +6,7 @@
 
 mod bombs;
 mod frames;
+mod grpc;
 mod honest;
 mod idle;
 mod sockets;
@@ -19,7 +20,7 @@ use anyhow::Context as _;
 
 use crate::bench::limits::raise_open_files;
 use crate::tls::Material;
-use target::Target;
+use target::{Form, Target};
 
 /// What to do to the product, and how much of it.
 #[derive(Debug, clap::Args)]
@@ -30,9 +31,12 @@ pub(crate) struct HostileArgs {
     /// How many sockets dawdle, over plaintext and again over TLS.
     #[arg(long, default_value_t = 2_000)]
     sockets: usize,
-    /// How many streams say nothing.
+    /// How many streams of events say nothing.
     #[arg(long, default_value_t = 5_000)]
     streams: usize,
+    /// How many streams of gRPC do so beside them, each on a connection of its own.
+    #[arg(long, default_value_t = 1_000)]
+    grpc_streams: usize,
     /// For how many seconds they stay.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
@@ -72,6 +76,7 @@ struct Setup {
     material: Material,
     sockets: usize,
     streams: usize,
+    grpc_streams: usize,
     idle: Duration,
     bomb: Option<String>,
     short: bool,
@@ -137,6 +142,7 @@ impl Setup {
             directory,
             sockets: less(args.sockets, 200),
             streams: less(args.streams, 500),
+            grpc_streams: less(args.grpc_streams, 100),
             idle: Duration::from_secs(if args.short { args.seconds.min(20) } else { args.seconds }),
             bomb: args.bomb.clone(),
             short: args.short,
@@ -147,8 +153,8 @@ impl Setup {
         })
     }
 
-    /// Starts the product, with TLS or without.
-    async fn start(&self, has_tls: bool) -> anyhow::Result<Target> {
-        Target::start(self, has_tls).await
+    /// Starts the product in a form.
+    async fn start(&self, form: Form) -> anyhow::Result<Target> {
+        Target::start(self, form).await
     }
 }

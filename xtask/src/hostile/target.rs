@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Setup;
+use super::grpc::{self, Caller};
 use crate::bench::process;
 use crate::crash::server::{Launch, Server};
 use crate::tls::{Material, Stream};
@@ -14,8 +15,28 @@ use crate::tls::{Material, Stream};
 /// How long an answer may take at most.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Plaintext,
+    Tls,
+    /// Over plaintext, and takes packed messages of gRPC.
+    Unpacks,
+}
+
+impl Form {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Tls => "TLS",
+            Self::Unpacks => "unpacking",
+        }
+    }
+}
+
 /// A running server, and how it is reached.
 pub(super) struct Target {
+    pub(super) form: Form,
     pub(super) server: Server,
     pub(super) address: SocketAddr,
     pub(super) token: String,
@@ -23,18 +44,21 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) async fn start(setup: &Setup, has_tls: bool) -> anyhow::Result<Self> {
+    pub(super) async fn start(setup: &Setup, form: Form) -> anyhow::Result<Self> {
         // Each its own, so that none takes up what another left.
-        let directory = setup.directory.path().join(if has_tls { "tls" } else { "plaintext" });
+        let directory = setup.directory.path().join(form.name());
         std::fs::create_dir_all(&directory)?;
         let mut launch = Launch::of(&setup.program, &setup.token, &directory);
-        let material = has_tls.then(|| setup.material.clone());
+        if form == Form::Unpacks {
+            launch.words = vec!["--grpc-gzip".into()];
+        }
+        let material = (form == Form::Tls).then(|| setup.material.clone());
         if let Some(Material { certificate, key, .. }) = &material {
             launch.words = ["--tls-cert".into(), certificate.into()].into();
             launch.words.extend(["--tls-key".into(), key.into()]);
         }
         let (server, address) = launch.start().await?;
-        Ok(Self { server, address, token: setup.token.clone(), material })
+        Ok(Self { form, server, address, token: setup.token.clone(), material })
     }
 
     /// A connection for one of these protocols of ALPN, which say nothing where there is no TLS.
@@ -75,6 +99,18 @@ impl Target {
             anyhow::Ok(&answer == b"HTTP/1.1 200")
         };
         matches!(timeout(PATIENCE, ask).await, Ok(Ok(true)))
+    }
+
+    /// Whether a call of gRPC is answered.
+    pub(super) async fn takes_grpc(&self) -> bool {
+        let send = grpc::V1_0.send(&grpc::message(&grpc::part(b"hello")));
+        let body = [grpc::prefix(0, send.len()), send].concat();
+        let ask = async {
+            let mut caller = Caller::open(self).await?;
+            let answer = caller.call(grpc::V1_0, "SendMessage", ("identity", body)).await?;
+            grpc::status(answer).await
+        };
+        matches!(timeout(PATIENCE, ask).await, Ok(Ok(status)) if status == "0")
     }
 
     /// The processor time it has used.

@@ -7,6 +7,7 @@ use crate::hostile::frames::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, End, HEADERS, PING, PRIORITY, RST_STREAM,
     SETTINGS, WINDOW_UPDATE, exchange, frame, headers, preface, request,
 };
+use crate::hostile::grpc;
 use crate::hostile::target::{Target, message};
 
 /// How long the server may be silent before it counts as going on.
@@ -91,7 +92,10 @@ pub(super) const BOMBS: &[Bomb] = &[
         &["refused", "answered", "closed"],
     ),
     bomb("a header of HTTP/1.1", |t| flood(t, hop_by_hop()), &["refused", "closed", "answered"]),
-    long(dear(10, bomb("a reader without a window", |t| Box::pin(no_window(t)), &["closed"]))),
+    long(dear(
+        10,
+        bomb("readers without a window", |t| Box::pin(no_window(t)), &["refused 2 streams"]),
+    )),
 ];
 
 /// Sends frames after the preface, and tells what came of it.
@@ -99,7 +103,7 @@ fn flood(target: &Target, frames: Vec<u8>) -> Act<'_> {
     Box::pin(async move {
         let stream = target.connect("h2").await?;
         let bytes = [preface(), frame(SETTINGS, ACK, 0, &[]), frames].concat();
-        Ok(told(&exchange(stream, bytes, PATIENCE).await))
+        Ok(told(&exchange(stream, bytes, PATIENCE, |_| false).await))
     })
 }
 
@@ -168,17 +172,38 @@ fn hop_by_hop() -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)
 }
 
-/// A reader that asks for much and lets nothing through is cut by the bound for that.
+/// Readers that ask for much and let nothing through are reset by the bound for that, of events and
+/// of messages.
 async fn no_window(target: &Target) -> anyhow::Result<String> {
     // Longer than the server lets a response wait, and than it takes to notice.
     const LONG: Duration = Duration::from_secs(180);
+    const TEXT: &str = "chunks 20000";
     let stream = target.connect("h2").await?;
     // SETTINGS_INITIAL_WINDOW_SIZE (0x4) of nothing.
     let none = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
-    let body = message("chunks 20000");
     let token = format!("Bearer {}", target.token);
-    let block = request("POST", "/a2a/agents/echo/message:stream", &[("authorization", &token)]);
-    let begins = frame(HEADERS, END_HEADERS, 1, &block);
-    let bytes = [preface(), none, begins, frame(DATA, END_STREAM, 1, body.as_bytes())].concat();
-    Ok(told(&exchange(stream, bytes, LONG).await))
+    let token = ("authorization", &*token);
+    let events = request("POST", "/a2a/agents/echo/message:stream", &[token]);
+    let path = grpc::V1_0.path("SendStreamingMessage");
+    let messages = headers(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", &path),
+        ("content-type", "application/grpc"),
+        ("a2a-version", "1.0"),
+        token,
+    ]);
+    let send = grpc::V1_0.send(&grpc::message(&grpc::part(TEXT.as_bytes())));
+    let send = [grpc::prefix(0, send.len()), send].concat();
+    let bytes = [
+        preface(),
+        none,
+        frame(HEADERS, END_HEADERS, 1, &events),
+        frame(DATA, END_STREAM, 1, message(TEXT).as_bytes()),
+        frame(HEADERS, END_HEADERS, 3, &messages),
+        frame(DATA, END_STREAM, 3, &send),
+    ];
+    let end = exchange(stream, bytes.concat(), LONG, |end| end.resets.0 == 2).await;
+    Ok(told(&end))
 }
