@@ -361,6 +361,7 @@ fn ask(
         metadata,
         schema,
         caller: Some(call.caller.clone()),
+        of_crew: call.agent.is_none(),
         entrusted: call.entrusted.only(exposed.agent.entrusted()),
         granted: None,
     }

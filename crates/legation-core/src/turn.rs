@@ -49,6 +49,8 @@ pub(crate) struct Ask {
     pub(crate) schema: Asked,
     /// Who calls, unless nobody does: a run may be taken up long after its call.
     pub(crate) caller: Option<Caller>,
+    /// Whether the call was for all agents, so that the tasks of each are in its sight.
+    pub(crate) of_crew: bool,
     pub(crate) entrusted: Entrusted,
     /// What came of the authorization that an earlier run on the same message asked for.
     pub(crate) granted: Option<Arc<Grant>>,
@@ -138,19 +140,31 @@ impl Turn {
         self.answer_in
     }
 
-    /// Another task that the caller of this one may see, such as one the message refers to.
+    /// Another task that the call with the message may see, such as one the message refers to: a task
+    /// of the same agent, and of any other when the call was for all of them.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn other_task(&self, id: &TaskId) -> Result<Option<Task>, AgentError> {
-        let scope = Scope { agent: None, ..self.live.scope.clone() };
-        let stored = self
-            .core
-            .store
-            .load(&scope, id)
-            .await
-            .and_then(|found| found.map(|stored| stored.task()).transpose());
-        stored.map_err(|error| AgentError::failed(format!("cannot read task `{id}`: {error}")))
+        let (own, store) = (&self.live.scope, &self.core.store);
+        let every = Scope { agent: None, ..own.clone() };
+        let found = match &self.ask.caller {
+            Some(_) if self.ask.of_crew => store.load(&every, id).await,
+            Some(_) => store.load(own, id).await,
+            // Of a call that is long over nobody knows any more what it might see, but what its
+            // messages refer to was held against that when they came.
+            None => match store.load(own, id).await {
+                Ok(None) if self.refers_to(id) => store.load(&every, id).await,
+                found => found,
+            },
+        };
+        found
+            .and_then(|found| found.map(|stored| stored.task()).transpose())
+            .map_err(|error| AgentError::failed(format!("cannot read task `{id}`: {error}")))
+    }
+
+    fn refers_to(&self, id: &TaskId) -> bool {
+        self.task().history.iter().any(|message| message.reference_task_ids.contains(id))
     }
 
     /// Looks at the agent's tasks in the same context that were begun before this one, until `take`

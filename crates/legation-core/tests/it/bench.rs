@@ -57,6 +57,11 @@ impl Agent for Scripted {
                 "error" => return Err(AgentError::failed("out of luck")),
                 "sleep" => tokio::time::sleep(Duration::from_secs(3_600)).await,
                 "attempt" => turn.working(Some(&turn.attempt().to_string())).await?,
+                see if see.starts_with("see:") => {
+                    let id = TaskId::parse(&see["see:".len()..]).expect("an id");
+                    let found = turn.other_task(&id).await?;
+                    turn.answer(if found.is_some() { "seen" } else { "nothing" }).await?;
+                }
                 chunks => count(turn, chunks.parse().expect("a script of known words")).await?,
             }
         }

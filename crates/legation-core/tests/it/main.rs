@@ -15,3 +15,4 @@ mod replace;
 mod restart;
 mod schema;
 mod send;
+mod sight;
