@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use legation::auth::{Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier};
+use legation::auth::{
+    Audience, Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier,
+};
 use legation::{
     CardForm, DataDir, Door, ErrorProfile, Grpc, OnRestart, Profile, Server, StoreOptions,
     TlsSettings,
@@ -82,8 +84,10 @@ fn door(issuer: &str) -> anyhow::Result<Door> {
     let jwt = Jwt::new("oidc", Rules::new(issuer, vec![AUDIENCE.into()]), line.clone())?;
     let endpoint = Endpoint {
         client: Some(("the-client".into(), "the-secret-of-the-client-of-the-tests".into())),
-        audiences: vec![AUDIENCE.into()],
-        ..Endpoint::new(format!("{issuer}/token/introspection"))
+        ..Endpoint::new(
+            format!("{issuer}/token/introspection"),
+            Audience::Of(vec![AUDIENCE.into()]),
+        )
     };
     let asked = Introspection::new("oauth2", endpoint, line)?;
     let on_card = SecurityScheme::OpenIdConnectSecurityScheme(OpenIdConnectSecurityScheme {

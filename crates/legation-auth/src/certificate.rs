@@ -105,19 +105,39 @@ fn byte_sequence(value: &str) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(text).ok()
 }
 
-/// The certificate of `X-Forwarded-Client-Cert`: of its one element, the pair `Cert` with PEM.
+/// The certificate of `X-Forwarded-Client-Cert`: of its one element, the one pair `Cert` with PEM.
 fn envoy(value: &str) -> Result<Vec<u8>, &'static str> {
+    const ODD: &str = "a header whose quotes do not end";
+    let mut elements = outside_quotes(value, ',').ok_or(ODD)?.into_iter();
     // Each proxy that passes it on may add an element; whose is whose, nobody can tell.
-    if value.contains(',') {
+    let (Some(element), None) = (elements.next(), elements.next()) else {
         return Err("certificates of several proxies");
-    }
-    let cert = value.split(';').find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        name.eq_ignore_ascii_case("cert").then(|| value.trim_matches('"'))
-    });
-    let pem = percent_decoded(cert.ok_or("a header without the certificate itself")?);
+    };
+    let pairs = outside_quotes(element, ';').ok_or(ODD)?;
+    let pairs = pairs.into_iter().filter_map(|pair| pair.trim().split_once('='));
+    let mut certs = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("cert"));
+    let (Some((_, cert)), None) = (certs.next(), certs.next()) else {
+        return Err("a header without one certificate itself");
+    };
+    let cert = cert.trim();
+    let cert = cert.strip_prefix('"').and_then(|cert| cert.strip_suffix('"')).unwrap_or(cert);
+    let pem = percent_decoded(cert);
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     BASE64_STANDARD.decode(body.trim()).map_err(|_| "a header whose certificate is none")
+}
+
+/// The parts of a text between separators that do not stand in quotes, within which a backslash
+/// takes the meaning of what follows it; `None` when quotes do not end.
+fn outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut in_quotes, mut escaped) = (false, false);
+    let parts = text.split(|letter| {
+        let is_plain = !std::mem::take(&mut escaped);
+        escaped = in_quotes && is_plain && letter == '\\';
+        in_quotes ^= is_plain && letter == '"';
+        letter == separator && !in_quotes
+    });
+    let parts = parts.collect();
+    (!in_quotes).then_some(parts)
 }
 
 fn percent_decoded(text: &str) -> String {

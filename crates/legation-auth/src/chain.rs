@@ -1,8 +1,10 @@
 //! Several schemes at once: the one door of a server.
 //!
 //! What a request carries decides: one secret in one place is judged by the first scheme of that
-//! place that knows it for its own, and by no other. Two secrets are refused, because nobody can say
-//! which of them was meant. A client certificate counts when there is no secret.
+//! place that knows it for its own, and by no other. An endpoint that is asked about any token knows
+//! none for its own: it comes last, and hears of no secret that is another scheme's, also where that
+//! does not count. Two secrets are refused, because nobody can say which of them was meant. A client
+//! certificate counts when there is no secret.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -86,8 +88,10 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Knows callers by any of these schemes; the earlier goes first.
-    pub fn new(schemes: Vec<Scheme>, attempts: Attempts) -> Self {
+    /// Knows callers by any of these schemes; the earlier goes first, and last those that take any
+    /// token.
+    pub fn new(mut schemes: Vec<Scheme>, attempts: Attempts) -> Self {
+        schemes.sort_by_key(Scheme::takes_any);
         let mut carriers: Vec<Carrier> = Vec::new();
         for scheme in &schemes {
             if let Way::Secret(carrier, _) = &scheme.way
@@ -114,6 +118,21 @@ impl Chain {
             credentials.schemes.is_none_or(|names| names.iter().any(|known| known == name))
         };
         self.schemes.iter().filter(move |scheme| counts(&scheme.name))
+    }
+
+    /// Whether a secret is known to be of a scheme that does not count for this request.
+    fn is_elsewhere(
+        &self,
+        credentials: Credentials<'_>,
+        (carrier, secret): (&Carrier, &str),
+    ) -> bool {
+        let counts = |scheme: &Scheme| {
+            self.in_force(credentials).any(|counting| std::ptr::eq(counting, scheme))
+        };
+        self.schemes.iter().filter(|scheme| !counts(scheme)).any(|scheme| match &scheme.way {
+            Way::Secret(place, verifier) => place == carrier && verifier.knows_for_own(secret),
+            Way::Certificate(_) => false,
+        })
     }
 
     /// The refusal of a request that says nothing of who sent it. There is no error to name, only
@@ -214,6 +233,9 @@ impl Authenticator for Chain {
             if place != carrier {
                 continue;
             }
+            if scheme.takes_any() && self.is_elsewhere(credentials, (carrier, &secret)) {
+                break;
+            }
             match verifier {
                 Verifier::Tokens(tokens) => {
                     if let Some(caller) = tokens.caller_of(&secret) {
@@ -308,7 +330,27 @@ fn distinct(texts: &[String]) -> Vec<String> {
     distinct
 }
 
+impl Verifier {
+    /// Whether a secret can be nobody else's, by what is known of it without asking anybody.
+    fn knows_for_own(&self, secret: &str) -> bool {
+        match self {
+            Self::Tokens(tokens) => tokens.caller_of(secret).is_some(),
+            Self::Integration(integration) => integration.is_own(secret),
+            Self::Jwt(jwt) => jwt.is_own(secret),
+            Self::Introspection(endpoint) => !endpoint.takes_any() && endpoint.is_own(secret),
+        }
+    }
+}
+
 impl Scheme {
+    /// Whether somebody is asked about any token that comes.
+    fn takes_any(&self) -> bool {
+        match &self.way {
+            Way::Secret(_, Verifier::Introspection(endpoint)) => endpoint.takes_any(),
+            Way::Secret(..) | Way::Certificate(_) => false,
+        }
+    }
+
     /// What to send.
     fn advice(&self) -> String {
         match &self.way {

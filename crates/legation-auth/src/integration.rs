@@ -138,6 +138,12 @@ impl Integration {
         Some(verified)
     }
 
+    /// Whether a token is one of this deployment, good or not; when nobody can tell, it may be.
+    pub(crate) fn is_own(&self, token: &str) -> bool {
+        let known = id_in(token).map(|id| self.tokens.find(id));
+        known.is_some_and(|known| !matches!(known, Ok(None)))
+    }
+
     /// What is known of a token by its id, held against the digest of the whole.
     fn judge(&self, known: &IntegrationToken, digest: &TokenDigest, at: Timestamp) -> Verified {
         let is = |known: &TokenDigest| verify_slices_are_equal(known, digest).is_ok();

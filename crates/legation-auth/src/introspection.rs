@@ -1,5 +1,6 @@
 //! Tokens that their issuer is asked about (RFC 7662). Without its word nobody is let in.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +11,16 @@ use form_urlencoded::Serializer;
 use http::header::HeaderValue;
 use legation_core::Caller;
 use legation_model::Timestamp;
+use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use crate::cache::Cache;
 use crate::chain::{Failure, Verified};
 use crate::claims::{self, Claims, Mapping};
 use crate::fetch::{Line, SetupError};
-use crate::token::digest_of;
+use crate::token::{Digest, digest_of};
 
 /// The largest token that is asked about, in bytes.
 const MAX_TOKEN: usize = 16 << 10;
@@ -28,6 +30,8 @@ const GOOD: Duration = Duration::from_secs(60);
 const BAD: Duration = Duration::from_secs(5);
 /// Questions that are open at once.
 const QUESTIONS: usize = 64;
+/// Questions that are open or wait for their turn.
+const WAITING: usize = 4096;
 /// How long a question waits for its turn.
 const TURN: Duration = Duration::from_secs(2);
 
@@ -43,23 +47,33 @@ pub struct Endpoint {
     /// The issuer that answers have to name, and by which subjects are told apart from those of
     /// others; the endpoint's address stands for it when absent.
     pub issuer: Option<String>,
-    /// Tokens for one of these are taken; any when empty.
-    pub audiences: Vec<String>,
+    /// Whom tokens have to be for.
+    pub audience: Audience,
     /// How many answers are remembered, for 60 s at most.
     pub remembered: usize,
     /// What the claims mean.
     pub mapping: Mapping,
 }
 
+/// Whom tokens have to be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// One of these.
+    Of(Vec<String>),
+    /// Anybody: also tokens count that were given to their bearer for something else, and that
+    /// whoever got them may have kept.
+    Any,
+}
+
 impl Endpoint {
     /// An endpoint that is asked about any token; 10,000 answers are remembered.
-    pub fn new(url: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<String>, audience: Audience) -> Self {
         Self {
             url: url.into(),
             client: None,
             prefix: None,
             issuer: None,
-            audiences: Vec::new(),
+            audience,
             remembered: 10_000,
             mapping: Mapping::default(),
         }
@@ -73,7 +87,9 @@ impl fmt::Debug for Endpoint {
 }
 
 /// Knows callers by what an issuer says of their tokens.
-pub struct Introspection {
+pub struct Introspection(Arc<Asker>);
+
+struct Asker {
     scheme: Arc<str>,
     endpoint: Endpoint,
     url: Url,
@@ -81,11 +97,14 @@ pub struct Introspection {
     credentials: Option<HeaderValue>,
     answers: Cache<Verified>,
     questions: Semaphore,
+    /// The questions that are open, by token: whoever comes with the same one waits for the same
+    /// answer. So no two answers about a token can overtake each other.
+    open: Mutex<HashMap<Digest, watch::Receiver<Option<Verified>>>>,
 }
 
 impl fmt::Debug for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Introspection").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Introspection").field("endpoint", &self.0.endpoint).finish_non_exhaustive()
     }
 }
 
@@ -108,34 +127,77 @@ impl Introspection {
             value.set_sensitive(true);
             value
         };
-        Ok(Self {
+        let asker = Asker {
             scheme: scheme.into(),
             credentials: endpoint.client.as_ref().map(basic),
             answers: Cache::new(endpoint.remembered),
             questions: Semaphore::new(QUESTIONS),
+            open: Mutex::default(),
             endpoint,
             url,
             line,
-        })
+        };
+        Ok(Self(Arc::new(asker)))
+    }
+
+    /// Whether any token may be one of the issuer's, as far as one can see.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.0.endpoint.prefix.is_none()
     }
 
     /// Whether a token may be one of the issuer's.
     pub(crate) fn is_own(&self, token: &str) -> bool {
-        let begins = self.endpoint.prefix.as_ref().is_none_or(|prefix| token.starts_with(prefix));
+        let prefix = self.0.endpoint.prefix.as_ref();
+        let begins = prefix.is_none_or(|prefix| token.starts_with(prefix));
         begins && token.len() <= MAX_TOKEN && token.bytes().all(|byte| (33..127).contains(&byte))
     }
 
     /// What was said of a token a short while ago.
     pub(crate) fn known(&self, token: &str) -> Option<Verified> {
-        self.answers.get(&digest_of(token), Instant::now())
+        self.0.answers.get(&digest_of(token), Instant::now())
     }
 
-    /// Asks about a token.
+    /// Asks about a token, or waits with those who do.
+    ///
+    /// # Cancel safety
+    /// Safe: the question goes on, and its answer is remembered.
     pub(crate) async fn verify(&self, token: &str) -> Verified {
+        let mut answer = self.question(token)?;
+        let answer = answer.wait_for(Option::is_some).await.map(|answer| answer.clone());
+        answer.ok().flatten().unwrap_or(Err(Failure::Unavailable))
+    }
+
+    /// The question about a token.
+    fn question(&self, token: &str) -> Result<watch::Receiver<Option<Verified>>, Failure> {
+        let digest = digest_of(token);
+        let mut open = self.0.open.lock();
+        // What nobody will answer any more has panicked.
+        if let Some(known) = open.get(&digest).filter(|known| known.has_changed().is_ok()) {
+            return Ok(known.clone());
+        }
+        if open.len() >= WAITING {
+            return Err(Failure::Unavailable);
+        }
+        let (say, answer) = watch::channel(None);
+        open.insert(digest, answer.clone());
+        let (asker, token) = (self.0.clone(), token.to_owned());
+        // A task of its own: a caller who leaves does not take along what others wait for. It is
+        // bounded by its turn and the limits of the line.
+        tokio::spawn(async move {
+            let verified = asker.ask(digest, &token).await;
+            asker.open.lock().remove(&digest);
+            say.send_replace(Some(verified));
+        });
+        Ok(answer)
+    }
+}
+
+impl Asker {
+    async fn ask(&self, digest: Digest, token: &str) -> Verified {
         let turn = tokio::time::timeout(TURN, self.questions.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(Failure::Unavailable) };
-        // Somebody may have asked the same meanwhile.
-        if let Some(verified) = self.known(token) {
+        // The answer may have come between the look for it and this question.
+        if let Some(verified) = self.answers.get(&digest, Instant::now()) {
             return verified;
         }
         let form = Serializer::new(String::new())
@@ -160,7 +222,7 @@ impl Introspection {
             Ok(_) => GOOD,
             Err(_) => BAD,
         };
-        self.answers.put(digest_of(token), verified.clone(), asked + life, asked);
+        self.answers.put(digest, verified.clone(), asked + life, asked);
         verified
     }
 
@@ -182,9 +244,11 @@ impl Introspection {
         {
             return invalid("of another issuer");
         }
-        let audiences = &self.endpoint.audiences;
-        if !audiences.is_empty() && !claims::is_for(claims, audiences) {
-            return invalid("for another audience");
+        match &self.endpoint.audience {
+            Audience::Of(ours) if !claims::is_for(claims, ours) => {
+                return invalid("for another audience");
+            }
+            Audience::Of(_) | Audience::Any => {}
         }
         let Ok(end) = claims::moment(claims, "exp") else { return invalid("with an odd end") };
         let seconds = now.as_millis().div_euclid(1000);

@@ -74,6 +74,8 @@ pub(crate) struct KeySource {
 struct State {
     keys: Option<(Arc<Keys>, Instant)>,
     tried: Option<Instant>,
+    /// Whether the last attempt to fetch came to nothing.
+    failed: bool,
 }
 
 /// Nobody can tell which keys the issuer has.
@@ -112,14 +114,23 @@ impl KeySource {
         self.look(Instant::now()).0.map(|(keys, _)| keys).ok_or(NoKeys)
     }
 
+    /// Whether the issuer may have a key of this name that is not among these, because it could not
+    /// be asked. Of a token that names none nobody can say whose key it wants.
+    pub(crate) fn may_have_more(&self, keys: &Keys, name: Option<&str>) -> bool {
+        let is_here = name.is_some() && keys.has(name);
+        !is_here && self.state.lock().failed
+    }
+
     /// Fetches the keys; those of before stay when that fails.
     async fn renew(&self) {
-        match self.fetch().await {
+        let fetched = self.fetch().await;
+        self.state.lock().failed = fetched.is_err();
+        match fetched {
             Ok(fetched) => {
                 self.state.lock().keys = Some((Arc::new(fetched), Instant::now()));
             }
             Err(error) => {
-                tracing::warn!(issuer = self.name(), error = %error, "cannot fetch the issuer's keys");
+                tracing::warn!(issuer = self.name(), %error, "cannot fetch the issuer's keys");
             }
         }
     }
@@ -264,4 +275,43 @@ fn read_key(key: &Map<String, Value>) -> Option<Key> {
     }
     let name = text("kid").map(str::to_owned);
     (!algorithms.is_empty()).then_some(Key { name, algorithms, key: decoding.ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A token of a new key used to be taken for a forgery while the issuer was away.
+    #[tokio::test]
+    async fn whose_key_could_not_be_asked_for_is_not_told_that_there_is_none() {
+        let line = Line::new(true).expect("a client");
+        let nowhere = line.address("http://127.0.0.1:1/jwks").expect("an address");
+        let source = KeySource::new(line, Place::Known(nowhere));
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "old", "x": "A".repeat(43)});
+        let set = json!({"keys": [jwk]});
+        let known = Arc::new(Keys::read(set.as_object().expect("an object")));
+        let (now, later) = (Instant::now(), BETWEEN + Duration::from_secs(1));
+        let lay = |since: Instant| {
+            let mut state = source.state.lock();
+            state.keys = Some((known.clone(), since));
+            (state.tried, state.failed) = (Some(since), false);
+        };
+        let cases = [
+            // Asked a moment ago, and there was no such key.
+            (now, Some("new"), false),
+            (now, None, false),
+            // Not asked for long, and the issuer is away now.
+            (now - later, Some("new"), true),
+            (now - later, Some("old"), false),
+            (now - later, None, false),
+            (now - FRESH, None, true),
+        ];
+        for (number, (since, name, expected)) in cases.into_iter().enumerate() {
+            lay(since);
+            let keys = source.keys(name).await.expect("the keys at hand are kept");
+            assert_eq!(source.may_have_more(&keys, name), expected, "case {number}");
+        }
+    }
 }

@@ -122,8 +122,7 @@ impl Jwt {
     pub(crate) async fn verify(&self, token: &str) -> Verified {
         let parts = Parts::of(token).ok_or(Failure::Invalid("not a JWT"))?;
         let algorithm = self.algorithm(&parts.header).map_err(Failure::Invalid)?;
-        let now = Timestamp::now();
-        let expires = self.check(&parts, now).map_err(Failure::Invalid)?;
+        let expires = self.check(&parts, Timestamp::now()).map_err(Failure::Invalid)?;
         let name = match parts.header.get("kid") {
             None => None,
             Some(Value::String(name)) => Some(&**name),
@@ -131,16 +130,26 @@ impl Jwt {
         };
         let keys = self.keys.keys(name).await.map_err(|_| Failure::Unavailable)?;
         if !keys.verify(name, algorithm, parts.text, parts.signature) {
-            return Err(Failure::Invalid("not signed by a key of the issuer"));
+            return Err(if self.keys.may_have_more(&keys, name) {
+                Failure::Unavailable
+            } else {
+                Failure::Invalid("not signed by a key of the issuer")
+            });
         }
         let mapping = &self.rules.mapping;
         let caller = mapping
             .caller(&self.rules.issuer, &self.scheme, &parts.claims, Some(expires))
             .map_err(Failure::Invalid)?;
-        let (now, rest) = (Instant::now(), expires.as_millis() - now.as_millis());
-        let rest = Duration::from_millis(u64::try_from(rest).unwrap_or_default());
-        let end = now + rest.min(self.rules.remember);
-        self.verified.put(digest_of(token), caller.clone(), end, now);
+        // Looked at afterwards: the keys may have taken their time.
+        let (now, rest) = (Instant::now(), expires.as_millis() - Timestamp::now().as_millis());
+        let rest = u64::try_from(rest).ok().filter(|rest| *rest > 0);
+        let rest = rest.map(Duration::from_millis).ok_or(Failure::Invalid("over"))?;
+        self.verified.put(
+            digest_of(token),
+            caller.clone(),
+            now + rest.min(self.rules.remember),
+            now,
+        );
         Ok(caller)
     }
 

@@ -29,7 +29,7 @@ pub use chain::{Chain, Scheme, Verifier};
 pub use claims::Mapping;
 pub use fetch::{Line, SetupError};
 pub use integration::{INTEGRATION_PREFIX, Integration, NewToken};
-pub use introspection::{Endpoint, Introspection};
+pub use introspection::{Audience, Endpoint, Introspection};
 pub use jsonwebtoken::Algorithm;
 pub use jwt::{Jwt, Rules, discovery_url};
 pub use token::{NoRandomness, Token, Tokens, WeakToken, check_secret, make_token};

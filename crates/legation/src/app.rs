@@ -24,6 +24,9 @@ pub(crate) fn serve(
     (given, resolved): (Given, Resolved),
 ) -> anyhow::Result<ExitCode> {
     log_to_stderr();
+    if let Some(doubt) = resolved.doubts() {
+        tracing::warn!("{doubt}");
+    }
     let stamp = given.file.as_deref().and_then(Stamp::of);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(async {

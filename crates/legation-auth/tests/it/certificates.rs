@@ -96,6 +96,14 @@ async fn a_certificate_in_a_header_counts_from_a_trusted_proxy_only() {
         .collect();
     let envoy = ("x-forwarded-client-cert", format!("By=x;Hash=00;Cert=\"{pem}\""));
     let named = ("x-forwarded-client-cert", "By=x;URI=spiffe://acme/caller".to_owned());
+    let xfcc = |text: String| ("x-forwarded-client-cert", text);
+    // As Envoy writes a distinguished name: in quotes, with commas, semicolons and escaped quotes.
+    let dn = r#"Subject="CN=\"a;Cert=b, c\",O=acme, Inc.";"#;
+    let quoted = xfcc(format!("{dn}Cert=\"{pem}\";DNS=a.example"));
+    let hidden = xfcc(format!("Subject=\"x;Cert={pem}\""));
+    let open = xfcc(format!("Subject=\"x;Cert=\"{pem}\""));
+    let twice = xfcc(format!("Cert=\"{pem}\";Cert=\"{pem}\""));
+    let quoted_several = xfcc(format!("{dn}Cert=\"{pem}\",By=y"));
     let several = ("x-forwarded-client-cert", format!("{},{}", envoy.1, envoy.1));
     let other = ("client-cert", format!(":{}:", BASE64_STANDARD.encode(&own)));
     let (proxy, stranger) = ([10, 0, 0, 1], [10, 0, 0, 2]);
@@ -109,6 +117,11 @@ async fn a_certificate_in_a_header_counts_from_a_trusted_proxy_only() {
         (proxy, vec![], nobody),
         (stranger, vec![], itself),
         (proxy, vec![named], nobody),
+        (proxy, vec![quoted], caller),
+        (proxy, vec![hidden], nobody),
+        (proxy, vec![open], nobody),
+        (proxy, vec![twice], nobody),
+        (proxy, vec![quoted_several], nobody),
         (proxy, vec![several], nobody),
         (proxy, vec![standard.clone(), standard], nobody),
         (proxy, vec![other, envoy], nobody),
@@ -116,7 +129,8 @@ async fn a_certificate_in_a_header_counts_from_a_trusted_proxy_only() {
     ];
     for (number, (peer, lines, expected)) in cases.into_iter().enumerate() {
         let certificates = Some(Arc::from([own.clone()]));
-        let got = subject(Head { lines, peer: Some(peer.into()), certificates }).await;
+        let got =
+            subject(Head { lines, peer: Some(peer.into()), certificates, ..Head::default() }).await;
         assert_eq!(got.as_deref().map_err(|_| ()), expected, "case {number}");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use legation_core::{Authenticator, Caller, CertificateChain, Credentials, Headers, Refused};
+use legation_core::{
+    Authenticator, Caller, CertificateChain, Credentials, Headers, Names, Refused,
+};
 use legation_model::ErrorKind;
 
 #[derive(Debug, Default)]
@@ -10,6 +12,7 @@ pub(crate) struct Head {
     pub(crate) lines: Vec<(&'static str, String)>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) certificates: Option<CertificateChain>,
+    pub(crate) schemes: Option<Names>,
 }
 
 impl Headers for Head {
@@ -28,7 +31,7 @@ impl Head {
             peer: self.peer,
             client: None,
             certificates: self.certificates.as_ref(),
-            schemes: None,
+            schemes: self.schemes.as_ref(),
         };
         authenticator.authenticate(credentials).await
     }

@@ -279,7 +279,7 @@ async fn keys_at_hand_outlive_an_outage() {
     let token = signer.sign(&claims(&issuer));
     assert!(bearer(&door, &token).await.is_ok());
     issuer.lay("/jwks", Page::status(500));
-    // An unknown name makes it fetch, in vain.
+    // Not asked about again so soon: the answer of a moment ago has no such key.
     let stranger = Signer::new("stranger", Algorithm::ES256);
     assert_eq!(bearer(&door, &stranger.sign(&claims(&issuer))).await, REFUSED);
     assert!(bearer(&door, &token).await.is_ok(), "the keys at hand are kept");

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use legation::auth::{
-    Carrier, Certificates, Endpoint, Introspection, Jwt, Line, Mapping, Rules, Scheme, SetupError,
-    Token, Tokens, Verifier, WeakToken, discovery_url,
+    Audience, Carrier, Certificates, Endpoint, Introspection, Jwt, Line, Mapping, Rules, Scheme,
+    SetupError, Token, Tokens, Verifier, WeakToken, discovery_url,
 };
 use legation::model::{
     ApiKeySecurityScheme, AuthorizationCodeOAuthFlow, ClientCredentialsOAuthFlow,
@@ -38,9 +38,7 @@ pub(super) fn names(auth: &Auth) -> Vec<Arc<str>> {
     for (number, scheme) in auth.schemes.iter().enumerate() {
         let (kind, place) = match &scheme.0 {
             None | Some(Way::SimpleToken(_)) => (BEARER, "bearer".to_owned()),
-            Some(Way::ApiKey(key)) => {
-                ("apiKey", format!("{:?} {}", key.location, key.name.to_ascii_lowercase()))
-            }
+            Some(Way::ApiKey(key)) => ("apiKey", format!("{:?}", carrier(key))),
             Some(Way::Oidc(_)) => ("oidc", number.to_string()),
             Some(Way::OAuth2(_)) => ("oauth2", number.to_string()),
             Some(Way::Mtls(_)) => ("mtls", "mtls".to_owned()),
@@ -202,9 +200,8 @@ fn tokens_of(oauth: &OAuth2, name: &Arc<str>) -> Result<Verifier, SetupError> {
     let endpoint = Endpoint {
         client: client(oauth.client_id.as_ref(), oauth.client_secret.as_ref()),
         issuer: oauth.issuer.clone(),
-        audiences: oauth.issued.audience.clone(),
         mapping: mapping(&oauth.issued),
-        ..Endpoint::new(url)
+        ..Endpoint::new(url, audience(&oauth.issued))
     };
     Introspection::new(name.clone(), endpoint, line).map(Verifier::Introspection)
 }
@@ -213,11 +210,14 @@ fn remote(enterprise: &Enterprise, name: &Arc<str>) -> Result<Introspection, Set
     let endpoint = Endpoint {
         client: client(enterprise.client_id.as_ref(), enterprise.client_secret.as_ref()),
         prefix: enterprise.prefix.clone(),
-        audiences: enterprise.issued.audience.clone(),
         mapping: mapping(&enterprise.issued),
-        ..Endpoint::new(&enterprise.verify_url)
+        ..Endpoint::new(&enterprise.verify_url, audience(&enterprise.issued))
     };
     Introspection::new(name.clone(), endpoint, Line::new(enterprise.issued.private_network)?)
+}
+
+fn audience(issued: &Issued) -> Audience {
+    if issued.any_audience { Audience::Any } else { Audience::Of(issued.audience.clone()) }
 }
 
 fn client(id: Option<&String>, secret: Option<&Secret>) -> Option<(String, String)> {

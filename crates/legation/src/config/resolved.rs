@@ -1,6 +1,6 @@
 //! What a server is built from: everything decided, and everything in its final form.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,6 +71,22 @@ impl Resolved {
     /// Whether a static bearer token is a way in.
     pub(crate) fn has_static_token(&self) -> bool {
         self.config.auth.schemes.iter().any(|scheme| scheme.simple().is_some())
+    }
+
+    /// What may be meant otherwise, to be said at the start.
+    pub(crate) fn doubts(&self) -> Option<String> {
+        let server = &self.config.server;
+        let sign = match (server.plaintext, &server.public_url) {
+            _ if self.tls.is_some() || !server.trusted_proxies.is_empty() => return None,
+            (true, _) => "server.plaintext",
+            (false, Some(_)) => "server.public_url",
+            (false, None) => return None,
+        };
+        Some(format!(
+            "`{sign}` says that a proxy stands before this server, and `server.trusted_proxies` names \
+             none: all who come through it count as one address, also for `auth.attempts` and \
+             `server.bounds.connections_per_address`"
+        ))
     }
 
     /// The server, but for its agents.
@@ -235,16 +251,29 @@ impl Check<'_> {
 
     fn schemes(&mut self, schemes: &[Scheme]) {
         let tokens: Vec<_> = schemes.iter().filter_map(Scheme::simple).collect();
-        if tokens.len() > 1 && tokens.iter().any(|simple| simple.token.is_none()) {
+        // Those would be one token, and so one person anyway.
+        let one_token = tokens.len() > 1 && tokens.iter().any(|simple| simple.token.is_none());
+        if one_token {
             self.fault("auth.schemes", "of several tokens each needs a `token` of its own");
         }
         let is_integration = |scheme: &&Scheme| matches!(scheme.0, Some(Way::Integration(_)));
         if schemes.iter().filter(is_integration).count() > 1 {
             self.fault("auth.schemes", "one `integration_token` is for all tokens of that kind");
         }
-        let mut secrets = HashSet::new();
+        let (mut secrets, mut nameless) = (HashSet::new(), HashMap::new());
         for (number, scheme) in schemes.iter().enumerate() {
             let path = format!("auth.schemes[{number}]");
+            let holder = scheme.holder().filter(|holder| holder.subject.is_none() && !one_token);
+            if let Some(holder) = holder
+                && let Some(first) =
+                    nameless.insert(holder.tenant.as_deref().unwrap_or("default"), number)
+            {
+                let what = format!(
+                    "missing: its bearer would be the same person as that of \
+                     `auth.schemes[{first}]`; if that is meant, say `subject: owner` for both"
+                );
+                self.fault(&format!("{path}.subject"), what);
+            }
             match &scheme.0 {
                 None => {}
                 Some(Way::Mtls(mtls)) => {
@@ -272,19 +301,21 @@ impl Check<'_> {
                     self.issuer(&path, &oidc.issued, urls);
                 }
                 Some(Way::OAuth2(oauth)) => {
-                    if oauth.introspection_url.is_none() {
+                    if oauth.introspection_url.is_none() || !oauth.issued.any_audience {
                         self.audience(&path, &oauth.issued);
-                        if oauth.issuer.is_none() {
-                            let what =
-                                "missing: signed tokens need it; or name an `introspection_url`";
-                            self.fault(&format!("{path}.issuer"), what);
-                        }
+                    }
+                    if oauth.introspection_url.is_none() && oauth.issuer.is_none() {
+                        let what = "missing: signed tokens need it; or name an `introspection_url`";
+                        self.fault(&format!("{path}.issuer"), what);
                     }
                     let asked = ("introspection_url", oauth.introspection_url.as_ref());
                     let keys = ("jwks_url", oauth.jwks_url.as_ref());
                     self.issuer(&path, &oauth.issued, [asked, keys]);
                 }
                 Some(Way::Enterprise(enterprise)) => {
+                    if !enterprise.issued.any_audience {
+                        self.audience(&path, &enterprise.issued);
+                    }
                     let urls = [("verify_url", Some(&enterprise.verify_url)), ("", None)];
                     self.issuer(&path, &enterprise.issued, urls);
                 }

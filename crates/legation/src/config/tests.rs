@@ -288,6 +288,22 @@ fn schemes_that_cannot_be() {
             "algorithms[0]`: expected `RS256`",
         ),
         (
+            "{type: oauth2, token_url: 'https://a.example', audience: any}",
+            "audience`: missing: whom the tokens have to be for",
+        ),
+        (
+            "{type: oauth2, token_url: 'https://a.example', introspection_url: 'https://a.example', audience: []}",
+            "audience`: missing: whom the tokens have to be for",
+        ),
+        (
+            "{type: oauth2, token_url: 'https://a.example', introspection_url: 'https://a.example'}",
+            "audience`: missing: Tokens for one of these",
+        ),
+        (
+            "{type: enterprise_token, verify_url: 'https://a.example', audience: all}",
+            "audience`: expected `any`",
+        ),
+        (
             "{type: integration_token, remember: 6s}",
             "remember`: at most `5s`, because a revoked token counts for as long",
         ),
@@ -303,11 +319,36 @@ fn schemes_that_cannot_be() {
     );
     let said = faults(&twice);
     assert!(said.contains("[1].api_key`: the same secret stands for somebody else"), "{said}");
+    let one_person = format!(
+        "auth: {{schemes: [{{type: simple_token, token: {good}}}, {{type: api_key, api_key: {good}x}}]}}\n{AGENT}"
+    );
+    let said = faults(&one_person);
+    assert!(said.contains("[1].subject`: missing: its bearer would be the same person"), "{said}");
     let unknown = AGENT.replace("role: R", "role: R, a2a: {server: {auth: [oidk]}}");
     let said = faults(&format!(
         "auth: {{schemes: [{{type: oidc, issuer: 'https://a.example', audience: [us]}}]}}\n{unknown}"
     ));
     assert!(said.contains("there is no scheme `oidk`; did you mean `oidc`?"), "{said}");
+}
+
+#[test]
+fn a_proxy_that_is_not_named_is_wondered_at() {
+    let tls = "tls: {certificate: c.pem, key: k.pem}";
+    let cases = [
+        ("", None),
+        ("public_url: 'https://a.example'", Some("server.public_url")),
+        ("listen: '0.0.0.0:80', plaintext: true", Some("server.plaintext")),
+        ("public_url: 'https://a.example', trusted_proxies: [10.0.0.0/8]", None),
+        (&format!("public_url: 'https://a.example', {tls}"), None),
+    ];
+    for (server, expected) in cases {
+        let text = format!("server: {{{server}}}\n{AGENT}");
+        let (_, resolved) = read("f.yaml", &text, &environment, &Overrides::default())
+            .unwrap_or_else(|faults| panic!("{faults}"));
+        let doubts = resolved.doubts();
+        assert_eq!(doubts.is_some(), expected.is_some(), "{server}: {doubts:?}");
+        assert!(doubts.unwrap_or_default().contains(expected.unwrap_or_default()), "{server}");
+    }
 }
 
 /// Every kind of scheme at once makes a door, and an agent may take some of them only.
@@ -317,14 +358,15 @@ fn schemes_of_every_kind() {
   schemes:
     - { type: oidc, issuer: 'https://i.example', audience: [us], scopes: { 'a2a.read': [read] } }
     - { type: mtls, proxies: [10.0.0.0/8] }
-    - { type: oauth2, token_url: 'https://t.example/token', introspection_url: 'https://t.example/ask', client_id: me, client_secret: hush }
+    - { type: oauth2, token_url: 'https://t.example/token', introspection_url: 'https://t.example/ask', audience: [us], client_id: me, client_secret: hush }
     - { type: oauth2, token_url: 'https://u.example/token', issuer: 'https://u.example', audience: [us] }
-    - { type: enterprise_token, verify_url: 'https://v.example', prefix: ent_ }
+    - { type: enterprise_token, verify_url: 'https://v.example', audience: any, prefix: ent_ }
     - { type: integration_token, remember: 1s }
     - { type: simple_token, token: '${TOKEN}', subject: ann, tenant: acme, scopes: [read], agents: [a] }
-    - { type: api_key, name: X-Key, api_key: 8d2f7c1b9e0a4635f1c2d3e4b5a69788 }
+    - { type: api_key, name: X-Key, api_key: 8d2f7c1b9e0a4635f1c2d3e4b5a69788, subject: eve }
     - { type: api_key, name: x-key, api_key: 9d2f7c1b9e0a4635f1c2d3e4b5a69788, subject: bob }
     - { type: api_key, name: key, location: query, api_key: 7d2f7c1b9e0a4635f1c2d3e4b5a69788 }
+    - { type: api_key, name: Key, location: query, api_key: 6d2f7c1b9e0a4635f1c2d3e4b5a69788, tenant: acme }
 agents: {a: {role: R, runtime: {type: analyst}, a2a: {server: {auth: [apiKey, oidc]}}}}
 ";
     let (given, resolved) = read("f.yaml", text, &environment, &Overrides::default())
@@ -342,6 +384,8 @@ agents: {a: {role: R, runtime: {type: analyst}, a2a: {server: {auth: [apiKey, oi
         "apiKey",
         "apiKey",
         "apiKey-2",
+        // Names of parameters have a case, those of headers have none.
+        "apiKey-3",
     ];
     assert_eq!(names, expected);
     let schemes = resolved.agents[0].profile.schemes.clone().expect("some only");

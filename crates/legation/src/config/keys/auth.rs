@@ -77,6 +77,15 @@ impl Scheme {
         self.simple()?.token.as_ref().map(Secret::reveal)
     }
 
+    /// Whom it stands for, if it is one static secret.
+    pub(crate) fn holder(&self) -> Option<&Holder> {
+        match &self.0 {
+            Some(Way::SimpleToken(token)) => Some(&token.holder),
+            Some(Way::ApiKey(key)) => Some(&key.holder),
+            _ => None,
+        }
+    }
+
     /// The token, if it is one.
     pub(crate) fn simple(&self) -> Option<&SimpleToken> {
         match &self.0 {
@@ -172,7 +181,7 @@ macro_rules! holder_rows {
         &[
             $($row,)*
             unset(
-                "`owner`",
+                "`owner`, which one secret of a tenant may be without saying so",
                 row("subject", "Who its bearer is; each has tasks of their own", |s| {
                     maybe(&mut s.holder.subject, form::text())
                 }),
@@ -298,11 +307,25 @@ impl Group for Claims {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Issued {
     pub(crate) audience: Vec<String>,
+    /// Whether tokens count that are for anybody else.
+    pub(crate) any_audience: bool,
     pub(crate) claims: Claims,
     pub(crate) tenant: Option<String>,
     pub(crate) scopes: Named<Vec<String>>,
     pub(crate) grant: Vec<String>,
     pub(crate) private_network: bool,
+}
+
+const ANY: [(&str, bool); 1] = [("any", true)];
+
+/// The place of whom tokens have to be for, where the issuer is asked about them.
+fn audience_or_any(issued: &mut Issued) -> Slot<'_> {
+    Box::new(Either {
+        place: issued,
+        short: |issued| leaf(&mut issued.any_audience, choice(&ANY)),
+        long: |issued| leaves(&mut issued.audience, form::text()),
+        is_short: |issued| issued.any_audience,
+    })
 }
 
 /// The rows of what is issued within those of something that has it.
@@ -434,12 +457,11 @@ impl Group for OAuth2 {
         row("issuer", "The issuer, exactly as its tokens have it; needed for signed tokens", |s| {
             maybe(&mut s.issuer, form::url())
         }),
-        unset(
-            "any, where the server is asked; needed for signed tokens",
-            row("audience", "Tokens for one of these are taken, and no others", |s| {
-                leaves(&mut s.issued.audience, form::text())
-            }),
-        ),
+        required(row(
+            "audience",
+            "Tokens for one of these are taken, and no others; where the server is asked, `any` takes also those that were given for something else",
+            |s| audience_or_any(&mut s.issued),
+        )),
         row("introspection_url", "Where to ask about tokens (RFC 7662)", |s| {
             maybe(&mut s.introspection_url, form::url())
         }),
@@ -479,9 +501,11 @@ impl Group for Enterprise {
         row("client_secret", "The secret of who asks there", |s| {
             maybe(&mut s.client_secret, form::header_value())
         }),
-        row("audience", "Tokens for one of these are taken; any when there is none", |s| {
-            leaves(&mut s.issued.audience, form::text())
-        }),
+        required(row(
+            "audience",
+            "Tokens for one of these are taken, and no others; `any` takes also those that were given for something else",
+            |s| audience_or_any(&mut s.issued),
+        )),
     ];
 }
 
