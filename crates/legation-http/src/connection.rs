@@ -11,6 +11,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use legation_core::CertificateChain;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -55,6 +56,7 @@ pub(crate) async fn serve(stream: TcpStream, address: IpAddr, shared: Arc<Shared
         let peer = Peer { address, certificates: None };
         return speak(stream, protocol, peer, shared, owner).await;
     };
+    let changes = tls.changes();
     // Boxed, because a handshake needs much room that the connection does without later.
     let handshake = Box::pin(shake_hands(stream, tls, &bounds));
     let Some(Some(stream)) = unless_drained(&shared, handshake).await else { return };
@@ -63,8 +65,19 @@ pub(crate) async fn serve(stream: TcpStream, address: IpAddr, shared: Arc<Shared
     let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
     let chain = session.peer_certificates();
     let certificates = chain.map(|chain| chain.iter().map(|one| one.to_vec()).collect());
+    let watched: Option<(_, CertificateChain)> = changes.zip(certificates.clone());
     let peer = Peer { address, certificates };
-    speak(stream, protocol, peer, shared, owner).await;
+    let Some((mut changes, chain)) = watched else {
+        return speak(stream, protocol, peer, shared, owner).await;
+    };
+    let tls = tls.clone();
+    tokio::select! {
+        () = speak(stream, protocol, peer, shared, owner) => {}
+        // Cut, with whatever it was at: its peer is nobody any more.
+        () = tls.disbelief(&mut changes, &chain) => {
+            tracing::info!(%address, "a connection is cut: its certificate is no longer good");
+        }
+    }
 }
 
 /// What comes of this, unless the server stops before.

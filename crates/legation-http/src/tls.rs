@@ -1,9 +1,11 @@
 //! TLS: the certificate that the server shows, and what it asks of its peers.
 //!
 //! All of it comes from files, which are read again when they change: connections that begin then
-//! get what is in them, those that are open stay. Files that do not go together change nothing.
+//! get what is in them. Those that are open stay, unless their peer showed a certificate that is no
+//! longer good. Files that do not go together change nothing.
 
 mod certificate;
+mod clients;
 mod config;
 mod error;
 mod files;
@@ -14,8 +16,10 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
+use tokio::sync::watch;
 
 use certificate::Certificate;
+use clients::{Clients, Lists};
 use files::{Content, Digest};
 
 pub(crate) use config::H2;
@@ -51,6 +55,9 @@ pub struct ClientCertificates {
     /// Lists in PEM of revoked certificates (RFC 5280). With these, a certificate of an authority
     /// that has no list is refused.
     pub revoked: Option<PathBuf>,
+    /// Whether lists count that should have been replaced by now. Otherwise no certificate is taken
+    /// then, because whatever was revoked since is not in them.
+    pub believe_overdue: bool,
 }
 
 impl TlsSettings {
@@ -69,6 +76,8 @@ pub struct Tls(Arc<Inner>);
 struct Inner {
     settings: TlsSettings,
     current: RwLock<Current>,
+    /// Whoever showed a certificate is told here that it may no longer be good.
+    changes: watch::Sender<()>,
     watched: Mutex<Watched>,
     /// Held by the one that watches over the files: several listeners may share them.
     watcher: tokio::sync::Mutex<()>,
@@ -79,6 +88,7 @@ struct Inner {
 struct Current {
     config: Arc<ServerConfig>,
     certificate: Certificate,
+    clients: Option<Arc<Clients>>,
 }
 
 /// What was in the files, or why they could not be read.
@@ -90,6 +100,7 @@ struct Watched {
     last: Sight,
     /// What was taken up, or found to be bad.
     settled: Sight,
+    lists: Lists,
 }
 
 impl Tls {
@@ -101,10 +112,10 @@ impl Tls {
         let content = Content::read(&settings)?;
         let current = Current::new(&content, &settings)?;
         let sight: Sight = Ok(content.digest());
-        let watched = Watched { last: sight.clone(), settled: sight };
+        let watched = Watched { last: sight.clone(), settled: sight, lists: Lists::Current };
         let (current, watched) = (RwLock::new(current), Mutex::new(watched));
-        let watcher = tokio::sync::Mutex::default();
-        Ok(Self(Arc::new(Inner { settings, current, watched, watcher })))
+        let (changes, watcher) = (watch::Sender::new(()), tokio::sync::Mutex::default());
+        Ok(Self(Arc::new(Inner { settings, current, changes, watched, watcher })))
     }
 
     /// Reads the files again; those of before stay in force when something is wrong with them.
@@ -112,11 +123,12 @@ impl Tls {
     /// # Errors
     /// As [`Tls::open`].
     pub fn reload(&self) -> Result<(), TlsError> {
-        let Inner { settings, current, watched, .. } = &*self.0;
+        let Inner { settings, current, changes, watched, .. } = &*self.0;
         let content = Content::read(settings);
         watched.lock().settled = sight_of(&content);
         let new = Current::new(&content?, settings)?;
         *current.write() = new;
+        changes.send_replace(());
         Ok(())
     }
 
@@ -133,6 +145,26 @@ impl Tls {
     /// What a connection that begins now gets.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         self.0.current.read().config.clone()
+    }
+
+    /// What tells of changes after which certificates of callers may no longer be good; `None` where
+    /// they are not asked for any.
+    pub(crate) fn changes(&self) -> Option<watch::Receiver<()>> {
+        self.0.settings.clients.as_ref().map(|_| self.0.changes.subscribe())
+    }
+
+    /// Completes when a chain that was good before the changes is not any more.
+    ///
+    /// # Cancel safety
+    /// Safe: between two waits nothing is left undone.
+    pub(crate) async fn disbelief(&self, changes: &mut watch::Receiver<()>, chain: &[Vec<u8>]) {
+        // `self` holds the sender.
+        while changes.changed().await.is_ok() {
+            let clients = self.0.current.read().clients.clone();
+            if !clients.is_some_and(|clients| clients.believe(chain, SystemTime::now())) {
+                return;
+            }
+        }
     }
 
     /// Takes up what the files say whenever they change, and says when the certificate ends soon.
@@ -156,6 +188,7 @@ impl Tls {
     }
 
     fn look(&self) {
+        self.look_at_lists(SystemTime::now());
         let sight = sight_of(&Content::read(&self.0.settings));
         let mut watched = self.0.watched.lock();
         // Twice the same, so that nobody is in the middle of writing them.
@@ -169,6 +202,43 @@ impl Tls {
         // What cannot be read now has been seen as that, however it failed.
         self.0.watched.lock().settled = sight;
         self.tell(result);
+    }
+
+    /// Says once that the lists of revoked certificates come to their end, and once that they have;
+    /// then the certificates that are in use have to be looked at again.
+    fn look_at_lists(&self, now: SystemTime) {
+        let clients = self.0.current.read().clients.clone();
+        let lists = clients.map_or(Lists::Current, |clients| clients.lists(now));
+        let before = std::mem::replace(&mut self.0.watched.lock().lists, lists);
+        if std::mem::discriminant(&before) == std::mem::discriminant(&lists) {
+            return;
+        }
+        self.remind_of_lists(lists);
+        if lists == Lists::Overdue {
+            self.0.changes.send_replace(());
+        }
+    }
+
+    fn remind_of_lists(&self, lists: Lists) {
+        let Some(clients) = &self.0.settings.clients else { return };
+        let file = clients.revoked.as_deref().unwrap_or("".as_ref()).display();
+        match lists {
+            Lists::Current => {}
+            Lists::Ending(rest) => {
+                let hours = rest.as_secs().div_ceil(3600);
+                tracing::warn!(%file, "a list of revoked certificates is overdue within {hours} h");
+            }
+            Lists::Overdue if clients.believe_overdue => {
+                tracing::warn!(%file, "a list of revoked certificates is overdue, and is believed");
+            }
+            Lists::Overdue => {
+                tracing::error!(
+                    %file,
+                    "a list of revoked certificates is overdue: certificates of callers are refused \
+                     until it is replaced"
+                );
+            }
+        }
     }
 
     /// Says in the log how a reload went.
@@ -192,13 +262,16 @@ impl Tls {
         if let Some(warning) = current.certificate.warning(SystemTime::now()) {
             tracing::warn!(%file, "the server's certificate {warning}");
         }
+        drop(current);
+        let lists = self.0.watched.lock().lists;
+        self.remind_of_lists(lists);
     }
 }
 
 impl Current {
     fn new(content: &Content, settings: &TlsSettings) -> Result<Self, TlsError> {
-        let (config, certificate) = config::build(content, settings)?;
-        Ok(Self { config: Arc::new(config), certificate })
+        let (config, certificate, clients) = config::build(content, settings)?;
+        Ok(Self { config: Arc::new(config), certificate, clients: clients.map(Arc::new) })
     }
 }
 

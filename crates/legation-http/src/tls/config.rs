@@ -9,6 +9,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::certificate::Certificate;
+use super::clients::Clients;
 use super::files::{self, Content};
 use super::{ClientCertificates, TlsError, TlsSettings};
 
@@ -18,11 +19,12 @@ pub(crate) const H2: &[u8] = b"h2";
 /// What is spoken, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [H2, b"http/1.1"];
 
-/// Makes the configuration of a server, and says what there is to know of its certificate.
+/// Makes the configuration of a server, and says what there is to know of its certificate and by
+/// what those of callers are verified.
 pub(super) fn build(
     content: &Content,
     settings: &TlsSettings,
-) -> Result<(ServerConfig, Certificate), TlsError> {
+) -> Result<(ServerConfig, Certificate, Option<Clients>), TlsError> {
     let chain = files::certificates(&content.certificate, &settings.certificate)?;
     let certificate = Certificate::read(&chain[0], &settings.certificate)?;
     let key = files::key(&content.key, &settings.key)?;
@@ -34,6 +36,7 @@ pub(super) fn build(
     };
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).map_err(pair)?;
+    let mut known = None;
     let builder = match &settings.clients {
         None => builder.with_no_client_auth(),
         Some(clients) => {
@@ -44,7 +47,7 @@ pub(super) fn build(
                     Fault::Tls(error) => error,
                     Fault::Other(source) => TlsError::Clients { path, source },
                 })?;
-            builder.with_client_cert_verifier(verifier)
+            builder.with_client_cert_verifier(known.insert(verifier).verifier.clone())
         }
     };
     let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
@@ -56,7 +59,7 @@ pub(super) fn build(
     } else {
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(pair)?;
     }
-    Ok((config, certificate))
+    Ok((config, certificate, known))
 }
 
 /// A fault that names its file, or one that does not.
@@ -84,13 +87,19 @@ fn verifier(
     clients: &ClientCertificates,
     roots: RootCertStore,
     provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Fault> {
+) -> Result<Clients, Fault> {
     let mut builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+    let mut lists = Vec::new();
     if let Some(path) = &clients.revoked {
-        builder = builder.with_crls(files::revocation_lists(&content.revoked, path)?);
+        lists = files::revocation_lists(&content.revoked, path)?;
+        builder = builder.with_crls(lists.iter().cloned());
+        if !clients.believe_overdue {
+            builder = builder.enforce_revocation_expiration();
+        }
     }
     if !clients.required {
         builder = builder.allow_unauthenticated();
     }
-    builder.build().map_err(|error| Fault::Other(error.into()))
+    let verifier = builder.build().map_err(|error| Fault::Other(error.into()))?;
+    Ok(Clients::new(verifier, &lists))
 }

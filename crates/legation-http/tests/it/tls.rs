@@ -4,7 +4,7 @@ mod authority;
 mod peer;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::join_all;
 use legation_auth::{Anonymous, Attempts, Certificates, Chain, Scheme};
@@ -227,6 +227,83 @@ async fn certificates_of_callers_are_verified_and_handed_on() {
     }
 }
 
+/// A connection used to outlive the certificate that it was begun with.
+#[tokio::test]
+async fn a_revoked_certificate_loses_its_connections_and_others_keep_theirs() {
+    let authority = Authority::new("A");
+    let mut files = Files::of(&authority, Kind::Server);
+    files.ask_clients(&authority, true);
+    let tls = Tls::open(files.settings()).expect("good files");
+    let server = server::start_secured(Arc::new(Anonymous), Some(tls.clone()), |_| {}).await;
+    let mut streams = Vec::new();
+    for offered in ["http/1.1", "h2", "http/1.1"] {
+        let (certificate, key) = authority.issue(Kind::Client);
+        let peer = Peer::believing(&authority).showing(certificate, key).offering(&[offered]);
+        let mut stream = peer.connect(server.address).await.expect("TLS");
+        if offered == "h2" {
+            stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("open");
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("open");
+        } else {
+            let request = ask("POST", "/a2a/agents/counter/message:stream");
+            let request = request.body(say("count 40 every 100")).bytes();
+            stream.write_all(&request).await.expect("open");
+            read_until(&mut stream, "TASK_STATE_WORKING").await;
+        }
+        streams.push((authority.last(), stream));
+    }
+    let revoked: Vec<u64> = streams[..2].iter().map(|(number, _)| *number).collect();
+    files.revoke(&authority, &revoked, SystemTime::now() + Duration::from_secs(3600));
+    tls.reload().expect("good files");
+    for (number, (_, mut stream)) in streams.into_iter().enumerate() {
+        let began = Instant::now();
+        let heard = read_to_end(&mut stream).await;
+        let heard = String::from_utf8_lossy(&heard);
+        if number < 2 {
+            assert!(!heard.contains("TASK_STATE_COMPLETED"), "{number}: {heard}");
+            assert!(began.elapsed() < Duration::from_secs(2), "{number}: not cut");
+        } else {
+            assert!(heard.contains("TASK_STATE_COMPLETED"), "{number}: {heard}");
+        }
+    }
+    server.stop().await;
+}
+
+/// After its `nextUpdate` a list says nothing of what was revoked since.
+#[tokio::test]
+async fn a_list_that_is_overdue_vouches_for_nobody_unless_it_shall() {
+    let authority = Authority::new("A");
+    let now = SystemTime::now();
+    let (past, soon) = (now - Duration::from_secs(60), now + Duration::from_secs(2));
+    for (until, believe, expected) in [
+        (past, false, Outcome::Refused),
+        (past, true, Outcome::Known),
+        (soon, false, Outcome::Refused),
+    ] {
+        let mut files = Files::of(&authority, Kind::Server);
+        files.ask_clients(&authority, false);
+        files.revoke(&authority, &[], until);
+        let mut settings = files.settings();
+        settings.clients.as_mut().expect("asked for").believe_overdue = believe;
+        let witness = Arc::new(Witness::default());
+        let tls = Tls::open(settings).expect("good files");
+        let server = server::start_secured(witness.clone(), Some(tls), |_| {}).await;
+        let (certificate, key) = authority.issue(Kind::Client);
+        let peer = Peer::believing(&authority).showing(certificate, key);
+        if until == soon {
+            // Begun while the list was good, and cut when it is not: nothing else ends it so early.
+            let mut stream = peer.connect(server.address).await.expect("TLS");
+            let request = ask("GET", "/healthz").without("connection").bytes();
+            stream.write_all(&request).await.expect("open");
+            read_until(&mut stream, r#""ok""#).await;
+            let began = Instant::now();
+            read_to_end(&mut stream).await;
+            assert!(began.elapsed() < Duration::from_secs(8), "not cut");
+        }
+        assert_eq!(peer.call(&server, &witness).await, expected, "{until:?} {believe}");
+        server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_certificate_says_who_calls() {
     let authority = Authority::new("A");
@@ -350,7 +427,12 @@ async fn what_cannot_be_read_is_named() {
         let revoked = (!revoked.is_empty()).then(|| files.path(revoked));
         let authorities = files.path(authorities);
         TlsSettings {
-            clients: Some(ClientCertificates { required: true, authorities, revoked }),
+            clients: Some(ClientCertificates {
+                required: true,
+                authorities,
+                revoked,
+                believe_overdue: false,
+            }),
             ..settings.clone()
         }
     };

@@ -95,20 +95,26 @@ impl Authority {
         (certificate, PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM"))
     }
 
-    fn revocation_list(&self) -> String {
+    /// The serial number of the certificate that was issued last.
+    pub(crate) fn last(&self) -> u64 {
+        self.next.load(Ordering::Relaxed) - 1
+    }
+
+    /// A list of these certificates, which is to be replaced by then.
+    fn revocation_list(&self, numbers: &[u64], next_update: SystemTime) -> String {
         let now = SystemTime::now();
-        let revoked = RevokedCertParams {
-            serial_number: SerialNumber::from(REVOKED),
+        let revoked = |number: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*number),
             revocation_time: now.into(),
             reason_code: None,
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: now.into(),
-            next_update: (now + DAY).into(),
+            this_update: (now - DAY).into(),
+            next_update: next_update.into(),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
+            revoked_certs: numbers.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
         params.signed_by(&self.issuer).and_then(|list| list.pem()).expect("a list")
@@ -136,10 +142,16 @@ impl Files {
 
     pub(crate) fn ask_clients(&mut self, authority: &Authority, required: bool) {
         self.put("clients.pem", &authority.issuer.pem());
-        self.put("revoked.pem", &authority.revocation_list());
+        self.revoke(authority, &[REVOKED], SystemTime::now() + DAY);
         let revoked = Some(self.path("revoked.pem"));
         let authorities = self.path("clients.pem");
-        self.clients = Some(ClientCertificates { required, authorities, revoked });
+        let believe_overdue = false;
+        self.clients = Some(ClientCertificates { required, authorities, revoked, believe_overdue });
+    }
+
+    /// Puts another list of revoked certificates into its file, which is to be replaced by then.
+    pub(crate) fn revoke(&self, authority: &Authority, numbers: &[u64], next_update: SystemTime) {
+        self.put("revoked.pem", &authority.revocation_list(numbers, next_update));
     }
 
     pub(crate) fn settings(&self) -> TlsSettings {

@@ -17,6 +17,7 @@ pub(crate) struct Tls {
     pub(crate) client_auth: ClientAuth,
     pub(crate) client_ca: Option<String>,
     pub(crate) client_crl: Option<String>,
+    pub(crate) client_crl_overdue: Overdue,
     pub(crate) hsts: Duration,
 }
 
@@ -24,8 +25,15 @@ impl Default for Tls {
     fn default() -> Self {
         let (certificate, key) = (String::new(), String::new());
         let TlsSettings { hsts, .. } = TlsSettings::new("", "");
-        let client_auth = ClientAuth::Off;
-        Self { certificate, key, client_auth, client_ca: None, client_crl: None, hsts }
+        Self {
+            certificate,
+            key,
+            client_auth: ClientAuth::Off,
+            client_ca: None,
+            client_crl: None,
+            client_crl_overdue: Overdue::Refuse,
+            hsts,
+        }
     }
 }
 
@@ -42,6 +50,15 @@ const CLIENT_AUTH: [(&str, ClientAuth); 3] = [
     ("optional", ClientAuth::Optional),
     ("required", ClientAuth::Required),
 ];
+
+/// What becomes of callers when a list of revoked certificates should have been replaced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Overdue {
+    Refuse,
+    Believe,
+}
+
+const OVERDUE: [(&str, Overdue); 2] = [("refuse", Overdue::Refuse), ("believe", Overdue::Believe)];
 
 impl Group for Tls {
     const ROWS: &'static [Row<Self>] = &[
@@ -73,6 +90,11 @@ impl Group for Tls {
             ),
         ),
         row(
+            "client_crl_overdue",
+            "What becomes of callers after the `nextUpdate` of a list: their certificates are refused, or the list is believed",
+            |t| leaf(&mut t.client_crl_overdue, choice(&OVERDUE)),
+        ),
+        row(
             "hsts",
             "For how long browsers are told to come by TLS only; `0s` tells them nothing",
             |t| leaf(&mut t.hsts, form::time_from_none()),
@@ -87,6 +109,7 @@ impl Tls {
             required: self.client_auth == ClientAuth::Required,
             authorities: from(self.client_ca.as_deref().unwrap_or_default()),
             revoked: self.client_crl.as_deref().map(&from),
+            believe_overdue: self.client_crl_overdue == Overdue::Believe,
         });
         let (certificate, key) = (from(&self.certificate), from(&self.key));
         TlsSettings { certificate, key, clients, hsts: self.hsts }
