@@ -160,6 +160,42 @@ mod tests {
         }
     }
 
+    /// How long a comparison takes says nothing of how much of a guess is right. Guesses are timed in
+    /// turn, many at once, and the quickest of many rounds are compared: whatever else the machine does
+    /// makes rounds slower, never quicker.
+    #[test]
+    fn the_time_of_a_comparison_says_nothing_of_the_secret() {
+        use std::hint::black_box;
+        use std::time::{Duration, Instant};
+        let token = Token::new(ONE, Caller::new("acme", "ann")).expect("good");
+        let tokens = Tokens::new(vec![token]);
+        let wrong = |at: usize| {
+            let mut bytes = ONE.as_bytes().to_vec();
+            bytes[at] ^= 1;
+            String::from_utf8(bytes).expect("ASCII")
+        };
+        let guesses = [wrong(0), wrong(ONE.len() - 1), ONE.to_owned()];
+        let quickest = || {
+            let mut quickest = [Duration::MAX; 3];
+            for _ in 0..200 {
+                for (guess, quickest) in guesses.iter().zip(&mut quickest) {
+                    let began = Instant::now();
+                    for _ in 0..500 {
+                        black_box(tokens.caller_of(black_box(guess)).is_some());
+                    }
+                    *quickest = began.elapsed().min(*quickest);
+                }
+            }
+            quickest.map(|time| time.as_secs_f64())
+        };
+        // A machine that changes its speed in the middle may spoil a try, and hardly all.
+        let is_even = |[first, last, right]: [f64; 3]| {
+            let alike = |one: f64, other: f64| (one / other - 1.0).abs() < 0.03;
+            alike(first, last) && alike(first, right)
+        };
+        assert!((0..5).any(|_| is_even(quickest())), "{:?}", quickest());
+    }
+
     #[test]
     fn secrets_that_can_be_guessed_are_refused() {
         let (same, example) =

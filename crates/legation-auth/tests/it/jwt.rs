@@ -252,6 +252,14 @@ async fn issuers_that_are_not_in_order_let_nobody_in() {
             }),
         ),
         ("HTML", Box::new(|i| i.lay("/jwks", Page::ok("<html></html>")))),
+        ("10,000 keys", keys(json!({"keys": vec![&signer.jwk; 10_000]}))),
+        (
+            "drips",
+            Box::new(|i| {
+                let jwks = Page::ok(json!({"keys": []}));
+                i.lay("/jwks", Page { delay: Duration::from_secs(60), ..jwks });
+            }),
+        ),
         ("5 MB", Box::new(|i| i.lay("/jwks", Page::ok(" ".repeat(5_000_000))))),
         ("a list", keys(json!([]))),
         ("no keys", keys(json!({"keys": []}))),
@@ -260,13 +268,28 @@ async fn issuers_that_are_not_in_order_let_nobody_in() {
         ("a key to sign with", keys(set(for_signing))),
         ("a shared secret", keys(set(oct))),
     ];
-    for (name, lay) in cases {
+    let (signer, other) = (&signer, &other);
+    let checks = cases.into_iter().map(|(name, lay)| async move {
         let issuer = Issuer::start().await;
-        issuer.publish(&[&signer]);
+        issuer.publish(&[signer]);
         lay(&issuer);
         let token = signer.sign(&claims(&issuer));
         assert_eq!(bearer(&door(&issuer), &token).await, UNKNOWN, "{name}");
         assert_eq!(other.asked(), 0, "{name}");
+    });
+    futures::future::join_all(checks).await;
+}
+
+/// Nothing forbids it, and an issuer that is being moved may do it.
+#[tokio::test]
+async fn keys_of_one_name_are_all_tried_and_too_many_are_not() {
+    let issuer = Issuer::start().await;
+    let signers: Vec<_> = (0..9).map(|_| Signer::new("k", Algorithm::ES256)).collect();
+    issuer.publish(&signers.iter().collect::<Vec<_>>());
+    let door = door(&issuer);
+    for (number, signer) in signers.iter().enumerate() {
+        let known = bearer(&door, &signer.sign(&claims(&issuer))).await;
+        assert_eq!(known.is_ok(), number < 8, "{number}");
     }
 }
 

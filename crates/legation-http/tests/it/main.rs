@@ -16,4 +16,5 @@ mod identity;
 mod matrix;
 mod server;
 mod streams;
+mod tenants;
 mod tls;

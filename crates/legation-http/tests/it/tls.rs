@@ -320,6 +320,10 @@ async fn a_certificate_says_who_calls() {
         let stream = peer.connect(server.address).await.expect("TLS");
         let send = ask("POST", "/acme/message:send").body(say("hi")).bytes();
         assert_eq!(exchange_over(stream, &send).await.status, status);
+        let stream = peer.offering(&["h2"]).connect(server.address).await.expect("TLS");
+        let call = call(Package::V1_0, "SendMessage").json(&say("hi"));
+        let reply = call.open_over(stream, server.address).await.collect().await;
+        assert_eq!(reply.code(), if status == 200 { 0 } else { 16 }, "{reply:?}");
     }
     server.stop().await;
 }
