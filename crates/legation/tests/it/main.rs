@@ -3,6 +3,7 @@
 mod calling;
 mod configuration;
 mod keys;
+mod secrets;
 mod serving;
 mod session;
 mod signing;
