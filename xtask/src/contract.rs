@@ -44,6 +44,9 @@ pub(crate) struct ServeArgs {
     /// Its key, in PEM.
     #[arg(long, requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Take the tokens of this issuer as well: signed ones, and others by its word.
+    #[arg(long)]
+    pub(crate) issuer: Option<String>,
 }
 
 /// Returns how many chunks a message text asks for, as in `chunks 1000`.

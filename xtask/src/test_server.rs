@@ -33,9 +33,6 @@ pub(crate) struct TestServerArgs {
     /// A word of the command whose program is the default agent instead, as a pool of one.
     #[arg(long, allow_hyphen_values = true)]
     program: Vec<String>,
-    /// Take the tokens of this issuer as well: signed ones, and others by its word.
-    #[arg(long)]
-    issuer: Option<String>,
     /// Take packed messages of gRPC, and send them.
     #[arg(long)]
     grpc_gzip: bool,
@@ -71,9 +68,6 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     }
     if args.grpc_gzip {
         server = server.grpc(Some(Grpc { gzip: true, ..Grpc::default() }));
-    }
-    if let Some(issuer) = &args.issuer {
-        server = server.door(door(issuer)?);
     }
     serve(server, &args.serve)
 }
@@ -114,6 +108,9 @@ fn serve(mut server: Server, args: &ServeArgs) -> anyhow::Result<()> {
     server = server.data_dir(DataDir::new(&args.data_dir));
     if let Some((certificate, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) {
         server = server.tls(TlsSettings::new(certificate, key));
+    }
+    if let Some(issuer) = &args.issuer {
+        server = server.door(door(issuer)?);
     }
     if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
         server = server.token(token);

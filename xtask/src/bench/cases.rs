@@ -28,6 +28,8 @@ pub(super) enum Program {
     Product,
     /// The same over TLS.
     ProductOverTls,
+    /// The same, called with a token that an issuer has signed.
+    ProductOfIssuer,
 }
 
 /// Tasks a server holds before it is measured.
@@ -141,6 +143,15 @@ pub(super) const CASES: &[Case] = &[
             Run { program: Program::ProductOverTls, ..product(PRODUCT, send(64, Payload::Text)) },
         ],
         gates: &[ratio(Rate, "plaintext", 0.8, 0.9)],
+    },
+    Case {
+        name: "jwt-64",
+        about: "unary send with a signed token, 64 connections, 256-byte text",
+        runs: &[
+            product("static token", send(64, Payload::Text)),
+            Run { program: Program::ProductOfIssuer, ..product(PRODUCT, send(64, Payload::Text)) },
+        ],
+        gates: &[ratio(Rate, "static token", 0.9, 1.0)],
     },
     Case {
         name: "send-1",

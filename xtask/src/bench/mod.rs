@@ -9,6 +9,7 @@ mod check;
 mod connection;
 mod h2;
 mod http;
+mod issuer;
 pub(crate) mod limits;
 mod load;
 mod metric;

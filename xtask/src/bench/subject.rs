@@ -15,6 +15,7 @@ use super::{
     Bench,
     cases::{Case, Load, Program, Run, Stored},
     connection::Connection,
+    issuer::Issuer,
     load::{
         Connect as _, Exchange, Gets, GrpcSends, GrpcStreams, Pages, Sends, Streams, closed_loop,
         open_streams, seed,
@@ -42,6 +43,7 @@ pub(super) struct Subject {
     server: Option<Server>,
     ids: Vec<String>,
     material: Option<Material>,
+    issuer: Option<Issuer>,
     /// After the server, so that it goes when nobody writes to it any more.
     directory: TempDir,
 }
@@ -60,7 +62,9 @@ impl Subject {
         let directory = tempfile::tempdir_in(bench.directory.path())?;
         let is_tls = run.program == Program::ProductOverTls;
         let material = is_tls.then(|| Material::new(directory.path())).transpose()?;
-        let mut subject = Self { run, server: None, ids: Vec::new(), material, directory };
+        let is_signed = run.program == Program::ProductOfIssuer;
+        let issuer = is_signed.then(Issuer::start).transpose()?;
+        let mut subject = Self { run, server: None, ids: Vec::new(), material, issuer, directory };
         let server = match subject.start(bench) {
             Ok(server) => server,
             Err(error) if run.program.is_product() => {
@@ -105,21 +109,18 @@ impl Subject {
 
     fn start(&self, bench: &Bench) -> anyhow::Result<Server> {
         let floor;
-        let tls: Vec<&OsStr> = match &self.material {
-            Some(Material { certificate, key, .. }) => {
-                let (certificate, key) = (certificate.as_ref(), key.as_ref());
-                vec![
-                    "serve-echo".as_ref(),
-                    "--tls-cert".as_ref(),
-                    certificate,
-                    "--tls-key".as_ref(),
-                    key,
-                ]
-            }
-            None => vec!["serve-echo".as_ref()],
-        };
+        let mut echo: Vec<&OsStr> = vec!["serve-echo".as_ref()];
+        if let Some(Material { certificate, key, .. }) = &self.material {
+            echo.extend(["--tls-cert".as_ref(), certificate.as_os_str()]);
+            echo.extend(["--tls-key".as_ref(), key.as_os_str()]);
+        }
+        if let Some(Issuer { url, .. }) = &self.issuer {
+            echo.extend(["--issuer".as_ref(), url.as_ref() as &OsStr]);
+        }
         let (program, words): (_, &[&OsStr]) = match self.run.program {
-            Program::Product | Program::ProductOverTls => (&bench.product, &tls),
+            Program::Product | Program::ProductOverTls | Program::ProductOfIssuer => {
+                (&bench.product, &echo)
+            }
             Program::Floor(kind) => {
                 floor = kind.to_possible_value().context("a floor without a name")?;
                 (&bench.itself, &["floor".as_ref(), floor.get_name().as_ref()])
@@ -128,16 +129,21 @@ impl Subject {
         Server::start(program, words, self.directory.path(), &bench.token)
     }
 
+    /// What callers of this one show.
+    fn token<'s>(&'s self, bench: &'s Bench) -> &'s str {
+        self.issuer.as_ref().map_or(&bench.token, |issuer| &issuer.token)
+    }
+
     fn fill(&mut self, bench: &Bench, server: &Server) -> anyhow::Result<()> {
         let count = self.run.stored.count(bench.full);
         // Slow is not hung: a thousand a second is less than any server that counts.
         let expected = Duration::from_millis(count as u64);
-        self.ids = bench.wait(expected, seed(server.address(), &bench.token, count))?;
+        self.ids = bench.wait(expected, seed(server.address(), self.token(bench), count))?;
         Ok(())
     }
 
     fn apply(&self, bench: &Bench, server: &Server, length: Duration) -> anyhow::Result<Sample> {
-        let token = &bench.token;
+        let token = self.token(bench);
         match self.run.load {
             Load::Send { connections, payload } => {
                 let sends = Sends::new(token, payload);
@@ -174,8 +180,9 @@ impl Subject {
 
     fn measure_idle(&self, bench: &Bench, streams: usize) -> anyhow::Result<Sample> {
         let server = self.start(bench)?;
-        let open =
-            |count| bench.wait(Duration::ZERO, open_streams(server.address(), &bench.token, count));
+        let open = |count| {
+            bench.wait(Duration::ZERO, open_streams(server.address(), self.token(bench), count))
+        };
         let mut warm = open(WARM_STREAMS)?;
         thread::sleep(SETTLE);
         let before = server.resident()?;
@@ -227,7 +234,7 @@ fn closed<E: Exchange>(
 
 impl Program {
     fn is_product(self) -> bool {
-        matches!(self, Self::Product | Self::ProductOverTls)
+        matches!(self, Self::Product | Self::ProductOverTls | Self::ProductOfIssuer)
     }
 }
 
