@@ -1,12 +1,13 @@
 """Cards that we signed, verified by the official SDK, and cards that it signed, verified by us.
 
-Arguments: the address of a server with `server.signing` and `auth: none`, and the `legation` command. A
+The argument is the address of a server with `server.signing` and `auth: none`; `LEGATION` is the command. A
 requirement without scopes is empty to the SDK, which leaves it out where the specification keeps it; so it
 does not verify the specification's signature over a card that has one.
 """
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,7 @@ def theirs_verifies_ours(base: str) -> None:
                 pass
             else:
                 raise AssertionError(f'{profile}: a changed card verifies by {kid}')
-            print(f'ok  the SDK verifies our {profile} card by {kid}, and no changed one')
+            print(f'pass the SDK verifies our {profile} card by {kid}, and no changed one')
 
 
 def other() -> PyJWK:
@@ -107,9 +108,9 @@ def ours_verifies_theirs(base: str, legation: str) -> None:
                 served['card'] = MessageToJson(card)
                 done = subprocess.run(command, capture_output=True, text=True)
                 assert done.returncode == code, (alg, change, done)
-        print(f'ok  we verify a card that the SDK signed by {alg}, and no changed one')
+        print(f'pass we verify a card that the SDK signed by {alg}, and no changed one')
 
 
 if __name__ == '__main__':
     theirs_verifies_ours(sys.argv[1])
-    ours_verifies_theirs(sys.argv[1], sys.argv[2])
+    ours_verifies_theirs(sys.argv[1], os.environ['LEGATION'])

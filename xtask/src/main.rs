@@ -32,7 +32,7 @@ enum Task {
     /// Attack the product's listener, and check that honest callers do not notice.
     Hostile(hostile::HostileArgs),
     /// Run clients of other projects against the product.
-    Peers,
+    Peers(peers::PeersArgs),
     /// Run an official compatibility kit against the product.
     Tck(tck::TckArgs),
     /// Serve one floor program (a child of `bench`).
@@ -56,7 +56,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Task::Crash(args) => crash::run(args),
         Task::Hostile(args) => hostile::run(&args),
-        Task::Peers => peers::run(),
+        Task::Peers(args) => peers::run(&args),
         Task::Tck(args) => tck::run(&args),
         Task::Floor(args) => floor::run(args).map(|()| ExitCode::SUCCESS),
         Task::ServeEcho(args) => test_server::run_echo(&args).map(|()| ExitCode::SUCCESS),

@@ -1,13 +1,16 @@
 //! The product with agents whose every step a test knows: what crash, kit and peer tests call.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use legation::auth::{
     Audience, Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier,
 };
 use legation::{
-    CardForm, DataDir, Door, ErrorProfile, Grpc, OnRestart, Profile, Server, StoreOptions,
-    TlsSettings,
+    CardForm, DataDir, Door, ErrorProfile, Grpc, OnRestart, Profile, Server, Signer,
+    SigningAlgorithm, SigningKey, StoreOptions, TlsSettings,
     model::{AgentSkill, OpenIdConnectSecurityScheme, SecurityScheme},
 };
 use legation_agents::analyst::DataAnalyst;
@@ -36,6 +39,9 @@ pub(crate) struct TestServerArgs {
     /// Take packed messages of gRPC, and send them.
     #[arg(long)]
     grpc_gzip: bool,
+    /// Sign cards by these algorithms, with keys that are made now.
+    #[arg(long)]
+    sign_by: Vec<String>,
     /// Be as 1.0.0 says where 1.0.1 differs, with a card of 1.0 and nothing more.
     #[arg(long)]
     as_1_0_0: bool,
@@ -69,7 +75,20 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     if args.grpc_gzip {
         server = server.grpc(Some(Grpc { gzip: true, ..Grpc::default() }));
     }
+    server = server.signing(signing_keys(&args.sign_by, &args.serve.data_dir)?);
     serve(server, &args.serve)
+}
+
+/// Makes a key for each algorithm, in a directory.
+fn signing_keys(algorithms: &[String], directory: &Path) -> anyhow::Result<Vec<SigningKey>> {
+    let make = |name: &String| {
+        let algorithm = SigningAlgorithm::of_name(name);
+        let algorithm = algorithm.with_context(|| format!("no algorithm `{name}`"))?;
+        let file = directory.join(format!("card-{name}.pem"));
+        fs::write(&file, Signer::generate(algorithm))?;
+        Ok(SigningKey { file, name: Some(name.clone()), algorithm: Some(algorithm) })
+    };
+    algorithms.iter().map(make).collect()
 }
 
 /// Lets those in whom an issuer knows.

@@ -23,6 +23,14 @@ use server::{Access, Server};
 
 use crate::contract::{AUDIENCE, TOKEN_VARIABLE};
 
+/// Which peers are run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PeersArgs {
+    /// Only those with this in their name
+    #[arg(long)]
+    only: Option<String>,
+}
+
 /// A client that somebody else wrote.
 struct Peer {
     name: &'static str,
@@ -42,12 +50,14 @@ enum Program {
     Rust(&'static str),
     /// `peers/js/oidc.js` with an issuer of tokens, which the server trusts.
     Issuer,
+    /// `peers/python/NAME.py` with the packages of `NAME.txt`, which calls the command `legation`.
+    Commanding(&'static str),
     /// `peers/python/NAME.py` with the packages of `NAME.txt` is the program of the server's agent,
     /// and `peers/python/behind.py` calls it.
     Behind(&'static str),
 }
 
-use Program::{Behind, Issuer, Node, Python, Rust};
+use Program::{Behind, Commanding, Issuer, Node, Python, Rust};
 
 /// A peer that is installed.
 struct Prepared {
@@ -75,6 +85,11 @@ const PEERS: &[Peer] = &[
     analyst("seed 003 with a token (Python)", Python("seed_003", &["secure"])),
     analyst("seed 004 (Python)", Python("seed_004", &[])),
     peer("oidc-provider 9 (JS)", Issuer),
+    Peer {
+        access: Access::Everybody,
+        flags: &["--sign-by", "EdDSA", "--sign-by", "ES256", "--sign-by", "RS256"],
+        ..peer("signed cards of a2a-sdk 1.3 (Python)", Commanding("signed_cards"))
+    },
     peer("CrewAI 1.15 behind exec (Python)", Behind("crewai_program")),
     peer("LangGraph 1.2 behind exec (Python)", Behind("langgraph_program")),
 ];
@@ -94,11 +109,13 @@ const TOKEN: &str = "the-token-of-the-interoperability-tests";
 /// Runs every peer that can be installed, each against a server of its own.
 ///
 /// # Errors
-/// When the server cannot be started or a peer's output cannot be read.
-pub(crate) fn run() -> anyhow::Result<ExitCode> {
+/// When there is no such peer, the server cannot be started or a peer's output cannot be read.
+pub(crate) fn run(args: &PeersArgs) -> anyhow::Result<ExitCode> {
+    let wanted = |peer: &&Peer| args.only.as_ref().is_none_or(|part| peer.name.contains(part));
+    anyhow::ensure!(PEERS.iter().any(|peer| wanted(&peer)), "no peer has that in its name");
     let cache = target_directory()?.join("peers");
     let mut tally = Tally::default();
-    for peer in PEERS {
+    for peer in PEERS.iter().filter(wanted) {
         match peer.program.prepare(&cache) {
             Ok(prepared) => peer.check(prepared, &mut tally)?,
             Err(missing) => {
@@ -122,6 +139,22 @@ pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
     target.with_context(|| format!("no build directory around `{}`", itself.display()))
 }
 
+/// Builds the command `legation` beside this program and returns where it is.
+fn command_legation() -> anyhow::Result<PathBuf> {
+    let itself = env::current_exe()?;
+    let directory = itself.parent().context("this program is in no directory")?;
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    // With the settings, features and profile of this program, so that hardly anything is left to do.
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    cargo.args(["build", "--quiet", "--locked", "--package", "xtask", "--package", "legation"]);
+    cargo.args(["--bin", "legation", "--target-dir"]).arg(target_directory()?);
+    if directory.ends_with("release") {
+        cargo.arg("--release");
+    }
+    python::output_of(&mut cargo)?;
+    Ok(directory.join("legation"))
+}
+
 impl Program {
     /// Installs what the peer needs and returns the command that runs it.
     fn prepare(&self, cache: &Path) -> anyhow::Result<Prepared> {
@@ -133,6 +166,14 @@ impl Program {
                 let python = python::environment(&cache.join(name), &requirements)?;
                 let mut command = Command::new(python);
                 command.arg(script.with_extension("py")).args(*arguments);
+                Ok(command.into())
+            }
+            Self::Commanding(name) => {
+                let script = peers.join("python").join(name);
+                let requirements = fs::read_to_string(script.with_extension("txt"))?;
+                let python = python::environment(&cache.join(name), &requirements)?;
+                let mut command = Command::new(python);
+                command.arg(script.with_extension("py")).env("LEGATION", command_legation()?);
                 Ok(command.into())
             }
             Self::Behind(name) => {
