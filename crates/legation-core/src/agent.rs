@@ -41,6 +41,12 @@ pub trait Agent: Send + Sync + 'static {
         None
     }
 
+    /// The id of the skill that a message is for, as far as the agent can tell. Callers who may not
+    /// use that skill are refused, whatever skill the message names itself.
+    fn skill(&self, _message: &Message) -> Option<String> {
+        None
+    }
+
     /// What becomes of a run that was lost with its process.
     fn on_restart(&self) -> OnRestart {
         OnRestart::Fail

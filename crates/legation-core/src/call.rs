@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::Seq;
-use crate::{Caller, Document, Entrusted, Follow};
+use crate::{Caller, Document, Entrusted, Follow, Usable};
 
 /// A call's circumstances: everything about it but the request.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ pub enum Reply {
     Tasks(Document),
     /// Events as they come.
     Stream(Follow),
+    /// A card with what the caller may use, which the bindings make.
+    ExtendedCard(Usable),
 }
 
 impl Reply {

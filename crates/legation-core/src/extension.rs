@@ -141,6 +141,7 @@ impl Active {
                 }
             }
             Reply::Tasks(tasks) => Reply::Tasks(tasks),
+            Reply::ExtendedCard(usable) => Reply::ExtendedCard(usable),
             Reply::Stream(follow) => Reply::Stream(follow.seen_by(Seen { active: self, call })),
         })
     }

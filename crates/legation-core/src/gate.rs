@@ -9,7 +9,7 @@ use legation_model::{A2aError, ErrorKind, Request};
 
 use crate::call::Call;
 use crate::service::Core;
-use crate::{Caller, Exposed, Profile, send};
+use crate::{Caller, Exposed, Profile, Usable, UsableAgent, send};
 
 /// What credentials may be good for (scopes): reading tasks.
 pub const READ: &str = "read";
@@ -85,6 +85,10 @@ pub(crate) fn confine<'c>(
     if call.caller.agents.is_none() && agents.iter().all(may) {
         return Ok(Cow::Borrowed(call));
     }
+    // The extended card of the crew shows each caller what it may call.
+    if let (None, Some(Request::GetExtendedAgentCard(_))) = (&call.agent, request) {
+        return Ok(Cow::Borrowed(call));
+    }
     let chosen = match (&call.agent, request) {
         (Some(slug), _) => core.agent(Some(slug)),
         (None, Some(Request::SendMessage(request) | Request::SendStreamingMessage(request))) => {
@@ -109,6 +113,16 @@ pub(crate) fn confine<'c>(
     }
     let agent = Some(chosen.profile.slug.clone());
     Ok(Cow::Owned(Call { agent, ..call.clone() }))
+}
+
+/// What the caller may use of what a call is for: of one agent, or of all.
+pub(crate) fn usable(core: &Core, call: &Call) -> Usable {
+    let agents = core.agents();
+    let meant = agents.iter().map(|exposed| &*exposed.profile).filter(|profile| {
+        call.agent.as_ref().is_none_or(|slug| profile.slug == *slug)
+            && may_call(&call.caller, profile)
+    });
+    Usable { agents: meant.map(|profile| UsableAgent::of(&call.caller, profile)).collect() }
 }
 
 /// Whether a caller may call an agent: the credentials are good for it, and of a scheme that the

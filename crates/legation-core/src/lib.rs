@@ -4,6 +4,7 @@
 //! its own and emits events; each is folded, written to the [`TaskStore`] and, once durable, shown
 //! to every [`Follow`]er. This crate knows no protocol version, no wire format and no database.
 
+mod access;
 mod agent;
 mod authorization;
 mod call;
@@ -33,6 +34,7 @@ pub mod store;
 mod subscribe;
 mod turn;
 
+pub use access::{Access, BadExpression, Expression, Needs, Usable, UsableAgent};
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
 pub use authorization::{Authorization, Grant};
 pub use call::{Call, Manners, Reply};

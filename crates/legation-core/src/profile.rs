@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use legation_model::{AgentProvider, AgentSkill};
 
-use crate::Names;
 use crate::slug::{self, BadSlug};
+use crate::{Access, Names};
 
 /// How an agent presents itself on its card.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Profile {
     pub lenient_extensions: bool,
     /// The names of the schemes by which its callers may be known; `None` for all there are.
     pub schemes: Option<Names>,
+    /// Which of the skills are for whom, and which more there are.
+    pub access: Access,
     /// What the card says otherwise: a JSON merge patch (RFC 7386) over the A2A 1.0 card that is
     /// made of all the rest. It is checked when the server starts.
     pub card: serde_json::Map<String, serde_json::Value>,
@@ -79,6 +81,7 @@ impl Profile {
             answer_in: AnswerIn::Both,
             lenient_extensions: false,
             schemes: None,
+            access: Access::default(),
             card: serde_json::Map::new(),
         }
     }
@@ -128,6 +131,17 @@ impl Profile {
             tools => tools.iter().map(|tool| skill(tool, &slug)).collect(),
         };
         Ok(profile)
+    }
+}
+
+impl Profile {
+    /// Whether the card shows a skill of this id to everybody.
+    pub(crate) fn shows(&self, skill: &str) -> bool {
+        if let Some(patched) = self.card.get("skills").and_then(|skills| skills.as_array()) {
+            return patched.iter().any(|one| one["id"] == skill);
+        }
+        let mut skills = self.skills.iter();
+        skills.any(|one| one.id == skill) || self.skills.is_empty() && *self.slug == *skill
     }
 }
 

@@ -239,10 +239,7 @@ impl Service {
             | Request::GetTaskPushNotificationConfig(_)
             | Request::ListTaskPushNotificationConfigs(_)
             | Request::DeleteTaskPushNotificationConfig(_) => Err(no_push()),
-            Request::GetExtendedAgentCard(_) => Err(A2aError::new(
-                ErrorKind::UnsupportedOperation,
-                "this agent has no extended card; its card says so in capabilities",
-            )),
+            Request::GetExtendedAgentCard(_) => Ok(Reply::ExtendedCard(gate::usable(core, call))),
         }
     }
 

@@ -5,7 +5,7 @@ use http::header::{
     WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
-use legation_core::{Document, Follow, Refused, Reply};
+use legation_core::{Document, Follow, Refused};
 use legation_model::A2aError;
 use legation_wire::answer as wire;
 use legation_wire::error::{ErrorProfile, row_of};
@@ -89,15 +89,7 @@ fn header(name: HeaderName, value: &str) -> Option<Header> {
 }
 
 /// What a reply is: a document, or a stream.
-pub(crate) fn document(reply: Reply) -> Result<(wire::Answer, Document), Box<Follow>> {
-    match reply {
-        Reply::SentTask(task) => Ok((wire::Answer::SentTask, task)),
-        Reply::SentMessage(message) => Ok((wire::Answer::SentMessage, message)),
-        Reply::Task(task) => Ok((wire::Answer::Task, task)),
-        Reply::Tasks(tasks) => Ok((wire::Answer::Tasks, tasks)),
-        Reply::Stream(follow) => Err(Box::new(follow)),
-    }
-}
+pub(crate) type Replied = Result<(wire::Answer, Document), Box<Follow>>;
 
 /// A response with this content. It is for its caller and for now, and nothing that stands between
 /// keeps it; what may be kept says so itself.

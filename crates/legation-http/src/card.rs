@@ -1,6 +1,7 @@
 //! Agent cards: made of the agents' profiles when these begin to be served, and served in the form
 //! and with the addresses that suit the reader (Spec 8).
 
+mod extended;
 mod served;
 mod template;
 
@@ -8,10 +9,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{HeaderValue, VARY};
 use http::request::Parts;
-use legation_core::Profile;
-use legation_model::AgentExtension;
+use legation_core::{Document, Profile, Usable};
+use legation_model::{A2aError, AgentCard, AgentExtension};
 use legation_wire::card::{BadMember, CardForm, write};
 use legation_wire::signature::publish;
 use parking_lot::Mutex;
@@ -19,8 +21,10 @@ use parking_lot::Mutex;
 use crate::addresses::{Addresses, GrpcPort};
 use crate::answer::Answer;
 use crate::forwarded;
+use crate::rest::no_such_path;
 use crate::router::Mount;
 use crate::settings::{Crew, Security, Settings};
+use extended::Extended;
 use served::{Modified, Served};
 use template::{Common, Template};
 
@@ -112,13 +116,26 @@ impl Templates {
 
     /// Writes the card of a mount below a base, signed once for all of its forms.
     fn render(&self, settings: &Settings, base: &str, mount: Mount<'_>) -> Forms {
-        let template = mount.map_or(&self.crew, |slug| &self.agents[self.number(slug)]);
-        let addresses = Addresses::of(base, mount.map(|slug| &**slug), self.grpc(settings, mount));
-        let mut card = template.at(&addresses, settings);
-        let signatures: Vec<_> = settings.signers.iter().map(|key| key.sign(&card)).collect();
-        card.signatures.extend(signatures);
+        let template = self.template(mount).expect("mounts are those of the cards");
+        let card = sign(template.at(&self.addresses(settings, base, mount), settings), settings);
         CardForm::ALL.map(|form| Served::new(write(&card, form)))
     }
+
+    fn template(&self, mount: Mount<'_>) -> Option<&Template> {
+        let Some(slug) = mount else { return Some(&self.crew) };
+        let number = self.slugs.iter().position(|known| known == slug)?;
+        self.agents.get(number)
+    }
+
+    fn addresses(&self, settings: &Settings, base: &str, mount: Mount<'_>) -> Addresses {
+        Addresses::of(base, mount.map(|slug| &**slug), self.grpc(settings, mount))
+    }
+}
+
+fn sign(mut card: AgentCard, settings: &Settings) -> AgentCard {
+    let signatures: Vec<_> = settings.signers.iter().map(|key| key.sign(&card)).collect();
+    card.signatures.extend(signatures);
+    card
 }
 
 /// A card in every form, in the order of [`CardForm::ALL`].
@@ -137,6 +154,7 @@ pub(crate) struct Cards {
     told: Mutex<Told>,
     /// The public keys of the signers, where there are any.
     keys: Option<Served>,
+    extended: Extended,
     modified: Modified,
     vary: HeaderValue,
 }
@@ -155,7 +173,8 @@ impl Cards {
         let vary = format!("A2A-Version{read}");
         let vary = HeaderValue::from_str(&vary).expect("names of headers are printable");
         let told = Mutex::default();
-        Self { templates, crew, agents, told, keys, modified: Modified::now(), vary }
+        let (extended, modified) = (Extended::new(settings, &read), Modified::now());
+        Self { templates, crew, agents, told, keys, extended, modified, vary }
     }
 
     /// The slugs of the agents, the default one's first.
@@ -200,6 +219,30 @@ impl Cards {
         }
         told.insert(place, forms.clone());
         forms
+    }
+
+    /// The card of a mount with what a caller may use, below a base.
+    ///
+    /// # Errors
+    /// When the card does not offer that, there is none, or the caller may use nothing.
+    pub(crate) fn extended(
+        &self,
+        settings: &Settings,
+        base: &str,
+        mount: Mount<'_>,
+        usable: Usable,
+    ) -> Result<Document, A2aError> {
+        let template = self.templates.template(mount).ok_or_else(no_such_path)?;
+        self.extended.card(template, (base, mount, usable), |template, skills| {
+            let public = template.at(&self.templates.addresses(settings, base, mount), settings);
+            // What its owner signed elsewhere is the public one.
+            sign(AgentCard { skills, signatures: Vec::new(), ..public }, settings)
+        })
+    }
+
+    /// Serves a card that is for one caller.
+    pub(crate) fn respond_private(&self, json: Bytes, media: HeaderValue, head: &Parts) -> Answer {
+        Served::new(json).respond_private(media, self.extended.vary(), &head.headers)
     }
 
     /// Serves the public keys of those that sign the cards, if any do.

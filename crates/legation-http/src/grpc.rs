@@ -21,7 +21,7 @@ use legation_wire::operation::Operation;
 use legation_wire::version::{MissingVersion, Version};
 use tokio::time::{Instant, timeout_at};
 
-use crate::answer::{A2A_VERSION, Answer, Refusal, document};
+use crate::answer::{A2A_VERSION, Answer, Refusal};
 use crate::call::{Arrival, Peer};
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -82,7 +82,7 @@ pub(crate) async fn serve(
     let asked = take(shared, &admitted, operation, &head, &mut body, phases);
     let answered = within(deadline, async {
         let asked = asked.await?;
-        perform(shared, &admitted, asked).await
+        perform(shared, &admitted, asked, (peer, &head)).await
     });
     let mut answer = answered.await.unwrap_or_else(|error| tongue.refuse(error.into()));
     admitted.arrival.echo(package.version(), &mut answer);
@@ -182,9 +182,14 @@ async fn take(
     codec::read_params(package, operation, &params)
 }
 
-async fn perform(shared: &Shared, admitted: &Admitted, asked: Asked) -> Result<Answer, A2aError> {
+async fn perform(
+    shared: &Shared,
+    admitted: &Admitted,
+    asked: Asked,
+    from: (&Peer, &Parts),
+) -> Result<Answer, A2aError> {
     let Admitted { arrival, deadline, writer, .. } = admitted;
-    match document(shared.service.call(&arrival.call, asked).await?) {
+    match shared.call(&arrival.call, asked, from).await? {
         Ok((kind, document)) => writer.answer(kind, &document),
         Err(follow) => {
             stream::respond(shared, *follow, Framing::Grpc(writer.clone()), *deadline).await

@@ -11,7 +11,7 @@ use legation_wire::fault;
 use legation_wire::jsonrpc::{self, BadEnvelope, Envelope, Id, NO_ID};
 use legation_wire::version::Version;
 
-use crate::answer::{Answer, EVENTS, JSON, Refusal, answer, document, rpc_error};
+use crate::answer::{Answer, EVENTS, JSON, Refusal, answer, rpc_error};
 use crate::body::Body;
 use crate::call::{Arrival, Peer, read_version};
 use crate::media::Media;
@@ -37,7 +37,7 @@ pub(crate) async fn serve(
     let (version, mut response) = match take(shared, &mut arrival, head, body, phases).await {
         Ok(asked) => {
             let (id, version) = (asked.id.clone(), asked.codec.version());
-            let answered = perform(shared, asked).await;
+            let answered = perform(shared, asked, (peer, head)).await;
             (version, answered.unwrap_or_else(|error| refuse(head, &id, error.into(), version)))
         }
         Err(Refused { id, version, refusal }) => {
@@ -161,7 +161,11 @@ fn check_content_type(head: &Parts) -> Result<(), Refusal> {
     Err(Refusal::from(error).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
-async fn perform(shared: &Shared, asked: Asked<'_>) -> Result<Answer, A2aError> {
+async fn perform(
+    shared: &Shared,
+    asked: Asked<'_>,
+    from: (&Peer, &Parts),
+) -> Result<Answer, A2aError> {
     let Asked { id, codec, arrival, what } = asked;
     let (service, call) = (&shared.service, &arrival.call);
     let request = match what {
@@ -173,7 +177,7 @@ async fn perform(shared: &Shared, asked: Asked<'_>) -> Result<Answer, A2aError> 
             return Ok(answer(StatusCode::OK, JSON, Body::full(body)));
         }
     };
-    let (kind, document) = match document(service.call(call, request).await?) {
+    let (kind, document) = match shared.call(call, request, from).await? {
         Ok(document) => document,
         Err(follow) => {
             return stream::respond(shared, *follow, Framing::rpc(&id, codec), None).await;

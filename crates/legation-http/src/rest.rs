@@ -5,11 +5,12 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use legation_model::{A2aError, ErrorKind, Request};
+use legation_wire::answer::Answer as Kind;
 use legation_wire::codec::{self, Codec, Place, Spoken, Written};
 use legation_wire::operation::{Route, Verb};
 use legation_wire::version::Version;
 
-use crate::answer::{Answer, Refusal, answer, document, rest_error};
+use crate::answer::{Answer, Refusal, answer, rest_error};
 use crate::body::Body;
 use crate::call::{Arrival, Peer, read_version};
 use crate::media::Media;
@@ -40,7 +41,8 @@ pub(crate) async fn serve(
     arrival.behave(version);
     let answered = match take(shared, &route, codec, head, body, phases).await {
         Ok((request, codec)) => {
-            perform(shared, media.in_version(version), &arrival, codec, request).await
+            perform(shared, media.in_version(version), &arrival, (codec, request), (peer, head))
+                .await
         }
         Err(error) => Err(error),
     };
@@ -124,10 +126,10 @@ async fn perform(
     shared: &Shared,
     media: Media,
     arrival: &Arrival,
-    codec: Codec,
-    request: Request,
+    (codec, request): (Codec, Request),
+    (peer, head): (&Peer, &Parts),
 ) -> Result<Answer, A2aError> {
-    let (kind, document) = match document(shared.service.call(&arrival.call, request).await?) {
+    let (kind, document) = match shared.call(&arrival.call, request, (peer, head)).await? {
         Ok(document) => document,
         Err(follow) => {
             let framing = Framing::Rest(shared.settings.errors, codec);
@@ -135,6 +137,9 @@ async fn perform(
         }
     };
     let Written { frame, document } = codec.write(kind, document.bytes())?;
+    if kind == Kind::Card {
+        return Ok(shared.card_for_one(document, media.value(), head));
+    }
     let body = Body::framed(&[frame.before], &document, &[frame.after]);
     Ok(answer(StatusCode::OK, media.value(), body))
 }

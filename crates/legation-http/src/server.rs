@@ -9,8 +9,11 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use legation_core::{Authenticator, BuildError, Caller, Exposed, Profile, Refused, Service};
-use legation_model::{A2aError, AgentExtension};
+use legation_core::{
+    Authenticator, BuildError, Call, Caller, Exposed, Profile, Refused, Reply, Service,
+};
+use legation_model::{A2aError, AgentExtension, Request as Asked};
+use legation_wire::answer::Answer as Kind;
 use legation_wire::card::CardForm;
 use legation_wire::codec::Codec;
 use parking_lot::RwLock;
@@ -18,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Bounds;
-use crate::answer::{Answer, JSON, Refusal, answer, rest_error};
+use crate::answer::{Answer, JSON, Refusal, Replied, answer, rest_error};
 use crate::body::Body;
 use crate::call::{Arrival, Peer, entrusted, read_version};
 use crate::card::{BadCard, Cards, Templates};
@@ -340,6 +343,35 @@ impl Shared {
             }
             refused
         })
+    }
+
+    /// Does what a caller asks.
+    ///
+    /// # Errors
+    /// As [`Service::call`], and when there is no extended card for the caller.
+    pub(crate) async fn call(
+        &self,
+        call: &Call,
+        request: Asked,
+        (peer, head): (&Peer, &Parts),
+    ) -> Result<Replied, A2aError> {
+        Ok(match self.service.call(call, request).await? {
+            Reply::SentTask(task) => Ok((Kind::SentTask, task)),
+            Reply::SentMessage(message) => Ok((Kind::SentMessage, message)),
+            Reply::Task(task) => Ok((Kind::Task, task)),
+            Reply::Tasks(tasks) => Ok((Kind::Tasks, tasks)),
+            Reply::ExtendedCard(usable) => {
+                let (cards, mount) = (self.cards.read().clone(), call.agent.as_ref());
+                let base = self.base_of(peer.address, head);
+                Ok((Kind::Card, cards.extended(&self.settings, &base, mount, usable)?))
+            }
+            Reply::Stream(follow) => Err(Box::new(follow)),
+        })
+    }
+
+    /// A card for one caller, as the answer to a request with this head.
+    pub(crate) fn card_for_one(&self, json: Bytes, media: HeaderValue, head: &Parts) -> Answer {
+        self.cards.read().respond_private(json, media, head)
     }
 
     /// What the head of a request for a mount says about the call.

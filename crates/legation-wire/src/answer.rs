@@ -11,6 +11,8 @@ pub enum Answer {
     Task,
     /// A page of tasks.
     Tasks,
+    /// An `AgentCard`, for one caller.
+    Card,
     /// A `StreamResponse`, one item of a stream (Spec 3.2.3).
     Item,
 }

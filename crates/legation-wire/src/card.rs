@@ -80,6 +80,32 @@ pub fn write(card: &AgentCard, form: CardForm) -> Vec<u8> {
     written.expect("cards have text keys only")
 }
 
+/// Writes a card again, which is written in 1.0, in another form.
+///
+/// # Errors
+/// When it is no card of 1.0.
+pub(crate) fn rewrite(document: &[u8], form: CardForm) -> serde_json::Result<Vec<u8>> {
+    Ok(write(&serde_json::from_slice(document)?, form))
+}
+
+/// Writes a card again, which is written in 1.0, as the protobuf JSON of 0.3: its card, where all
+/// that is said of security goes by the names of 1.0.
+///
+/// # Errors
+/// When it is no card of 1.0.
+pub(crate) fn rewrite_proto(document: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let card: AgentCard = serde_json::from_slice(document)?;
+    let mut written = serde_json::to_value(older::Card::of(&card, CardForm::V0_3))?;
+    written["securitySchemes"] = serde_json::to_value(&card.security_schemes)?;
+    written["security"] = serde_json::to_value(&card.security_requirements)?;
+    if let Some(skills) = written["skills"].as_array_mut() {
+        for (written, skill) in skills.iter_mut().zip(&card.skills) {
+            written["security"] = serde_json::to_value(&skill.security_requirements)?;
+        }
+    }
+    serde_json::to_vec(&written)
+}
+
 /// A way to call an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interface {

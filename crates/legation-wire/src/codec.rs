@@ -4,6 +4,7 @@ use bytes::Bytes;
 use legation_model::{A2aError, ErrorKind, Request};
 
 use crate::answer::Answer;
+use crate::card::{self, CardForm};
 use crate::operation::{self, Found, Operation, Route};
 use crate::v0_3::{self, Asked, Form};
 use crate::v1::{self, Frame};
@@ -113,6 +114,9 @@ pub fn of_path<'p>(
             }
             Found::Route(route) => {
                 check_stated(version, stated, missing).map_err(|error| (version, error))?;
+                // Only readers of 0.2 look for a card there.
+                let is_of_0_2 = stated.is_none() && path == operation::EXTENDED_CARD_0_2;
+                let version = if is_of_0_2 { Version::V0_2 } else { version };
                 let older = match version {
                     Version::V1_0 => None,
                     Version::V0_1 => Some(Form::Json0_1),
@@ -194,8 +198,12 @@ impl Codec {
         let Some(form) = self.older else {
             return Ok(Written { frame: Frame::of(answer), document: document.clone() });
         };
-        let written = v0_3::write(form, answer, document)
-            .map_err(|_| A2aError::new(ErrorKind::Internal, "internal error"))?;
+        let written = if answer == Answer::Card {
+            card::rewrite(document, CardForm::of_version(self.version))
+        } else {
+            v0_3::write(form, answer, document)
+        };
+        let written = written.map_err(|_| A2aError::new(ErrorKind::Internal, "internal error"))?;
         Ok(Written { frame: Frame::BARE, document: written.into() })
     }
 }
@@ -260,6 +268,14 @@ mod tests {
             (None, Infer, "GET", "/tasks", "1.0 None ListTasks"),
             (None, Strict, "POST", "/v1/message:stream", "0.3 Some(Proto) SendStreamingMessage"),
             (None, Strict, "PUT", "/v1/card", "0.3 [Get]"),
+            (None, Strict, "GET", "/v1/card", "0.3 Some(Proto) GetExtendedAgentCard"),
+            (
+                None,
+                Strict,
+                "GET",
+                "/agent/authenticatedExtendedCard",
+                "0.2 Some(Proto) GetExtendedAgentCard",
+            ),
             (None, Strict, "POST", "/acme/message:send", "VersionNotSupported"),
             (None, Strict, "POST", "/acme/eat", "nothing"),
         ];

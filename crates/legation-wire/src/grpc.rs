@@ -21,6 +21,7 @@ mod to_json;
 use legation_model::{A2aError, ErrorKind, Request};
 
 use crate::answer::Answer;
+use crate::card;
 use crate::json::JsonBounds;
 use crate::operation::{self, Operation};
 use crate::v0_3::{self, Form};
@@ -148,6 +149,7 @@ pub fn write(
         Answer::SentTask | Answer::SentMessage => Operation::SendMessage,
         Answer::Task => Operation::GetTask,
         Answer::Tasks => Operation::ListTasks,
+        Answer::Card => Operation::GetExtendedAgentCard,
         Answer::Item => Operation::SendStreamingMessage,
     };
     let json = |document| str::from_utf8(document).map_err(|_| damaged());
@@ -156,7 +158,7 @@ pub fn write(
             let member = match answer {
                 Answer::SentTask => "task",
                 Answer::SentMessage => "message",
-                Answer::Task | Answer::Tasks | Answer::Item => {
+                Answer::Task | Answer::Tasks | Answer::Card | Answer::Item => {
                     return write_answer(package, operation, json(document)?, numbers);
                 }
             };
@@ -165,7 +167,12 @@ pub fn write(
             field_from_json(field, json(document)?, numbers).map_err(Fault::of_document)
         }
         Package::V0_3 => {
-            let document = v0_3::write(Form::Proto, answer, document).map_err(|_| damaged())?;
+            let document = if answer == Answer::Card {
+                card::rewrite_proto(document)
+            } else {
+                v0_3::write(Form::Proto, answer, document)
+            };
+            let document = document.map_err(|_| damaged())?;
             write_answer(package, operation, json(&document)?, numbers)
         }
     }

@@ -83,6 +83,9 @@ pub const TABLE: [Row; 11] = [
     row(GetExtendedAgentCard,             "GetExtendedAgentCard",             "GetExtendedAgentCard",             &[Get],       "/extendedAgentCard"),
 ];
 
+/// Where readers of 0.2 look for the extended card (0.2 has no method for it).
+pub(crate) const EXTENDED_CARD_0_2: &str = "/agent/authenticatedExtendedCard";
+
 /// The operations in 0.3 and 0.2. A list of tasks has a path in its text, and nothing else says what
 /// it is. Two names of the extended card: the text of 0.3 has one, its schema the other; and 0.2
 /// asked for it by a path beside the card's own.
@@ -99,7 +102,7 @@ const V0_3: [Row; 12] = [
     row(ListTaskPushNotificationConfigs,  "tasks/pushNotificationConfig/list",   "ListTaskPushNotificationConfig",   &[Get],       "/v1/tasks/{id}/pushNotificationConfigs"),
     row(DeleteTaskPushNotificationConfig, "tasks/pushNotificationConfig/delete", "DeleteTaskPushNotificationConfig", &[Delete],    "/v1/tasks/{id}/pushNotificationConfigs/{pushNotificationConfigId}"),
     row(GetExtendedAgentCard,             "agent/getAuthenticatedExtendedCard",  "GetAgentCard",                     &[Get],       "/v1/card"),
-    row(GetExtendedAgentCard,             "agent/authenticatedExtendedCard",     "",                                 &[Get],       "/agent/authenticatedExtendedCard"),
+    row(GetExtendedAgentCard,             "agent/authenticatedExtendedCard",     "",                                 &[Get],       EXTENDED_CARD_0_2),
 ];
 
 /// The operations in 0.1. Its drafts have JSON-RPC only; the paths are those that servers and

@@ -24,7 +24,7 @@ impl Frame {
         match answer {
             Answer::SentTask => Self { before: r#"{"task":"#, after: "}" },
             Answer::SentMessage => Self { before: r#"{"message":"#, after: "}" },
-            Answer::Task | Answer::Tasks | Answer::Item => Self::BARE,
+            Answer::Task | Answer::Tasks | Answer::Card | Answer::Item => Self::BARE,
         }
     }
 }

@@ -114,6 +114,10 @@ impl Agent for WithPolicy {
         self.agent.reply(message).await
     }
 
+    fn skill(&self, message: &Message) -> Option<String> {
+        self.agent.skill(message)
+    }
+
     fn on_restart(&self) -> OnRestart {
         self.on_restart
     }

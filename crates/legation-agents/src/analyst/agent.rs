@@ -14,6 +14,8 @@ use super::bad_data::excerpt;
 use super::fetch::{FETCH_TIME, fetch};
 use super::limits::{MAX_ADDRESSES, MAX_FILE_BYTES};
 use super::parts::{Brief, Considered, Given, Held, consider};
+use super::read::decode;
+use super::request::asks_for_chart;
 use super::{Outcome, Picture, Report, Watch, wanted};
 
 /// The built-in Data Analyst: describes and compares numbers, looks ahead and draws charts. It needs
@@ -65,9 +67,15 @@ impl DataAnalyst {
     }
 }
 
+/// The skill that tells of data.
+const DATA_SKILL: &str = "analyze_csv";
+
+/// The skill that draws as well.
+const CHART_SKILL: &str = "generate_chart";
+
 fn analyze_csv() -> AgentSkill {
     AgentSkill {
-        id: "analyze_csv".into(),
+        id: DATA_SKILL.into(),
         name: "Analyze data".into(),
         description: "Describe, filter, group, correlate, trend, outliers and forecast of numbers \
                       in text, CSV or JSON"
@@ -85,7 +93,7 @@ fn analyze_csv() -> AgentSkill {
 
 fn generate_chart() -> AgentSkill {
     AgentSkill {
-        id: "generate_chart".into(),
+        id: CHART_SKILL.into(),
         name: "Draw a chart".into(),
         description: "Line, bar, pie, scatter charts and histograms as SVG".into(),
         tags: ["data", "chart", "svg", "visualization"].map(Into::into).into(),
@@ -102,6 +110,10 @@ impl Agent for DataAnalyst {
         work(turn, None).await
     }
 
+    fn skill(&self, message: &Message) -> Option<String> {
+        Some(skill_of(message).into())
+    }
+
     /// The same data give the same answer, so a lost run is simply done again.
     fn on_restart(&self) -> OnRestart {
         OnRestart::Retry
@@ -112,6 +124,11 @@ impl Agent for DataAnalyst {
 impl Agent for FetchingAnalyst {
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
         work(turn, Some(&self.http)).await
+    }
+
+    /// As for [`DataAnalyst`].
+    fn skill(&self, message: &Message) -> Option<String> {
+        Some(skill_of(message).into())
     }
 
     /// As for [`DataAnalyst`].
@@ -225,7 +242,38 @@ impl Fetches<'_> {
 /// Whether the caller named the skill that draws.
 fn wants_chart(message: &Message) -> bool {
     let skill = |key| message.metadata.as_ref()?.get(key)?.read::<String>().ok();
-    ["skill_id", "skillId"].into_iter().filter_map(skill).any(|skill| skill == "generate_chart")
+    ["skill_id", "skillId"].into_iter().filter_map(skill).any(|skill| skill == CHART_SKILL)
+}
+
+/// The skill that a message may come to. It is the one that draws wherever a drawing may be asked for:
+/// whoever may not have one is better refused a message without it than given one.
+fn skill_of(message: &Message) -> &'static str {
+    let may_ask = wants_chart(message) || message.parts.iter().any(may_ask_for_chart);
+    if may_ask { CHART_SKILL } else { DATA_SKILL }
+}
+
+/// Whether a part may ask for a drawing. A table is never read as a request; what is elsewhere may
+/// turn out to be anything else.
+fn may_ask_for_chart(part: &Part) -> bool {
+    let kind = part.media_type.as_deref().unwrap_or_default();
+    match &part.content {
+        Content::Text(text) => text_asks_for_chart(text),
+        Content::Data(data) => text_asks_for_chart(data.as_str()),
+        Content::Raw(_) | Content::Url(_) if kind.starts_with("text/csv") => false,
+        Content::Raw(raw) => {
+            decode(raw.decode()).is_some_and(|(text, _)| text_asks_for_chart(&text))
+        }
+        Content::Url(_) => true,
+    }
+}
+
+/// Whether a text may ask for a drawing, by its words or by those of the JSON that it is, which may
+/// be spelled in more than one way.
+fn text_asks_for_chart(text: &str) -> bool {
+    let json = text.trim_start().starts_with(['{', '[', '"']);
+    let spelled = || serde_json::from_str::<serde_json::Value>(text).ok();
+    asks_for_chart(text)
+        || json && spelled().is_some_and(|value| asks_for_chart(&value.to_string()))
 }
 
 /// The tasks that this one refers to, and those that they refer to.
@@ -296,6 +344,43 @@ fn chart(picture: &Picture) -> Artifact {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_may_ask_for_a_drawing_is_for_the_skill_that_draws() {
+        let named = |skill: &str, part| {
+            let message = Message::new(Role::User, vec![part]);
+            Message {
+                metadata: legation_model::Metadata::single("skillId", &skill).ok(),
+                ..message
+            }
+        };
+        let file = |bytes: &[u8], kind: &str| {
+            Part::from(Content::Raw(Base64::encode(bytes))).with_media_type(kind)
+        };
+        let data = |text| Part::data(Json::parse(text).expect("JSON"));
+        let utf_16: Vec<u8> = "\u{feff}plot it".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let elsewhere = || Part::from(Content::Url("https://example.com/x".into()));
+        let cases = [
+            ("", Part::text("mean of 1 2 3"), DATA_SKILL),
+            ("", Part::text("Bar CHART of sales"), CHART_SKILL),
+            (DATA_SKILL, Part::text("draw it"), CHART_SKILL),
+            (CHART_SKILL, Part::text("1 2 3"), CHART_SKILL),
+            ("", data(r#"{"request":{"chart":{}}}"#), CHART_SKILL),
+            ("", data(r#"{"request":{"ch\u0061rt":{}}}"#), CHART_SKILL),
+            ("", Part::text(r#"{"request":{"ch\u0061rt":{}}}"#), CHART_SKILL),
+            ("", data(r#"{"a":1}"#), DATA_SKILL),
+            ("", file(b"plot it", "text/plain"), CHART_SKILL),
+            ("", file(&utf_16, "text/plain"), CHART_SKILL),
+            ("", file(b"plot,it\n1,2", "text/csv"), DATA_SKILL),
+            ("", file(b"1 2 3", ""), DATA_SKILL),
+            ("", elsewhere(), CHART_SKILL),
+            ("", elsewhere().with_media_type("text/csv"), DATA_SKILL),
+        ];
+        for (skill, part, expected) in cases {
+            let shown = format!("{skill} {part:?}");
+            assert_eq!(skill_of(&named(skill, part)), expected, "{shown}");
+        }
+    }
 
     #[tokio::test]
     async fn one_request_fetches_so_many_addresses_and_bytes() {

@@ -147,6 +147,11 @@ pub(crate) fn mentions(text: &str, patterns: &[&str]) -> bool {
     words(text).any(|word| patterns.iter().any(|pattern| matches(&word, pattern)))
 }
 
+/// Whether a text has a word that asks for a chart.
+pub(crate) fn asks_for_chart(text: &str) -> bool {
+    mentions(text, CHART)
+}
+
 /// Whether a text is nothing but names of operations, such as "Trend and outliers".
 pub(crate) fn names_only_operations(text: &str) -> bool {
     const GLUE: [&str; 6] = ["and", "or", "the", "a", "an", "of"];

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, ETAG, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    CACHE_CONTROL, ETAG, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, VARY,
 };
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
@@ -16,6 +16,9 @@ use crate::body::Body;
 
 /// How long a card may be taken for current without asking (Spec 8.6.1).
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// How a card for one caller may be kept.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// A document as it is served.
 #[derive(Debug)]
@@ -44,10 +47,11 @@ impl Modified {
 }
 
 impl Served {
-    pub(super) fn new(json: Vec<u8>) -> Self {
+    pub(super) fn new(json: impl Into<Bytes>) -> Self {
+        let json = json.into();
         let hash = digest::digest(&digest::SHA256, &json);
         let etag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
-        Self { json: json.into(), etag: HeaderValue::from_str(&etag).expect("base64 is printable") }
+        Self { json, etag: HeaderValue::from_str(&etag).expect("base64 is printable") }
     }
 
     /// The response to a GET or HEAD with these headers.
@@ -66,20 +70,48 @@ impl Served {
         response
     }
 
+    /// The response to a GET with these headers by the one whom the document is for. It may be kept
+    /// by that one alone, and is asked for again each time: what a caller may do changes. So the
+    /// date tells nothing, which is the same for all that it was ever told.
+    pub(super) fn respond_private(
+        &self,
+        media: HeaderValue,
+        vary: &HeaderValue,
+        headers: &HeaderMap,
+    ) -> Answer {
+        let mut response = if self.is_tagged(headers) == Some(true) {
+            let mut response = Answer::new(Body::full(Bytes::new()));
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            answer(StatusCode::OK, media, Body::full(self.json.clone()))
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, PRIVATE);
+        headers.insert(ETAG, self.etag.clone());
+        headers.insert(VARY, vary.clone());
+        response
+    }
+
     /// Whether the asker has this document already. Its tag says so if it sends one, else the
     /// date (RFC 9110 13.2.2).
     fn is_known(&self, modified: &Modified, headers: &HeaderMap) -> bool {
-        let mut tags = headers.get_all(IF_NONE_MATCH).iter().peekable();
-        if tags.peek().is_some() {
-            let tags = tags.filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
-            let ours = self.etag.to_str().unwrap_or_default();
-            return tags
-                .map(|tag| tag.trim().trim_start_matches("W/"))
-                .any(|tag| tag == "*" || tag == ours);
+        if let Some(is_tagged) = self.is_tagged(headers) {
+            return is_tagged;
         }
         let since = headers.get(IF_MODIFIED_SINCE).and_then(|date| date.to_str().ok());
         let since = since.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
         since.is_some_and(|since| modified.at <= since)
+    }
+
+    /// Whether the asker names the tag of this document, if it names any.
+    fn is_tagged(&self, headers: &HeaderMap) -> Option<bool> {
+        let mut tags = headers.get_all(IF_NONE_MATCH).iter().peekable();
+        tags.peek()?;
+        let tags = tags.filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
+        let ours = self.etag.to_str().unwrap_or_default();
+        let mut tags = tags.map(|tag| tag.trim().trim_start_matches("W/"));
+        Some(tags.any(|tag| tag == "*" || tag == ours))
     }
 }
 
@@ -89,7 +121,7 @@ mod tests {
 
     #[test]
     fn whoever_has_the_card_is_told_so() {
-        let (served, modified) = (Served::new(b"{}".into()), Modified::now());
+        let (served, modified) = (Served::new("{}"), Modified::now());
         let etag = served.etag.to_str().expect("printable").to_owned();
         let date = modified.header.to_str().expect("printable").to_owned();
         let cases = [

@@ -9,6 +9,7 @@ mod cards;
 mod client;
 mod connections;
 mod cors;
+mod extended;
 mod grpc;
 mod grpc_client;
 mod grpc_services;

@@ -20,8 +20,8 @@ use object::Object;
 /// Writes a 1.0 document in a form.
 ///
 /// # Errors
-/// When the document has not the shape that it is said to have, and for a page of tasks, which no
-/// version before 1.0 has.
+/// When the document has not the shape that it is said to have; for a page of tasks, which no version
+/// before 1.0 has; and for a card, see [`crate::card`].
 pub fn write(form: Form, answer: Answer, document: &[u8]) -> serde_json::Result<Vec<u8>> {
     let response = match answer {
         Answer::SentTask | Answer::Task => StreamResponse::Task(serde_json::from_slice(document)?),
@@ -30,6 +30,7 @@ pub fn write(form: Form, answer: Answer, document: &[u8]) -> serde_json::Result<
         Answer::Tasks => {
             return Err(serde_json::Error::custom("no version before 1.0 has pages of tasks"));
         }
+        Answer::Card => return Err(serde_json::Error::custom("cards have forms of their own")),
     };
     let mut written = Vec::with_capacity(document.len() + document.len() / 4);
     let out = &mut written;

@@ -35,6 +35,7 @@ pub(crate) fn operation_of(answer: Answer) -> Operation {
         Answer::SentTask | Answer::SentMessage => Operation::SendMessage,
         Answer::Task => Operation::GetTask,
         Answer::Tasks => Operation::ListTasks,
+        Answer::Card => Operation::GetExtendedAgentCard,
         Answer::Item => Operation::SendStreamingMessage,
     }
 }
