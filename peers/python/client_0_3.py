@@ -196,6 +196,14 @@ async def card_places(peer):
     equal('the agent is', older.name, peer.card.name)
 
 
+async def extended_card(peer):
+    """A known caller is shown a skill that the public card has not."""
+    public = [skill.id for skill in peer.card.skills]
+    extended = await peer.unary.get_card()
+    more = [skill.id for skill in extended.skills if skill.id not in public]
+    equal('there is more:', [skill for skill in more if skill.endswith('/hidden')], ['tck/hidden'])
+
+
 async def refuses_without_token(peer):
     try:
         await collect(peer.stranger.send_message(message('tck-complete-task')))
@@ -369,6 +377,7 @@ CHECKS = [
     card,
     card_places,
     refuses_without_token,
+    extended_card,
     send,
     send_answered_by_message,
     artifacts,

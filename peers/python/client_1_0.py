@@ -19,6 +19,7 @@ from a2a.client.errors import A2AClientError
 from a2a.helpers import get_artifact_text, get_message_text, new_text_message
 from a2a.types import (
     CancelTaskRequest,
+    GetExtendedAgentCardRequest,
     GetTaskRequest,
     ListTasksRequest,
     Role,
@@ -127,6 +128,18 @@ async def card(peer):
 
 async def refuses_without_token(peer):
     call = collect(peer.stranger.send_message(message('tck-complete-task')))
+    refusal = await refused(call, A2AClientError)
+    word = 'UNAUTHENTICATED' if peer.binding == 'GRPC' else '401'
+    equal(f'the refusal says {word}:', word in str(refusal), True)
+
+
+async def extended_card(peer):
+    """A known caller is shown a skill that the public card has not."""
+    public = [skill.id for skill in peer.card.skills]
+    extended = await peer.unary.get_extended_agent_card(GetExtendedAgentCardRequest())
+    more = [skill.id for skill in extended.skills if skill.id not in public]
+    equal('there is more:', [skill for skill in more if skill.endswith('/hidden')], ['tck/hidden'])
+    call = peer.stranger.get_extended_agent_card(GetExtendedAgentCardRequest())
     refusal = await refused(call, A2AClientError)
     word = 'UNAUTHENTICATED' if peer.binding == 'GRPC' else '401'
     equal(f'the refusal says {word}:', word in str(refusal), True)
@@ -281,6 +294,7 @@ async def input_required_streamed(peer):
 CHECKS = [
     card,
     refuses_without_token,
+    extended_card,
     send,
     send_answered_by_message,
     artifacts,

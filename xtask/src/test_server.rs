@@ -9,7 +9,7 @@ use legation::auth::{
     Audience, Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier,
 };
 use legation::{
-    CardForm, DataDir, Door, ErrorProfile, Grpc, OnRestart, Profile, Server, Signer,
+    Access, CardForm, DataDir, Door, ErrorProfile, Grpc, Needs, OnRestart, Profile, Server, Signer,
     SigningAlgorithm, SigningKey, StoreOptions, TlsSettings,
     model::{AgentSkill, OpenIdConnectSecurityScheme, SecurityScheme},
 };
@@ -148,8 +148,8 @@ fn serve(mut server: Server, args: &ServeArgs) -> anyhow::Result<()> {
 
 fn agents(server: Server, default: DefaultAgent) -> Server {
     let server = match default {
-        DefaultAgent::Tck => server.agent(profile("tck"), Tck),
-        DefaultAgent::Tck03 => server.agent(profile("tck"), Tck03),
+        DefaultAgent::Tck => server.agent(extended(profile("tck")), Tck),
+        DefaultAgent::Tck03 => server.agent(extended(profile("tck")), Tck03),
         DefaultAgent::DataAnalyst => server.agent(DataAnalyst::profile(), DataAnalyst),
     };
     let counter = |on_restart| Counter { on_restart };
@@ -180,5 +180,16 @@ fn profile(slug: &str) -> Profile {
         tags: vec!["test".into()],
         ..AgentSkill::default()
     }];
+    profile
+}
+
+/// The scripted agent's, with a skill that only known callers see.
+fn extended(mut profile: Profile) -> Profile {
+    profile.access = Access {
+        extended_skills: vec![AgentSkill { id: "hidden".into(), ..profile.skills[0].clone() }],
+        without_skill: Some(Needs::default()),
+        extended_card: true,
+        ..Access::default()
+    };
     profile
 }

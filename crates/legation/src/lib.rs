@@ -38,8 +38,9 @@ pub use legation_auth as auth;
 pub use legation_auth::{Algorithm, Attempts};
 pub use legation_core::gate::SCOPES;
 pub use legation_core::{
-    Agent, AgentError, AnswerIn, BadSlug, Call, Caller, Entrusted, Exposed, Extension, IntoParts,
-    Limits, OnRestart, Profile, Scopes, Service, Tool, Turn, slug,
+    Access, Agent, AgentError, AnswerIn, BadExpression, BadSlug, Call, Caller, Entrusted, Exposed,
+    Expression, Extension, IntoParts, Limits, Needs, OnRestart, Profile, Scopes, Service, Tool,
+    Turn, slug,
 };
 pub use legation_http::{
     Algorithm as SigningAlgorithm, BadCard, BadKey, BadMember, Binding, Bounds, CardForm,

@@ -98,7 +98,8 @@ impl Create {
         let unknown = |scope: &&Arc<str>| !SCOPES.iter().any(|(known, _)| *known == &***scope);
         for scope in self.scopes.iter().flatten().filter(unknown) {
             let known: Vec<_> = SCOPES.iter().map(|(known, _)| *known).collect();
-            note(&format!("`{scope}` is none of the scopes {}", known.join(", ")));
+            let known = known.join(", ");
+            note(&format!("`{scope}` is none of the scopes {known}; only skills may need it"));
         }
         let token = IntegrationToken {
             id: new.id.clone(),

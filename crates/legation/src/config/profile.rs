@@ -50,6 +50,8 @@ pub(super) fn profile(
     if !skills.is_empty() {
         profile.skills = skills.into_iter().map(|given| skill(given, name)).collect();
     }
+    let extended = server.extended_skills.into_iter().map(|given| skill(given, name));
+    profile.access.extended_skills = extended.collect();
     profile.input_modes = server.default_input_modes.unwrap_or(profile.input_modes);
     profile.output_modes = server.default_output_modes.unwrap_or(profile.output_modes);
     profile.provider = provider
@@ -60,8 +62,16 @@ pub(super) fn profile(
 
 /// A skill; one without tags is found by its agent's name.
 fn skill(given: keys::Skill, agent: &str) -> AgentSkill {
-    let keys::Skill { id, name, description, mut tags, examples, input_modes, output_modes } =
-        given;
+    let keys::Skill {
+        id,
+        name,
+        description,
+        mut tags,
+        examples,
+        input_modes,
+        output_modes,
+        needs: _,
+    } = given;
     if tags.is_empty() {
         tags.push(agent.to_owned());
     }

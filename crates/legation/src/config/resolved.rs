@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use legation::{
-    BadMember, Crew, DataDir, Hosts, OnRestart, Profile, Server, SigningKey, StoreOptions,
-    TlsSettings, check_cards,
+    Access as SkillAccess, BadMember, Crew, DataDir, Expression, Hosts, Needs, OnRestart, Profile,
+    Server, SigningKey, StoreOptions, TlsSettings, check_cards,
 };
 
 use http::HeaderName;
@@ -182,6 +182,11 @@ fn absolute(directory: &Path, path: &str) -> PathBuf {
     let path = directory.join(path);
     // What cannot be made absolute now would not be found later either.
     std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The skills that an agent states, by the key.
+fn lists(server: &A2aServer) -> [(&'static str, &[keys::Skill]); 2] {
+    [("skills", &server.skills), ("extended_skills", &server.extended_skills)]
 }
 
 /// What the agents say together.
@@ -412,6 +417,7 @@ impl Check<'_> {
             }
             profile.schemes = Some(wanted.iter().map(|name| Arc::from(&**name)).collect());
         }
+        self.access(&format!("{path}.a2a.server"), server, &mut profile.access);
         // What is wrong already makes a card that is none, and not for a reason of its own.
         let is_sound = !self.faults.iter().any(|fault| fault.path.starts_with(&format!("{path}.")));
         if let (true, Err(bad)) = (is_sound, check_cards(&[&profile], None)) {
@@ -423,10 +429,12 @@ impl Check<'_> {
 
     fn skills(&mut self, path: &str, server: &A2aServer) {
         let mut known = HashSet::new();
-        for (number, skill) in server.skills.iter().enumerate() {
-            if !known.insert(&skill.id) {
-                let what = format!("there is a skill `{}` already", skill.id);
-                self.fault(&format!("{path}.skills[{number}].id"), what);
+        for (list, skills) in lists(server) {
+            for (number, skill) in skills.iter().enumerate() {
+                if !known.insert(&skill.id) {
+                    let what = format!("there is a skill `{}` already", skill.id);
+                    self.fault(&format!("{path}.{list}[{number}].id"), what);
+                }
             }
         }
         for (list, modes) in [
@@ -443,6 +451,41 @@ impl Check<'_> {
             let what = "`transport.preferred` says otherwise; leave this older word out";
             self.fault(&format!("{path}.preferred_transport"), what);
         }
+    }
+
+    /// Which skills are for whom.
+    fn access(&mut self, path: &str, server: &A2aServer, access: &mut SkillAccess) {
+        for (list, skills) in lists(server) {
+            for (number, skill) in skills.iter().enumerate() {
+                let needs = self.needs(&format!("{path}.{list}[{number}]"), &skill.needs);
+                if !needs.is_nothing() {
+                    access.needs.push((skill.id.as_str().into(), needs));
+                }
+            }
+        }
+        let without = server.without_skill.as_ref();
+        access.without_skill =
+            without.map(|needs| self.needs(&format!("{path}.without_skill"), needs));
+        let has_extended = !server.extended_skills.is_empty();
+        let says = server.supports_authenticated_extended_card;
+        access.extended_card = says.unwrap_or(has_extended);
+        if has_extended && says == Some(false) {
+            let what = "there are `extended_skills`, which stand on that card alone";
+            self.fault(&format!("{path}.supports_authenticated_extended_card"), what);
+        }
+    }
+
+    fn needs(&mut self, path: &str, given: &keys::Needs) -> Needs {
+        let shared = |names: &[String]| names.iter().map(|name| (**name).into()).collect();
+        let read = |text: &String| match Expression::new(text) {
+            Ok(read) => Some(read),
+            Err(bad) => {
+                self.fault(&format!("{path}.allow"), format!("no such condition: {bad}"));
+                None
+            }
+        };
+        let allow = given.allow.as_ref().and_then(read);
+        Needs { scopes: shared(&given.scopes), roles: shared(&given.roles), allow }
     }
 
     fn runtime(&mut self, path: &str, runtime: Runtime, directory: &Path) -> Runtime {

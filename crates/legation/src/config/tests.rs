@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use legation::{AnswerIn, Binding, OnRestart};
+use legation::{AnswerIn, Binding, Needs, OnRestart};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -558,13 +558,65 @@ fn cards_that_are_none() {
 }
 
 #[test]
+fn skills_may_be_for_some_callers() {
+    let server = |keys: &str| {
+        format!("agents:\n  a:\n    runtime: {{type: analyst}}\n    a2a:\n      server:\n{keys}")
+    };
+    let (_, resolved) = good(&server(
+        "        skills:\n          - {id: x, name: X, description: d}\n          - {id: y, name: Y, \
+         description: d, scopes: [pay, go], roles: [lead]}\n        extended_skills:\n          - \
+         {id: z, name: Z, description: d, allow: caller.tenant == 'acme'}\n        without_skill: \
+         {}\n",
+    ));
+    let access = &resolved.agents[0].profile.access;
+    let needs: Vec<_> = access.needs.iter().map(|(id, needs)| format!("{id} {needs:?}")).collect();
+    let expected = [
+        r#"y Needs { scopes: ["pay", "go"], roles: ["lead"], allow: None }"#,
+        r#"z Needs { scopes: [], roles: [], allow: Some(Expression("caller.tenant == 'acme'")) }"#,
+    ];
+    assert_eq!(needs, expected);
+    assert_eq!(access.extended_skills[0].tags, ["a"]);
+    assert!(access.extended_card, "which follows from there being such skills");
+    assert_eq!(access.without_skill, Some(Needs::default()));
+    let (_, resolved) = good(&server("        supports_authenticated_extended_card: true\n"));
+    assert!(resolved.agents[0].profile.access.extended_card);
+    let skill = |id: &str, more: &str| format!("{{id: {id}, name: X, description: d{more}}}");
+    let extended = format!("        extended_skills: [{}]\n", skill("x", ""));
+    let twice = format!("        skills: [{}]\n{extended}", skill("x", ""));
+    let bad = format!("        skills: [{}]\n", skill("x", ", allow: caller.tenat == 'a'"));
+    let cases = [
+        (
+            format!("        supports_authenticated_extended_card: false\n{extended}"),
+            "f.yaml:6:47: `agents.a.a2a.server.supports_authenticated_extended_card`: there are \
+             `extended_skills`, which stand on that card alone",
+        ),
+        (
+            twice,
+            "f.yaml:7:32: `agents.a.a2a.server.extended_skills[0].id`: there is a skill `x` already",
+        ),
+        (
+            bad,
+            "f.yaml:6:58: `agents.a.a2a.server.skills[0].allow`: no such condition: of a caller \
+             there is `tenant`, `subject`, `scopes`, `roles`, `scheme`, `claims`, not `tenat`",
+        ),
+        (
+            "        without_skill: {allow: 'true &&'}\n".into(),
+            "f.yaml:6:32: `agents.a.a2a.server.without_skill.allow`: no such condition: ",
+        ),
+    ];
+    for (keys, expected) in cases {
+        let said = faults(&server(&keys));
+        assert!(said.starts_with(expected), "{keys}: {said}");
+    }
+}
+
+#[test]
 fn what_does_not_exist_yet_is_refused() {
     let later = [
         ("llm: gpt-4o", "models for agents"),
         ("a2a: {client: {endpoint: x}}", "agents that call other agents"),
         ("a2a: {server: {security: []}}", "requirements of its own for an agent"),
         ("a2a: {server: {security_schemes: {}}}", "schemes of its own for an agent"),
-        ("a2a: {server: {extended_skills: []}}", "extended cards"),
         (
             "a2a: {server: {signing_config: {key: x}}}",
             "keys of its own for an agent; those of `server.signing` sign all cards",
@@ -588,7 +640,6 @@ fn what_does_not_exist_yet_is_refused() {
         assert!(!said.contains('\n'), "{said}");
     }
     let fixed = [
-        ("supports_authenticated_extended_card: true", "expected `false`, because extended cards"),
         ("capabilities: {push_notifications: true}", "expected `false`, because push"),
         ("capabilities: {streaming: false}", "expected `true`, because every agent is streamed"),
         (

@@ -7,6 +7,7 @@ mod secrets;
 mod serving;
 mod session;
 mod signing;
+mod skills;
 mod talking;
 mod tls;
 mod user;

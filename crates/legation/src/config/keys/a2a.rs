@@ -41,7 +41,9 @@ pub(crate) struct A2aServer {
     pub(crate) documentation_url: Option<String>,
     pub(crate) icon_url: Option<String>,
     pub(crate) additional_interfaces: Vec<Additional>,
-    pub(crate) supports_authenticated_extended_card: bool,
+    pub(crate) supports_authenticated_extended_card: Option<bool>,
+    pub(crate) extended_skills: Vec<Skill>,
+    pub(crate) without_skill: Option<Needs>,
     pub(crate) transport: Transport,
     pub(crate) preferred_transport: Option<Preferred>,
     pub(crate) auth: Option<Vec<String>>,
@@ -119,17 +121,27 @@ impl Group for A2aServer {
             "The schemes on its card; made of `auth`",
             "schemes of its own for an agent",
         ),
-        row(
-            "supports_authenticated_extended_card",
-            "Whether known callers get a fuller card",
-            |s| {
-                leaf(
-                    &mut s.supports_authenticated_extended_card,
-                    form::fixed(false, "extended cards are not available yet"),
-                )
-            },
+        unset(
+            "whether there are `extended_skills`",
+            row(
+                "supports_authenticated_extended_card",
+                "Whether known callers may ask for the card with the skills that they may use",
+                |s| maybe(&mut s.supports_authenticated_extended_card, form::flag()),
+            ),
         ),
-        later("extended_skills", "Skills for known callers only", "extended cards"),
+        row(
+            "extended_skills",
+            "Skills that stand on the extended card alone, for known callers who have what they need",
+            |s| each(&mut s.extended_skills),
+        ),
+        unset(
+            "what all of its skills need",
+            row(
+                "without_skill",
+                "What a message needs that is for no skill in particular; `{}` for nothing",
+                |s| maybe_group(&mut s.without_skill),
+            ),
+        ),
         later(
             "signing_config",
             "How its card is signed",
@@ -171,6 +183,7 @@ pub(crate) struct Skill {
     pub(crate) examples: Vec<String>,
     pub(crate) input_modes: Vec<String>,
     pub(crate) output_modes: Vec<String>,
+    pub(crate) needs: Needs,
 }
 
 impl Group for Skill {
@@ -186,6 +199,29 @@ impl Group for Skill {
         row("output_modes", "Media types it gives, when not the agent's", |s| {
             leaves(&mut s.output_modes, media_type())
         }),
+        row("scopes", SCOPES, |s| leaves(&mut s.needs.scopes, form::text())),
+        row("roles", ROLES, |s| leaves(&mut s.needs.roles, form::text())),
+        row("allow", ALLOW, |s| maybe(&mut s.needs.allow, form::text())),
+    ];
+}
+
+/// What callers need for something.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Needs {
+    pub(crate) scopes: Vec<String>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) allow: Option<String>,
+}
+
+const SCOPES: &str = "Scopes that callers need, every one of them";
+const ROLES: &str = "Roles of which callers need one";
+const ALLOW: &str = "What has to be true of callers, in CEL, such as `caller.tenant == 'acme'`; it may speak of `caller` (`tenant`, `subject`, `scopes`, `roles`, `scheme`, `claims`), `agent` and `skill`";
+
+impl Group for Needs {
+    const ROWS: &'static [Row<Self>] = &[
+        row("scopes", SCOPES, |n| leaves(&mut n.scopes, form::text())),
+        row("roles", ROLES, |n| leaves(&mut n.roles, form::text())),
+        row("allow", ALLOW, |n| maybe(&mut n.allow, form::text())),
     ];
 }
 

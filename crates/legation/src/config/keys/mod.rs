@@ -11,7 +11,7 @@ mod server;
 mod signing;
 mod tls;
 
-pub(crate) use a2a::{A2a, A2aServer, Preferred, Provider, Skill};
+pub(crate) use a2a::{A2a, A2aServer, Needs, Preferred, Provider, Skill};
 pub(crate) use agent::{Agent, Tool};
 pub(crate) use auth::{
     Access, ApiKey, Auth, Enterprise, Holder, Integration, Issued, LOCATIONS, Location, Mtls,
