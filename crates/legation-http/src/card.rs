@@ -25,7 +25,7 @@ use crate::rest::no_such_path;
 use crate::router::Mount;
 use crate::settings::{Crew, Security, Settings};
 use extended::Extended;
-use served::{Modified, Served};
+use served::{Modified, NOT_PUBLIC, PUBLIC, Served};
 use template::{Common, Template};
 
 /// What is said otherwise of a card makes it no card.
@@ -156,6 +156,8 @@ pub(crate) struct Cards {
     keys: Option<Served>,
     extended: Extended,
     modified: Modified,
+    /// How the cards may be kept.
+    cache: HeaderValue,
     vary: HeaderValue,
 }
 
@@ -174,7 +176,8 @@ impl Cards {
         let vary = HeaderValue::from_str(&vary).expect("names of headers are printable");
         let told = Mutex::default();
         let (extended, modified) = (Extended::new(settings, &read), Modified::now());
-        Self { templates, crew, agents, told, keys, extended, modified, vary }
+        let cache = if settings.readers.are_all() { PUBLIC } else { NOT_PUBLIC };
+        Self { templates, crew, agents, told, keys, extended, modified, cache, vary }
     }
 
     /// The slugs of the agents, the default one's first.
@@ -194,12 +197,12 @@ impl Cards {
         let mut response = match forwarded_base {
             Some(base) => {
                 let forms = self.at(settings, base, mount);
-                forms[index].respond(&self.modified, &head.headers)
+                forms[index].respond(&self.modified, self.cache.clone(), &head.headers)
             }
             None => {
                 let forms =
                     mount.map_or(&self.crew, |slug| &self.agents[self.templates.number(slug)]);
-                forms[index].respond(&self.modified, &head.headers)
+                forms[index].respond(&self.modified, self.cache.clone(), &head.headers)
             }
         };
         response.headers_mut().insert(VARY, self.vary.clone());
@@ -247,7 +250,7 @@ impl Cards {
 
     /// Serves the public keys of those that sign the cards, if any do.
     pub(crate) fn respond_keys(&self, head: &Parts) -> Option<Answer> {
-        Some(self.keys.as_ref()?.respond(&self.modified, &head.headers))
+        Some(self.keys.as_ref()?.respond(&self.modified, PUBLIC, &head.headers))
     }
 }
 

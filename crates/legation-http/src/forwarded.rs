@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use http::header::{FORWARDED, HOST};
+use http::header::{FORWARDED, HOST, VIA};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName};
@@ -129,6 +129,18 @@ pub(crate) fn client(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> 
         (Some(one), Some(other)) if one != other => None,
         (one, other) => one.or(other),
     }
+}
+
+/// The address of whoever sends a request, where one has to be sure of it: that of the peer, when
+/// nobody speaks through it, or the one that a trusted proxy tells. A proxy that nobody has named here
+/// would lend its own address to all who call through it, so where there are its headers there is
+/// no address.
+pub(crate) fn sender(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    if trusted.iter().any(|network| network.contains(peer)) {
+        return client(trusted, peer, headers);
+    }
+    let proxied = [FORWARDED, X_FOR, X_HOST, X_PROTO, X_PREFIX, VIA];
+    (!proxied.iter().any(|name| headers.contains_key(name))).then_some(peer)
 }
 
 /// What one kind of header says.
@@ -264,6 +276,29 @@ mod tests {
             let peer = peer.parse().expect("an address");
             let expected = expected.map(|address| address.parse().expect("an address"));
             assert_eq!(client(&trusted, peer, &headers), expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_sends_is_told_by_the_peer_or_by_a_trusted_proxy() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        type Lines = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Lines, Option<&str>); 7] = [
+            ("127.0.0.1", &[], Some("127.0.0.1")),
+            ("127.0.0.1", &[("x-forwarded-for", "127.0.0.1")], None),
+            ("127.0.0.1", &[("forwarded", "for=127.0.0.1")], None),
+            ("127.0.0.1", &[("via", "1.1 proxy")], None),
+            ("10.0.0.1", &[], None),
+            ("10.0.0.1", &[("x-forwarded-for", "1.2.3.4")], Some("1.2.3.4")),
+            ("10.0.0.1", &[("x-forwarded-for", "10.0.0.9")], None),
+        ];
+        for (peer, lines, expected) in cases {
+            let line = |(key, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(key), http::HeaderValue::from_static(value))
+            };
+            let headers = HeaderMap::from_iter(lines.iter().map(line));
+            let got = sender(&trusted, peer.parse().expect("an address"), &headers);
+            assert_eq!(got.map(|it| it.to_string()).as_deref(), expected, "{peer} {lines:?}");
         }
     }
 

@@ -41,5 +41,5 @@ pub use legation_wire::grpc::Numbers;
 pub use legation_wire::signature::{Algorithm, BadKey, Signer};
 pub use legation_wire::version::{MissingVersion, Version};
 pub use server::{Front, Http, ReplaceError};
-pub use settings::{Cors, Crew, Grpc, Hosts, Security, Settings};
+pub use settings::{Cors, Crew, Grpc, Hosts, Readers, Security, Settings};
 pub use tls::{ClientCertificates, Tls, TlsError, TlsSettings};

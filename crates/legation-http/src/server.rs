@@ -272,9 +272,9 @@ impl Shared {
             return self.refuse(head, rest::wrong_method(methods));
         }
         match place {
-            Place::Card(mount) => self.card(&cards, mount, peer.address, head),
+            Place::Card(mount) => self.card(&cards, mount, peer, head).await,
             Place::OldCard(mount) => {
-                self.card_unless_asked(CardForm::V0_2, &cards, mount, peer.address, head)
+                self.card_unless_asked(CardForm::V0_2, &cards, mount, peer, head).await
             }
             Place::Resource(mount) => self.resource(mount, peer.address, head),
             Place::Keys => match cards.respond_keys(head) {
@@ -288,7 +288,7 @@ impl Shared {
             Place::RpcOrCard(mount) if head.method == Method::POST => {
                 jsonrpc::serve(self, mount, (peer, head), body, phases).await
             }
-            Place::RpcOrCard(mount) => self.card(&cards, mount, peer.address, head),
+            Place::RpcOrCard(mount) => self.card(&cards, mount, peer, head).await,
             Place::Rest(mount, path) => {
                 rest::serve(self, mount, path, (peer, head), body, phases).await
             }
@@ -414,27 +414,52 @@ impl Shared {
 
     /// The card of a mount in the form of the version that the reader states. Other versions than
     /// those served have none: by a card their readers find out which there are.
-    fn card(&self, cards: &Cards, mount: Mount<'_>, peer: IpAddr, head: &Parts) -> Answer {
+    async fn card(&self, cards: &Cards, mount: Mount<'_>, peer: &Peer, head: &Parts) -> Answer {
         let stated = read_version(head).ok().flatten();
         let form = stated.map_or(self.settings.card, CardForm::of_version);
-        self.card_unless_asked(form, cards, mount, peer, head)
+        self.card_unless_asked(form, cards, mount, peer, head).await
     }
 
     /// The card of a mount in a form, unless the query asks for another.
-    fn card_unless_asked(
+    async fn card_unless_asked(
         &self,
         form: CardForm,
         cards: &Cards,
         mount: Mount<'_>,
-        peer: IpAddr,
+        peer: &Peer,
         head: &Parts,
     ) -> Answer {
+        if let Err(refusal) = self.check_reader(peer, head, mount).await {
+            return self.refuse(head, refusal);
+        }
         let form = match CardForm::of_query(head.uri.query().unwrap_or_default()) {
             Ok(asked) => asked.unwrap_or(form),
             Err(error) => return self.refuse(head, error.into()),
         };
-        let base = self.forwarded_base(peer, head);
+        let base = self.forwarded_base(peer.address, head);
         cards.respond(&self.settings, base.as_deref(), (mount, form), head)
+    }
+
+    /// Checks that whoever asks may read the cards.
+    async fn check_reader(
+        &self,
+        peer: &Peer,
+        head: &Parts,
+        mount: Mount<'_>,
+    ) -> Result<(), Refusal> {
+        let Settings { readers, trusted_proxies, .. } = &self.settings;
+        if readers.are_all() {
+            return Ok(());
+        }
+        let sender = forwarded::sender(trusted_proxies, peer.address, &head.headers);
+        if sender.is_some_and(|it| readers.networks.iter().any(|network| network.contains(it))) {
+            return Ok(());
+        }
+        if !readers.credentials {
+            return Err(rest::no_such_path().into());
+        }
+        self.authenticate(peer, head, mount).await?;
+        Ok(())
     }
 
     /// Where a proxy says that the server is reached, if one is to be believed.

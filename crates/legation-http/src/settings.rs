@@ -25,6 +25,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// The form of cards for readers that ask for none.
     pub card: CardForm,
+    /// Who may read the cards.
+    pub readers: Readers,
     /// What cards list, the preferred interface first.
     pub interfaces: Vec<Interface>,
     /// How the agents present themselves together. By default the card of a single agent is the
@@ -86,6 +88,23 @@ pub struct Crew {
     pub description: String,
     /// What the card says otherwise: a JSON merge patch (RFC 7386) over the A2A 1.0 card.
     pub card: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Who may read the cards: everybody, unless something is said here. Then either is enough. What the
+/// server is to OAuth 2.0, and the keys that sign the cards, stay public.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readers {
+    /// Those at these addresses. Others are told that there is nothing.
+    pub networks: Vec<Network>,
+    /// Those whom the authenticator knows. Others are told how to be known.
+    pub credentials: bool,
+}
+
+impl Readers {
+    /// Whether the cards are for everybody.
+    pub(crate) fn are_all(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How callers authenticate: what the cards say.
@@ -152,6 +171,7 @@ impl Settings {
             public_url: None,
             trusted_proxies: Vec::new(),
             card: CardForm::default(),
+            readers: Readers::default(),
             interfaces: Interface::DEFAULT.into(),
             crew: None,
             security,

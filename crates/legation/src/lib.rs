@@ -45,7 +45,8 @@ pub use legation_core::{
 pub use legation_http::{
     Algorithm as SigningAlgorithm, BadCard, BadKey, BadMember, Binding, Bounds, CardForm,
     ClientCertificates, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Interface, MissingVersion,
-    Network, Numbers, ReplaceError, Signer, Tls, TlsError, TlsSettings, Version, check_cards,
+    Network, Numbers, Readers, ReplaceError, Signer, Tls, TlsError, TlsSettings, Version,
+    check_cards,
 };
 pub use legation_model as model;
 pub use legation_store::sqlite::Options as StoreOptions;

@@ -11,7 +11,7 @@ use legation_core::{
 };
 use legation_http::{
     BadCard, Bounds, CardForm, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
-    MissingVersion, Network, Security, Settings, Tls, TlsError, TlsSettings,
+    MissingVersion, Network, Readers, Security, Settings, Tls, TlsError, TlsSettings,
 };
 use legation_store::sqlite::{OpenError, Options, SqliteStore, SqliteTokens};
 use tokio::net::TcpListener;
@@ -64,6 +64,7 @@ pub struct Server {
     plaintext: bool,
     interfaces: Vec<Interface>,
     card: CardForm,
+    readers: Readers,
     crew: Option<Crew>,
     limits: Limits,
     bounds: Bounds,
@@ -182,6 +183,7 @@ impl Server {
             plaintext: false,
             interfaces: Interface::DEFAULT.into(),
             card: CardForm::default(),
+            readers: Readers::default(),
             crew: None,
             limits: Limits::default(),
             bounds: Bounds::default(),
@@ -329,6 +331,13 @@ impl Server {
         self
     }
 
+    /// Sets who may read the cards; everybody by default.
+    #[must_use]
+    pub fn card_readers(mut self, readers: Readers) -> Self {
+        self.readers = readers;
+        self
+    }
+
     /// Says how the agents present themselves together.
     #[must_use]
     pub fn crew(mut self, crew: Crew) -> Self {
@@ -434,6 +443,7 @@ impl Server {
             cors: self.cors,
             interfaces: self.interfaces,
             card: self.card,
+            readers: self.readers,
             crew: self.crew,
             missing_version: self.missing_version,
             errors: self.errors,

@@ -15,7 +15,10 @@ use crate::answer::{Answer, JSON, answer};
 use crate::body::Body;
 
 /// How long a card may be taken for current without asking (Spec 8.6.1).
-const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+pub(super) const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// The same for a card that is not for everybody: nothing that others share keeps it.
+pub(super) const NOT_PUBLIC: HeaderValue = HeaderValue::from_static("private, max-age=300");
 
 /// How a card for one caller may be kept.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -55,7 +58,12 @@ impl Served {
     }
 
     /// The response to a GET or HEAD with these headers.
-    pub(super) fn respond(&self, modified: &Modified, headers: &HeaderMap) -> Answer {
+    pub(super) fn respond(
+        &self,
+        modified: &Modified,
+        cache: HeaderValue,
+        headers: &HeaderMap,
+    ) -> Answer {
         let mut response = if self.is_known(modified, headers) {
             let mut response = Answer::new(Body::full(Bytes::new()));
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -64,7 +72,7 @@ impl Served {
             answer(StatusCode::OK, JSON, Body::full(self.json.clone()))
         };
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, CACHE);
+        headers.insert(CACHE_CONTROL, cache);
         headers.insert(ETAG, self.etag.clone());
         headers.insert(LAST_MODIFIED, modified.header.clone());
         response
@@ -136,7 +144,7 @@ mod tests {
         for (name, value, status) in cases {
             let value = HeaderValue::from_str(&value).expect("printable");
             let headers = HeaderMap::from_iter([(name.clone(), value.clone())]);
-            let response = served.respond(&modified, &headers);
+            let response = served.respond(&modified, PUBLIC, &headers);
             assert_eq!(response.status(), status, "{name}: {value:?}");
             assert!(response.headers().contains_key(ETAG));
         }

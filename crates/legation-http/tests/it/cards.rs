@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use legation_auth::Anonymous;
-use legation_core::{BuildError, Exposed, OnRestart, Profile, Service};
-use legation_http::{Binding, CardForm, Crew, Http, Interface, Security, Settings, Version};
+use legation_auth::{Anonymous, Chain, Token, Tokens};
+use legation_core::{BuildError, Caller, Exposed, OnRestart, Profile, Service};
+use legation_http::{
+    Binding, CardForm, Crew, Http, Interface, Network, Readers, Security, Settings, Version,
+};
 use legation_store::sqlite::{Options, SqliteStore};
 use legation_testkit::agents::{Counter, Echo};
 use legation_wire::signature::{Algorithm, KeySet, Signer, Verdict, verify};
@@ -424,6 +426,107 @@ async fn readiness_follows_the_service() {
     server.service.drain();
     assert_eq!((status("/healthz").await, status("/readyz").await), (200, 503));
     server.stop().await;
+}
+
+const TOKEN: &str = "lgn_a-reader-has-a-token-of-enough-bytes-1";
+
+/// A server whose cards are for these readers.
+async fn start_for(readers: Readers, trusted: &str) -> Server {
+    let caller = Caller { scheme: "bearer".into(), ..Caller::new("t", "reader") };
+    let tokens = Tokens::new(vec![Token::new(TOKEN, caller).expect("a good token")]);
+    server::start_with(Arc::new(Chain::of_tokens(tokens)), |settings| {
+        let pem = Signer::generate(Algorithm::EdDsa);
+        let signer = Signer::from_pem(pem.as_bytes(), None, None).expect("a key");
+        settings.security = Security::bearer();
+        settings.security.issuers.push("https://issuer.example".into());
+        settings.signers = vec![Arc::new(signer)];
+        settings.trusted_proxies =
+            trusted.split_whitespace().map(|text| text.parse().expect("a network")).collect();
+        settings.readers = readers;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn cards_may_be_for_some_readers() {
+    type Lines = &'static [(&'static str, &'static str)];
+    const BEARER: (&str, &str) =
+        ("authorization", "Bearer lgn_a-reader-has-a-token-of-enough-bytes-1");
+    const INSIDE: (&str, &str) = ("x-forwarded-for", "10.1.2.3");
+    const OUTSIDE: (&str, &str) = ("x-forwarded-for", "9.9.9.9");
+    let cases: [(&str, bool, &str, Lines, u16); 19] = [
+        ("127.0.0.0/8", false, "", &[], 200),
+        // An undeclared proxy would lend its own address to everybody.
+        ("127.0.0.0/8", false, "", &[INSIDE], 404),
+        ("127.0.0.0/8", false, "", &[("via", "1.1 proxy")], 404),
+        ("127.0.0.0/8", false, "127.0.0.1", &[], 404),
+        ("127.0.0.0/8", false, "127.0.0.1", &[OUTSIDE], 404),
+        ("10.0.0.0/8", false, "", &[], 404),
+        ("10.0.0.0/8", false, "", &[BEARER], 404),
+        ("10.0.0.0/8", false, "", &[INSIDE], 404),
+        ("10.0.0.0/8", false, "127.0.0.1", &[INSIDE], 200),
+        ("10.0.0.0/8", false, "127.0.0.1", &[OUTSIDE], 404),
+        ("", true, "", &[], 401),
+        ("", true, "", &[("if-none-match", "*")], 401),
+        ("", true, "", &[("authorization", "Bearer x")], 401),
+        ("", true, "", &[BEARER], 200),
+        ("127.0.0.1", true, "", &[], 200),
+        ("10.0.0.0/8", true, "", &[], 401),
+        ("10.0.0.0/8", true, "", &[BEARER], 200),
+        ("10.0.0.0/8", true, "127.0.0.1", &[INSIDE], 200),
+        ("10.0.0.0/8", true, "127.0.0.1", &[OUTSIDE], 401),
+    ];
+    let places = [
+        "/.well-known/agent-card.json",
+        "/.well-known/agent.json",
+        "/a2a",
+        "/a2a/agents/echo",
+        "/a2a/echo/.well-known/agent.json",
+        "/.well-known/agent-card.json?profile=nothing",
+    ];
+    for (networks, credentials, trusted, lines, status) in cases {
+        let networks: Vec<Network> =
+            networks.split_whitespace().map(|text| text.parse().expect("a network")).collect();
+        let server = start_for(Readers { networks, credentials }, trusted).await;
+        let get = |method: &str, path: &str| {
+            let request = ask(method, path).without("a2a-version").without("content-type");
+            lines.iter().fold(request, |request, (name, value)| request.and(name, value))
+        };
+        let nothing = get("GET", "/a2a/nobody").to(server.address).await;
+        for path in places {
+            let label = format!("{path} {lines:?} {trusted}");
+            let reply = get("GET", path).to(server.address).await;
+            let expected = if path.ends_with("nothing") && status == 200 { 400 } else { status };
+            assert_eq!(reply.status, expected, "{label} {reply:?}");
+            let head = get("HEAD", path).to(server.address).await;
+            assert_eq!((head.status, head.body.as_str()), (expected, ""), "{label}");
+            match expected {
+                200 => {
+                    assert_eq!(reply.header("cache-control"), Some("private, max-age=300"));
+                    let tag = reply.header("etag").expect("a tag");
+                    let again = get("GET", path).and("if-none-match", tag);
+                    assert_eq!(again.to(server.address).await.status, 304, "{label}");
+                }
+                404 => assert_eq!(reply.body, nothing.body, "{label}"),
+                401 => {
+                    let challenge = reply.header("www-authenticate").expect("a challenge");
+                    assert!(challenge.starts_with("Bearer"), "{label} {challenge}");
+                }
+                _ => {}
+            }
+            if expected != 200 {
+                assert_eq!(reply.header("etag"), None, "{label}");
+                assert_eq!(reply.header("cache-control"), Some("no-store"), "{label}");
+            }
+        }
+        // What clients need before they have credentials stays.
+        for path in ["/.well-known/jwks.json", "/.well-known/oauth-protected-resource", "/healthz"]
+        {
+            let status = get("GET", path).to(server.address).await.status;
+            assert!([200, 304].contains(&status), "{path} {lines:?} {status}");
+        }
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -103,6 +103,7 @@ impl Resolved {
             .missing_version(given.versions.missing_header)
             .errors(given.errors)
             .card(given.card)
+            .card_readers(given.card_readers)
             .signing(self.signing.clone())
             .interfaces(given.interfaces)
             .stop_grace(given.stop_grace)
@@ -231,6 +232,10 @@ impl Check<'_> {
             let ports = ports.len();
             let what = format!("{exposed} agents need a port each, and these are {ports}");
             self.fault("server.grpc.ports", what);
+        }
+        if server.card_readers.credentials && auth.access == Access::Open {
+            let what = "with `auth: none` nobody has credentials, and everybody may read the cards";
+            self.fault("server.card_readers.credentials", what);
         }
         let address = server.listen;
         if let Some(tls) = &server.tls {

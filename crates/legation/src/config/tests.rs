@@ -608,6 +608,11 @@ fn skills_may_be_for_some_callers() {
         let said = faults(&server(&keys));
         assert!(said.starts_with(expected), "{keys}: {said}");
     }
+    check(
+        "auth: none\nserver: {card_readers: {credentials: true}}\n",
+        "f.yaml:2:38: `server.card_readers.credentials`: with `auth: none` nobody has credentials, \
+         and everybody may read the cards",
+    );
 }
 
 #[test]

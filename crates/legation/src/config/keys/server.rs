@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use legation::{Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, StoreOptions};
+use legation::{
+    Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, Readers, StoreOptions,
+};
 
 use super::grpc::{self, Grpc};
 use super::{Config, Cors, Signing, Tls};
@@ -26,6 +28,7 @@ pub(crate) struct Server {
     pub(crate) versions: Versions,
     pub(crate) errors: ErrorProfile,
     pub(crate) card: CardForm,
+    pub(crate) card_readers: Readers,
     pub(crate) signing: Vec<Signing>,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) grpc: Grpc,
@@ -46,6 +49,7 @@ impl Default for Server {
             versions: Versions::default(),
             errors: ErrorProfile::default(),
             card: CardForm::default(),
+            card_readers: Readers::default(),
             signing: Vec::new(),
             interfaces: Interface::DEFAULT.into(),
             grpc: Grpc::default(),
@@ -102,6 +106,11 @@ impl Group for Server {
             leaf(&mut s.card, choice(&CARDS))
         }),
         row(
+            "card_readers",
+            "Who may read the cards; everybody unless something is said here",
+            |s| group(&mut s.card_readers),
+        ),
+        row(
             "signing",
             "The keys that sign the cards of all agents; each signs, so that a new one comes beside the old one before it takes its place. `/.well-known/jwks.json` has their public parts",
             |s| each(&mut s.signing),
@@ -116,6 +125,21 @@ impl Group for Server {
             |s| leaf(&mut s.stop_grace, form::time_from_none()),
         ),
         row("bounds", "The bounds of the listener and its connections", |s| group(&mut s.bounds)),
+    ];
+}
+
+impl Group for Readers {
+    const ROWS: &'static [Row<Self>] = &[
+        row(
+            "networks",
+            "Addresses whose callers may, as the peer or one of `trusted_proxies` says; to others there is nothing",
+            |r| leaves(&mut r.networks, form::network()),
+        ),
+        row(
+            "credentials",
+            "Whether callers with credentials may; with `networks` either is enough",
+            |r| leaf(&mut r.credentials, form::flag()),
+        ),
     ];
 }
 
