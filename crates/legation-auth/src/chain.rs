@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use futures::future::{Either, FutureExt as _};
 use legation_core::{
-    Authenticated, Authenticator, Caller, Challenge, Credentials, Refused, at_once,
+    Actor, AuditAction, AuditEvent, AuditLog, AuditOutcome, Authenticated, Authenticator, Caller,
+    Challenge, Credentials, Refused, at_once,
 };
 use legation_model::{A2aError, ErrorKind};
 
-use crate::attempts::{Attempts, Ledger};
+use crate::attempts::{Attempts, Ledger, network};
 use crate::carrier::{Carried, Carrier};
 use crate::certificate::Certificates;
 use crate::integration::Integration;
@@ -25,6 +26,9 @@ use crate::jwt::Jwt;
 use crate::token::Tokens;
 
 const REALM: &str = r#"Bearer realm="legation""#;
+
+/// What the audit log says of an address that has to wait.
+const TOO_MANY: &str = "too many bad credentials";
 
 /// How long callers are told to wait when nobody can tell who they are.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
@@ -85,6 +89,8 @@ pub struct Chain {
     /// Every place where a scheme looks, once.
     carriers: Vec<Carrier>,
     ledger: Ledger,
+    /// Where refusals are kept, if anywhere.
+    audit: Option<Arc<dyn AuditLog>>,
 }
 
 impl Chain {
@@ -100,7 +106,13 @@ impl Chain {
                 carriers.push(carrier.clone());
             }
         }
-        Self { schemes, carriers, ledger: Ledger::new(attempts) }
+        Self { schemes, carriers, ledger: Ledger::new(attempts), audit: None }
+    }
+
+    /// The same chain, which notes in a log what it refuses.
+    #[must_use]
+    pub fn audited(self, audit: Arc<dyn AuditLog>) -> Self {
+        Self { audit: Some(audit), ..self }
     }
 
     /// Knows the bearers of static tokens.
@@ -174,15 +186,18 @@ impl Chain {
     fn refuse(&self, credentials: Credentials<'_>, scheme: &str, failure: Failure) -> Refused {
         match failure {
             Failure::Invalid(reason) => {
-                // Counted and told of already.
+                let address = credentials.client.or(credentials.peer);
+                // Told of already.
                 if let Some(wait) = self.wait(credentials) {
+                    self.audit(address, "", AuditOutcome::Limited, TOO_MANY);
                     return limited(wait);
                 }
-                let address = credentials.client.or(credentials.peer);
+                self.audit(address, scheme, AuditOutcome::Refused, reason);
                 let filled = address.is_some_and(|address| self.note(address));
                 match address {
                     Some(address) if filled => {
                         tracing::warn!(%address, "too many bad credentials; refused for a while");
+                        self.audit(Some(address), "", AuditOutcome::Limited, TOO_MANY);
                     }
                     address => tracing::info!(?address, scheme, reason, "a credential is refused"),
                 }
@@ -193,6 +208,14 @@ impl Chain {
                 let error = A2aError::unavailable(text, TRY_AGAIN);
                 Refused { error, challenges: Vec::new() }
             }
+        }
+    }
+
+    /// Notes a refusal in the log. The addresses of one network are one there as well.
+    fn audit(&self, address: Option<IpAddr>, scheme: &str, outcome: AuditOutcome, why: &str) {
+        if let Some(audit) = &self.audit {
+            let actor = Actor::stranger(scheme, address.map(network));
+            audit.note(AuditEvent::new(actor, AuditAction::Authenticate, outcome).saying(why));
         }
     }
 
@@ -475,5 +498,48 @@ mod tests {
         for address in [bad, good] {
             assert!(from(address, ONE).is_ok(), "nobody is locked out by a neighbour");
         }
+    }
+
+    /// What a log was told.
+    #[derive(Debug, Default)]
+    struct Told(parking_lot::Mutex<Vec<AuditEvent>>);
+
+    impl AuditLog for Told {
+        fn note(&self, event: AuditEvent) {
+            self.0.lock().push(event);
+        }
+
+        fn record(
+            &self,
+            _event: AuditEvent,
+        ) -> futures::future::BoxFuture<'_, Result<(), legation_core::store::StoreError>> {
+            unreachable!("a refusal is no act")
+        }
+    }
+
+    #[test]
+    fn refusals_are_noted_by_network_and_without_the_secret() {
+        const BAD: &str = "bad-credentials-that-nobody-may-read";
+        let (told, attempts) =
+            (Arc::new(Told::default()), Attempts { count: 2, within: Duration::from_secs(60) });
+        let scheme = Scheme::new("bearer", Carrier::Bearer, tokens(ONE, "ann"));
+        let chain = Chain::new(vec![scheme], attempts).audited(told.clone());
+        let from = |address: &str, head: Head| {
+            let peer = Some(address.parse().expect("an address"));
+            Head { peer, ..head }.to(&chain).is_ok()
+        };
+        assert!(from("10.0.0.1", Head::bearer(ONE)), "who is let in is no entry");
+        assert!(!from("10.0.0.1", Head::new(&[])), "nor is who asks how to come in");
+        assert!(told.0.lock().is_empty());
+        for _ in 0..4 {
+            assert!(!from("2001:db8::7:1", Head::bearer(BAD)));
+        }
+        let events = std::mem::take(&mut *told.0.lock());
+        let outcomes: Vec<_> = events.iter().map(|event| event.outcome.name()).collect();
+        assert_eq!(outcomes, ["refused", "refused", "limited", "limited", "limited"]);
+        let network = Some("2001:db8::".parse().expect("an address"));
+        assert!(events.iter().all(|event| event.actor == Actor::stranger("", network)));
+        assert_eq!(events[0].detail, "nobody's");
+        assert!(!format!("{events:?}").contains(BAD));
     }
 }

@@ -27,6 +27,8 @@ pub struct Caller {
     pub agents: Option<Names>,
     /// The name of the scheme that knew the caller, as cards have it; empty where there is none.
     pub scheme: Arc<str>,
+    /// Where the call comes from, as far as a proxy is believed.
+    pub address: Option<IpAddr>,
     /// When the credentials end.
     pub expires: Option<Timestamp>,
     /// What the issuer of the credentials says of the caller: a JSON object.
@@ -63,6 +65,7 @@ impl Caller {
             roles: Names::default(),
             agents: None,
             scheme: Arc::default(),
+            address: None,
             expires: None,
             claims: None,
         }

@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::gate;
 use crate::service::Core;
 use crate::store::{Erasure, StoreError, Swept};
+use crate::{Actor, AuditAction, AuditEvent, AuditOutcome};
 
 /// Erases what the caller has of a context.
 pub(crate) async fn erase(core: &Core, call: &Call, id: &ContextId) -> Result<Swept, A2aError> {
@@ -24,9 +25,27 @@ pub(crate) async fn erase(core: &Core, call: &Call, id: &ContextId) -> Result<Sw
         Erasure::Erased(swept) => {
             // Those that a message has reached meanwhile keep what they have.
             live().filter(|live| !live.is_at_work()).for_each(|live| live.end(StoreError::Removed));
+            record(core, call, id, swept).await?;
             Ok(swept)
         }
     }
+}
+
+/// Records what was erased, before its caller hears of it.
+async fn record(core: &Core, call: &Call, id: &ContextId, swept: Swept) -> Result<(), A2aError> {
+    let Some(audit) = core.audit.as_ref().filter(|_| swept != Swept::default()) else {
+        return Ok(());
+    };
+    let actor = Actor::from(&call.caller);
+    let event = AuditEvent::new(actor, AuditAction::EraseContext, AuditOutcome::Done)
+        .to(id.as_str())
+        .saying(format!("{} tasks, {} idempotency keys", swept.tasks, swept.keys));
+    let recorded = audit.record(event.clone()).await;
+    Ok(recorded.inspect_err(|_| {
+        // Another try finds nothing left to erase and to tell of, so this is kept until it can be
+        // written.
+        audit.note(event);
+    })?)
 }
 
 fn at_work(context: &ContextId, task: &TaskId) -> A2aError {

@@ -6,6 +6,7 @@
 
 mod access;
 mod agent;
+mod audit;
 mod authorization;
 mod call;
 mod caller;
@@ -36,6 +37,7 @@ mod turn;
 
 pub use access::{Access, BadExpression, Expression, Needs, Usable, UsableAgent};
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
+pub use audit::{Actor, AuditAction, AuditEntry, AuditEvent, AuditLog, AuditOutcome};
 pub use authorization::{Authorization, Grant};
 pub use call::{Call, Manners, Reply};
 pub use caller::{

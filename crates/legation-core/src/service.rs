@@ -21,7 +21,8 @@ use crate::registry::Registry;
 use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Swept};
 use crate::{
-    Agent, Exposed, Limits, Profile, Scope, TaskStore, erase, gate, page, recover, send, subscribe,
+    Agent, AuditEvent, AuditLog, Exposed, Limits, Profile, Scope, TaskStore, erase, gate, page,
+    recover, send, subscribe,
 };
 
 /// How long callers are told to wait when the server is full.
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     /// Held only to take or to put the list, never while one of them is asked something.
     agents: RwLock<Arc<[Exposed]>>,
     pub(crate) extensions: Extensions,
+    /// Where refusals and acts are kept, if anywhere.
+    pub(crate) audit: Option<Arc<dyn AuditLog>>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) runs: TaskTracker,
     /// Stops the runs that are still at work when the grace of a stop is over.
@@ -64,6 +67,7 @@ pub struct Builder {
     deployment: Arc<str>,
     agents: Vec<Exposed>,
     extensions: Extensions,
+    audit: Option<Arc<dyn AuditLog>>,
 }
 
 impl Builder {
@@ -84,6 +88,13 @@ impl Builder {
     #[must_use]
     pub fn extension(mut self, extension: Arc<dyn Extension>) -> Self {
         self.extensions.add(extension);
+        self
+    }
+
+    /// Keeps refusals and administrative acts in this log.
+    #[must_use]
+    pub fn audit(mut self, audit: Arc<dyn AuditLog>) -> Self {
+        self.audit = Some(audit);
         self
     }
 
@@ -113,6 +124,7 @@ impl Builder {
             deployment: self.deployment,
             agents: RwLock::new(self.agents.into()),
             extensions: self.extensions,
+            audit: self.audit,
             registry: Arc::default(),
             runs: TaskTracker::new(),
             halt: CancellationToken::new(),
@@ -180,7 +192,7 @@ impl Service {
         let mut extensions = Extensions::default();
         extensions.add(Arc::new(Cursor));
         extensions.add(Arc::new(Contexts));
-        Builder { store, limits, deployment, agents: Vec::new(), extensions }
+        Builder { store, limits, deployment, agents: Vec::new(), extensions, audit: None }
     }
 
     /// Does what a caller asks: the only way in, for every binding and version.
@@ -189,7 +201,12 @@ impl Service {
     ///
     /// # Errors
     /// By the meanings of [`ErrorKind`].
-    pub async fn call(&self, call: &Call, mut request: Request) -> Result<Reply, A2aError> {
+    pub async fn call(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
+        let answer = self.answer(call, request).await;
+        answer.inspect_err(|error| self.core.note_refusal(call, error))
+    }
+
+    async fn answer(&self, call: &Call, mut request: Request) -> Result<Reply, A2aError> {
         let core = &self.core;
         gate::check_scope(&call.caller, &request)?;
         request.check()?;
@@ -218,12 +235,13 @@ impl Service {
             self.core.check_required(&call)?;
             Ok(call)
         });
-        match checked {
+        let answer = match checked {
             Ok(call) => {
                 self.core.extensions.active(&call).method(self, &call, method, params).await
             }
             Err(error) => Some(Err(error)),
-        }
+        };
+        answer.map(|answer| answer.inspect_err(|error| self.core.note_refusal(call, error)))
     }
 
     async fn perform(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
@@ -306,7 +324,11 @@ impl Service {
     /// `UnsupportedOperation` when a task of the context is at work; nothing or some of the others
     /// may have been erased then.
     pub async fn erase_context(&self, call: &Call, id: &ContextId) -> Result<Swept, A2aError> {
-        erase::erase(&self.core, call, id).await
+        let (core, call, id) = (self.core.clone(), call.clone(), id.clone());
+        // Not in the caller's future: what is begun is finished and recorded, whoever goes away.
+        let erased = self.core.runs.spawn(async move { erase::erase(&core, &call, &id).await });
+        let stopped = |_| Err(A2aError::unavailable("the server is stopping", TRY_AGAIN));
+        erased.await.unwrap_or_else(stopped)
     }
 
     /// Says where the answers to [authorizations](crate::Authorization) arrive, for a binding that
@@ -386,6 +408,15 @@ impl Core {
             return Err(A2aError::unavailable(text, TRY_AGAIN));
         }
         Ok(self.store.ready()?)
+    }
+
+    /// Notes that a call was refused, if it was for the caller's rights or rates.
+    fn note_refusal(&self, call: &Call, error: &A2aError) {
+        if let Some(audit) = &self.audit
+            && let Some(event) = AuditEvent::of_refusal(call, error)
+        {
+            audit.note(event);
+        }
     }
 
     /// Refuses a call that does not ask for a required extension, unless its agent lets that pass.

@@ -334,6 +334,7 @@ impl Shared {
         };
         let known =
             call::authenticate(&*self.authenticator, peer, client, head, schemes.as_ref()).await;
+        let known = known.map(|caller| Caller { address: client.or(Some(peer.address)), ..caller });
         known.map_err(|mut refused| {
             if !self.settings.security.issuers.is_empty() {
                 let base = self.base_of(peer.address, head);

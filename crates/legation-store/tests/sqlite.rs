@@ -462,3 +462,142 @@ mod tokens {
         assert!(tokens.add(&token("a", "ci")).expect("writable"));
     }
 }
+
+mod audit {
+    use legation_core::{
+        Actor, AuditAction, AuditEvent, AuditLog as _, AuditOutcome, IntegrationToken, Scopes,
+    };
+    use legation_store::sqlite::{AuditLimits, AuditQuery, SqliteAudit, SqliteTokens};
+
+    use super::*;
+
+    const ALL: AuditQuery =
+        AuditQuery { since: None, action: None, tenant: None, subject: None, limit: 10_000 };
+
+    fn event(subject: &str, action: AuditAction, target: &str) -> AuditEvent {
+        let actor = Actor {
+            tenant: "t".into(),
+            subject: subject.into(),
+            scheme: "bearer".into(),
+            address: Some([10, 0, 0, 1].into()),
+        };
+        AuditEvent::new(actor, action, AuditOutcome::Done).to(target).saying("why")
+    }
+
+    fn targets(log: &SqliteAudit, query: &AuditQuery) -> Vec<String> {
+        let entries = log.list(query).expect("readable");
+        entries.into_iter().map(|(_, entry)| entry.event.target).collect()
+    }
+
+    #[tokio::test]
+    async fn what_happened_is_found_again_beside_an_open_store() {
+        let directory = TempDir::new().expect("a scratch directory");
+        let _store = open(directory.path(), Options::default());
+        let log = SqliteAudit::of_store(directory.path(), "d", AuditLimits::default());
+        let command = SqliteAudit::open(directory.path(), "d").expect("beside the store");
+        let other = SqliteAudit::open(directory.path(), "e").expect("beside the store");
+        let erased = event("ann", AuditAction::EraseContext, "1");
+        log.record(erased.clone()).await.expect("writable");
+        let entries = command.list(&ALL).expect("readable");
+        assert_eq!((entries.len(), &entries[0].1.event, entries[0].1.count), (1, &erased, 1));
+        log.note(event("bob", AuditAction::Call, "2"));
+        assert_eq!(targets(&command, &ALL), ["1"], "not in the path of the call");
+        log.write_noted(Timestamp::now()).expect("writable");
+        log.record(event("ann", AuditAction::Call, "3")).await.expect("writable");
+        log.note(event("ann", AuditAction::Call, "4"));
+        log.close().expect("writable");
+        assert!(other.list(&ALL).expect("readable").is_empty(), "another deployment's");
+
+        let last = command.list(&ALL).expect("readable")[3].1.at;
+        let later = Timestamp::from_millis(last.as_millis() + 1);
+        let cases: [(AuditQuery, &[&str]); 8] = [
+            (ALL, &["1", "2", "3", "4"]),
+            (AuditQuery { limit: 2, ..ALL }, &["3", "4"]),
+            (AuditQuery { action: Some(AuditAction::Call), ..ALL }, &["2", "3", "4"]),
+            (AuditQuery { subject: Some("ann".into()), ..ALL }, &["1", "3", "4"]),
+            (AuditQuery { tenant: Some("t".into()), limit: 1, ..ALL }, &["4"]),
+            (AuditQuery { tenant: Some("u".into()), ..ALL }, &[]),
+            (AuditQuery { since: later, ..ALL }, &[]),
+            (AuditQuery { since: Some(entries[0].1.at), limit: 1, ..ALL }, &["4"]),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(targets(&command, &query), expected, "{query:?}");
+        }
+        let last = command.last(AuditAction::EraseContext).expect("readable").expect("one");
+        assert_eq!(last.event, erased);
+    }
+
+    #[tokio::test]
+    async fn entries_are_never_changed_and_go_from_the_oldest() {
+        let directory = TempDir::new().expect("a scratch directory");
+        let limits = AuditLimits { entries: 2_500, ..AuditLimits::default() };
+        drop(SqliteAudit::open(directory.path(), "d").expect("a new one"));
+        let log = SqliteAudit::of_store(directory.path(), "d", limits);
+        log.record(event("ann", AuditAction::Call, "0")).await.expect("writable");
+        let path = directory.path().join("legation.db");
+        let database = rusqlite::Connection::open(path).expect("a database");
+        let copies =
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 4000)
+             INSERT INTO audit SELECT id + x, deployment, at, tenant, subject, scheme, address,
+                 action, outcome, CAST(x AS TEXT), detail, count FROM audit, n";
+        database.execute_batch(copies).expect("many entries");
+        let refused = [
+            ("UPDATE audit SET subject = 'eve' WHERE id = 7", "never changed"),
+            ("DELETE FROM audit WHERE id = 7", "only the oldest"),
+            ("DELETE FROM audit WHERE target = '4000'", "only the oldest"),
+        ];
+        for (sql, expected) in refused {
+            let error = database.execute_batch(sql).expect_err(sql).to_string();
+            assert!(error.contains(expected), "{sql}: {error}");
+        }
+        let now = Timestamp::now();
+        assert_eq!(log.forget(now).expect("writable"), 1_501);
+        let left = targets(&log, &ALL);
+        assert_eq!((left.len(), &*left[0], &*left[2_499]), (2_500, "1501", "4000"));
+        assert_eq!(log.forget(now).expect("writable"), 0);
+        let in_days = |days: i64| {
+            Timestamp::from_millis(now.as_millis() + days * 86_400_000).expect("in range")
+        };
+        assert_eq!(log.forget(in_days(89)).expect("writable"), 0);
+        assert_eq!(log.forget(in_days(91)).expect("writable"), 2_500);
+        log.record(event("ann", AuditAction::Call, "new")).await.expect("writable");
+        assert_eq!(log.list(&ALL).expect("readable")[0].0, 4_002, "numbers are never used again");
+    }
+
+    #[test]
+    fn what_the_operator_does_to_tokens_is_in_the_log_and_nothing_else_is() {
+        let directory = TempDir::new().expect("a scratch directory");
+        let tokens = SqliteTokens::open(directory.path(), "d").expect("a new one");
+        let at = |millis| Timestamp::from_millis(millis).expect("in range");
+        let token = IntegrationToken {
+            id: "a".into(),
+            name: "ci".into(),
+            tenant: "t".into(),
+            subject: "s".into(),
+            scopes: Scopes::Only(["read".into(), "send".into()].into()),
+            agents: None,
+            created_at: at(1),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            digest: [7; 32],
+            earlier: None,
+        };
+        assert!(tokens.add(&token).expect("writable"));
+        assert!(!tokens.add(&token).expect("writable"), "it is there");
+        assert!(tokens.rotate("a", &[8; 32], at(5)).expect("writable"));
+        assert!(!tokens.rotate("b", &[8; 32], at(5)).expect("writable"));
+        assert!(tokens.revoke("a", at(6)).expect("writable"));
+        assert!(!tokens.revoke("a", at(6)).expect("writable"));
+        let log = SqliteAudit::open(directory.path(), "d").expect("of the same store");
+        let entries = log.list(&ALL).expect("readable");
+        let events: Vec<_> = entries.iter().map(|(_, entry)| &entry.event).collect();
+        let actions: Vec<_> = events.iter().map(|event| event.action.name()).collect();
+        assert_eq!(actions, ["key.create", "key.rotate", "key.revoke"]);
+        assert!(events.iter().all(|event| event.target == "a"));
+        assert!(events.iter().all(|event| event.actor == Actor::operator()));
+        let expected = "`ci` for tenant `t`, subject `s`, scopes read,send, agents all, \
+                        until it is revoked";
+        assert_eq!(events[0].detail, expected);
+    }
+}

@@ -39,7 +39,8 @@ pub(crate) fn serve(
         match given.file.clone() {
             None => running.until(reload::tls_on_hangup(front)).await,
             Some(file) => {
-                let reload = Reload { file, overrides, given, served, front, stamp };
+                let audit = running.audit();
+                let reload = Reload { file, overrides, given, served, front, audit, stamp };
                 running.until(reload.run()).await;
             }
         }

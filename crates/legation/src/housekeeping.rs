@@ -6,13 +6,17 @@ use std::time::Duration;
 use legation_core::Service;
 use legation_core::store::StoreError;
 use legation_model::Timestamp;
-use legation_store::sqlite::SqliteTokens;
+use legation_store::sqlite::{SqliteAudit, SqliteTokens};
 use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::audited;
 
 /// How often tasks are looked for that lost their run because the store was away.
 const MEND_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether a use of an integration token is to be written.
 const WRITE_USES_EVERY: Duration = Duration::from_secs(1);
+/// How often what was noted for the audit log is written.
+const WRITE_AUDIT_EVERY: Duration = Duration::from_secs(1);
 /// How many tasks one step of a sweep removes; between steps other writes have their turn.
 const SWEEP_STEP: usize = 500;
 
@@ -31,18 +35,42 @@ impl Default for Retention {
     }
 }
 
-/// Mends, sweeps and writes uses of tokens until it is aborted.
+/// Mends, sweeps, and writes uses of tokens and what was noted for the audit log, until it is
+/// aborted.
 pub(crate) async fn run(
     service: Arc<Service>,
     retention: Retention,
-    tokens: Option<Arc<SqliteTokens>>,
+    (tokens, audit): (Option<Arc<SqliteTokens>>, Arc<SqliteAudit>),
 ) {
     // Beside each other, so that runs are mended while a write waits.
-    tokio::join!(mend_and_sweep(service, retention), async {
+    tokio::join!(mend_and_sweep(service, retention), write_audit(audit, retention.every), async {
         if let Some(tokens) = tokens {
             write_uses(tokens).await;
         }
     });
+}
+
+/// Writes what was noted, and removes what is too old.
+async fn write_audit(audit: Arc<SqliteAudit>, forget_every: Duration) {
+    let mut tick = interval(WRITE_AUDIT_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut forgotten: Option<Instant> = None;
+    loop {
+        tick.tick().await;
+        let is_due = forgotten.is_none_or(|forgotten| forgotten.elapsed() >= forget_every);
+        if is_due {
+            forgotten = Some(Instant::now());
+        }
+        let audit = audit.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let now = Timestamp::now();
+            audit.write_noted(now)?;
+            if is_due { audit.forget(now).map(drop) } else { Ok(()) }
+        });
+        if let Ok(Err(error)) = written.await {
+            audited::cannot_write(&error);
+        }
+    }
 }
 
 async fn write_uses(tokens: Arc<SqliteTokens>) {

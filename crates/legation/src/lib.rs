@@ -23,6 +23,7 @@
 //! }
 //! ```
 
+mod audited;
 mod data_dir;
 mod door;
 mod housekeeping;
@@ -38,9 +39,9 @@ pub use legation_auth as auth;
 pub use legation_auth::{Algorithm, Attempts};
 pub use legation_core::gate::SCOPES;
 pub use legation_core::{
-    Access, Agent, AgentError, AnswerIn, BadExpression, BadSlug, Call, Caller, Entrusted, Exposed,
-    Expression, Extension, IntoParts, Limits, Needs, OnRestart, Profile, Scopes, Service, Tool,
-    Turn, slug,
+    Access, Actor, Agent, AgentError, AnswerIn, AuditAction, AuditEvent, AuditLog, AuditOutcome,
+    BadExpression, BadSlug, Call, Caller, Entrusted, Exposed, Expression, Extension, IntoParts,
+    Limits, Needs, OnRestart, Profile, Scopes, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
     Algorithm as SigningAlgorithm, BadCard, BadKey, BadMember, Binding, Bounds, CardForm,
@@ -49,6 +50,6 @@ pub use legation_http::{
     check_cards,
 };
 pub use legation_model as model;
-pub use legation_store::sqlite::Options as StoreOptions;
+pub use legation_store::sqlite::{AuditLimits, Options as StoreOptions};
 pub use server::{Running, Server, StartError};
 pub use signing::{SigningError, SigningKey};

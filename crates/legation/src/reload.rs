@@ -7,10 +7,11 @@ use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use legation::{Exposed, Front};
+use legation::{Actor, AuditAction, AuditEvent, AuditLog, AuditOutcome, Exposed, Front};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::agents;
@@ -49,6 +50,7 @@ pub(crate) struct Reload {
     pub(crate) given: Given,
     pub(crate) served: Vec<Served>,
     pub(crate) front: Front,
+    pub(crate) audit: Arc<dyn AuditLog>,
     /// The file when it was read, so that a change since then is one.
     pub(crate) stamp: Option<Stamp>,
 }
@@ -79,13 +81,24 @@ impl Reload {
                 }
             }
             taken = Stamp::of(&self.file);
-            self.reload();
+            self.reload().await;
         }
     }
 
-    fn reload(&mut self) {
+    async fn reload(&mut self) {
         let file = self.file.display().to_string();
-        match self.try_reload() {
+        let before = self.served.clone();
+        let reloaded = self.try_reload();
+        let (outcome, detail) = match &reloaded {
+            Ok(()) => (AuditOutcome::Done, changes(&before, &self.served)),
+            Err(_) => (AuditOutcome::Failed, "all stayed as it was".to_owned()),
+        };
+        let event = AuditEvent::new(Actor::operator(), AuditAction::Reload, outcome);
+        if let Err(error) = self.audit.record(event.to(&file).saying(detail)).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "cannot write the audit log");
+        }
+        match reloaded {
             Ok(()) => {
                 let slugs: Vec<_> =
                     self.served.iter().map(|(agent, _)| &*agent.profile.slug).collect();
@@ -109,6 +122,30 @@ impl Reload {
         (self.given, self.served) = (given, served);
         Ok(())
     }
+}
+
+/// What is otherwise in the agents that are served.
+fn changes(before: &[Served], after: &[Served]) -> String {
+    let slug = |(agent, _): &Served| agent.profile.slug.clone();
+    let find = |served: &[Served], name: &str| -> Option<ResolvedAgent> {
+        served
+            .iter()
+            .find(|(agent, _)| *agent.profile.slug == *name)
+            .map(|(agent, _)| agent.clone())
+    };
+    let of = |what: &str, slugs: Vec<Arc<str>>| {
+        (!slugs.is_empty()).then(|| format!("{what} {}", slugs.join(", ")))
+    };
+    let is_new = |slug: &Arc<str>| find(before, slug).is_none();
+    let is_gone = |slug: &Arc<str>| find(after, slug).is_none();
+    let is_other = |slug: &Arc<str>| !is_new(slug) && find(before, slug) != find(after, slug);
+    let changes = [
+        of("added", after.iter().map(slug).filter(is_new).collect()),
+        of("removed", before.iter().map(slug).filter(is_gone).collect()),
+        of("changed", after.iter().map(slug).filter(is_other).collect()),
+    ];
+    let changes: Vec<_> = changes.into_iter().flatten().collect();
+    if changes.is_empty() { "the agents are the same".into() } else { changes.join("; ") }
 }
 
 /// Reads the files for TLS again whenever a SIGHUP asks for it, where there is TLS. Elsewhere the

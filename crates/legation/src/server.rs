@@ -7,21 +7,24 @@ use std::time::Duration;
 
 use legation_auth::{Anonymous, WeakToken};
 use legation_core::{
-    Agent, Authenticator, BuildError, Exposed, Extension, Limits, Profile, Service,
+    Agent, AuditLog, Authenticator, BuildError, DEPLOYMENT, Exposed, Extension, Limits, Profile,
+    Service,
 };
 use legation_http::{
     BadCard, Bounds, CardForm, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
     MissingVersion, Network, Readers, Security, Settings, Tls, TlsError, TlsSettings,
 };
-use legation_store::sqlite::{OpenError, Options, SqliteStore, SqliteTokens};
+use legation_store::sqlite::{
+    AuditLimits, OpenError, Options, SqliteAudit, SqliteStore, SqliteTokens,
+};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::DataDir;
 use crate::door::{Door, owner};
 use crate::housekeeping::{self, Retention};
 use crate::signing::{SigningError, SigningKey};
+use crate::{DataDir, audited};
 
 /// How long runs may go on when the server stops, by default.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -71,6 +74,7 @@ pub struct Server {
     grpc: Option<Grpc>,
     grpc_ports: Vec<u16>,
     retention: Retention,
+    audit: AuditLimits,
     stop_grace: Duration,
     store: Options,
 }
@@ -190,6 +194,7 @@ impl Server {
             grpc: Some(Grpc::default()),
             grpc_ports: Vec::new(),
             retention: Retention::default(),
+            audit: AuditLimits::default(),
             stop_grace: STOP_GRACE,
             store: Options::default(),
         }
@@ -395,6 +400,13 @@ impl Server {
         self
     }
 
+    /// Sets the bounds of the audit log.
+    #[must_use]
+    pub fn audit(mut self, limits: AuditLimits) -> Self {
+        self.audit = limits;
+        self
+    }
+
     /// Starts to listen on an address such as `127.0.0.1:8080`; port 0 takes a free one.
     ///
     /// # Errors
@@ -414,21 +426,25 @@ impl Server {
         }
         let tls = self.tls.take().map(Tls::open).transpose()?;
         let signers = self.signing.drain(..).map(|key| key.open().map(Arc::new));
-        let signers = signers.collect::<Result<_, _>>()?;
+        let signers: Vec<_> = signers.collect::<Result<_, _>>()?;
         let ports = self.open_ports(address.ip()).await?;
         let grpc = self.grpc.clone().map(|grpc| {
             let ports = ports.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
             Grpc { ports, ..grpc }
         });
+        let audit = SqliteAudit::of_store(self.data_dir.path(), DEPLOYMENT, self.audit);
+        let audit = Arc::new(audit);
         let (authenticator, security, tokens): (Arc<dyn Authenticator>, _, _) = match self.access {
             Access::Open => (Arc::new(Anonymous), Security::open(), None),
             Access::Door(door) => {
                 let opened = door.open(&self.data_dir)?;
-                (Arc::new(opened.chain), opened.security, opened.integration)
+                let chain = opened.chain.audited(audit.clone());
+                (Arc::new(chain), opened.security, opened.integration)
             }
         };
         let store = SqliteStore::open(self.data_dir.path(), self.store)?;
         let mut service = Service::builder(store.clone()).limits(self.limits);
+        service = service.audit(audit.clone());
         for exposed in self.agents {
             service = service.expose(exposed);
         }
@@ -436,6 +452,7 @@ impl Server {
             service = service.extension(extension);
         }
         let service = service.build()?;
+        audited::start(&audit, address, &service.agents(), &signers).await;
         let settings = Settings {
             public_url: self.public_url,
             trusted_proxies: self.trusted_proxies,
@@ -465,7 +482,8 @@ impl Server {
             grpc_ports.push((agent.clone(), at));
             serving.push(tokio::spawn(front.clone().serve_agent(agent, door)));
         }
-        let chores = housekeeping::run(service.clone(), self.retention, tokens.clone());
+        let chores = (tokens.clone(), audit.clone());
+        let chores = housekeeping::run(service.clone(), self.retention, chores);
         let housekeeping = tokio::spawn(chores);
         let stop_grace = self.stop_grace;
         let stops = (drain, stop_grace);
@@ -477,6 +495,7 @@ impl Server {
             front,
             store,
             tokens,
+            audit,
             serving,
             housekeeping,
             stops,
@@ -522,6 +541,7 @@ pub struct Running {
     front: Front,
     store: Arc<SqliteStore>,
     tokens: Option<Arc<SqliteTokens>>,
+    audit: Arc<SqliteAudit>,
     serving: Vec<JoinHandle<()>>,
     housekeeping: JoinHandle<()>,
     /// What ends the listener, and how long runs may go on before.
@@ -547,6 +567,11 @@ impl Running {
     /// By which its agents are replaced while it works.
     pub fn front(&self) -> &Front {
         &self.front
+    }
+
+    /// Where refusals and administrative acts are kept.
+    pub fn audit(&self) -> Arc<dyn AuditLog> {
+        self.audit.clone()
     }
 
     /// Works until the process is told to stop (Ctrl-C or SIGTERM), then stops. A second such signal
@@ -577,10 +602,13 @@ impl Running {
             let _ = serving.await;
         }
         self.housekeeping.abort();
-        let (store, tokens) = (self.store, self.tokens);
+        let (store, tokens, audit) = (self.store, self.tokens, self.audit);
         let close = move || {
             if let Some(Err(error)) = tokens.map(|tokens| tokens.close()) {
                 housekeeping::cannot_write_uses(&error);
+            }
+            if let Err(error) = audit.close() {
+                audited::cannot_write(&error);
             }
             store.close();
         };

@@ -3,10 +3,12 @@
 //! One thread writes. It takes what has queued up, merges the appends of each task, commits all of
 //! it in one transaction and reports each append after that commit. Reads run on the thread that
 //! asks, over connections that cannot write. Another replica cannot share the database: the
-//! directory is locked as long as the store is open. Only the integration tokens are written by
-//! others beside it ([`SqliteTokens`]).
+//! directory is locked as long as the store is open. Only the integration tokens and the audit
+//! log are written by others beside it ([`SqliteTokens`], [`SqliteAudit`]).
 
+mod audit;
 mod batch;
+mod beside;
 mod commit;
 mod contexts;
 mod directory;
@@ -16,6 +18,7 @@ mod health;
 mod keys;
 mod list;
 mod log;
+mod noted;
 mod open;
 mod options;
 mod queue;
@@ -29,6 +32,7 @@ mod tokens;
 mod uses;
 mod writer;
 
+pub use audit::{AuditLimits, AuditQuery, SqliteAudit};
 pub use open::OpenError;
 pub use options::Options;
 pub use store::SqliteStore;

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/2_answers.sql"),
     include_str!("../../migrations/3_names.sql"),
     include_str!("../../migrations/4_integration_tokens.sql"),
+    include_str!("../../migrations/5_audit.sql"),
 ];
 
 /// Marks the file as ours: "Lega".

@@ -1,39 +1,35 @@
 //! Integration tokens, by connections of their own.
 //!
-//! The command line adds and revokes tokens while a server has the directory, so these rows are not
-//! written by the store's thread but by short transactions of whoever asks; SQLite lets one of two
-//! writers wait. The store itself neither reads nor writes this table.
+//! The store itself neither reads nor writes this table. What the operator does to a token is in the
+//! audit log, by the same transaction.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use legation_core::store::StoreError;
-use legation_core::{IntegrationToken, IntegrationTokens, Names, Scopes, TokenDigest};
+use legation_core::{
+    Actor, AuditAction, AuditEntry, AuditEvent, AuditOutcome, IntegrationToken, IntegrationTokens,
+    Names, Scopes, TokenDigest,
+};
 use legation_model::Timestamp;
-use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags, Row, ffi, params};
+use rusqlite::{Connection, Row, ffi, params};
 
+use super::audit;
+use super::beside::{self, Beside};
 use super::directory::database_in;
 use super::failure::Failure;
-use super::open::{self, OpenError};
+use super::open::OpenError;
 use super::readers::Readers;
 use super::uses::Uses;
-use super::{Options, schema};
-
-/// How long a write waits for that of another process.
-const BUSY: Duration = Duration::from_secs(5);
 
 const COLUMNS: &str = "id, name, tenant, subject, scopes, agents, created_at, expires_at, \
                        revoked_at, last_used_at, digest, earlier_digest, earlier_until";
 
 /// The integration tokens of a deployment in a directory.
 pub struct SqliteTokens {
-    database: PathBuf,
     deployment: Box<str>,
     readers: Readers,
-    /// Opened by the first write.
-    writer: Mutex<Option<Connection>>,
+    writer: Beside,
     uses: Uses,
 }
 
@@ -41,12 +37,10 @@ impl SqliteTokens {
     /// The tokens in a directory whose store is open, or will be before the first call.
     pub fn of_store(directory: impl AsRef<Path>, deployment: &str) -> Self {
         let database = database_in(directory.as_ref());
-        let options = Options { cache_bytes: 1 << 20, idle_readers: 2, ..Options::default() };
         Self {
-            readers: Readers::new(database.clone(), &options),
-            database,
+            readers: Readers::new(database.clone(), &beside::few_readers()),
+            writer: Beside::new(database),
             deployment: deployment.into(),
-            writer: Mutex::default(),
             uses: Uses::default(),
         }
     }
@@ -58,10 +52,7 @@ impl SqliteTokens {
     /// See [`OpenError`].
     pub fn open(directory: impl AsRef<Path>, deployment: &str) -> Result<Self, OpenError> {
         let directory = directory.as_ref();
-        if !is_current(&database_in(directory))? {
-            // Locks the directory, and lets go of it at the end of this statement.
-            drop(open::open(directory, &Options::default())?);
-        }
+        beside::prepare(directory)?;
         Ok(Self::of_store(directory, deployment))
     }
 
@@ -79,7 +70,21 @@ impl SqliteTokens {
             Scopes::All => None,
             Scopes::Only(names) => Some(lines(names)),
         };
-        let written = self.write(|connection| {
+        let of =
+            |names: Option<&Names>| names.map_or_else(|| "all".into(), |names| names.join(","));
+        let detail = format!(
+            "`{}` for tenant `{}`, subject `{}`, scopes {}, agents {}, until {}",
+            token.name,
+            token.tenant,
+            token.subject,
+            of(match &token.scopes {
+                Scopes::All => None,
+                Scopes::Only(names) => Some(names),
+            }),
+            of(token.agents.as_ref()),
+            token.expires_at.map_or_else(|| "it is revoked".into(), |end| end.to_string()),
+        );
+        let written = self.change((AuditAction::CreateKey, &token.id, &detail), |connection| {
             connection.execute(
                 "INSERT INTO integration_tokens (deployment, id, name, tenant, subject, scopes,
                      agents, digest, created_at, expires_at)
@@ -99,7 +104,7 @@ impl SqliteTokens {
             )
         });
         match written {
-            Ok(_) => Ok(true),
+            Ok(written) => Ok(written),
             Err(Failure::Sqlite(error)) if is_taken(&error) => Ok(false),
             Err(failure) => Err(failure.into()),
         }
@@ -131,15 +136,15 @@ impl SqliteTokens {
     /// When it cannot be written.
     pub fn revoke(&self, id: &str, at: Timestamp) -> Result<bool, StoreError> {
         // What an earlier digest was is of no use any more.
-        let changed = self.write(|connection| {
+        let changed = self.change((AuditAction::RevokeKey, id, ""), |connection| {
             connection.execute(
                 "UPDATE integration_tokens
                  SET revoked_at = ?3, earlier_digest = NULL, earlier_until = NULL
                  WHERE deployment = ?1 AND id = ?2 AND revoked_at IS NULL",
                 params![self.deployment, id, at.as_millis()],
             )
-        })?;
-        Ok(changed > 0)
+        });
+        Ok(changed?)
     }
 
     /// Gives a token another digest; the present one counts until a moment. `false` when there is
@@ -153,15 +158,16 @@ impl SqliteTokens {
         digest: &TokenDigest,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
-        let changed = self.write(|connection| {
+        let detail = format!("the one before counts until {until}");
+        let changed = self.change((AuditAction::RotateKey, id, &detail), |connection| {
             connection.execute(
                 "UPDATE integration_tokens
                  SET earlier_digest = digest, earlier_until = ?4, digest = ?3
                  WHERE deployment = ?1 AND id = ?2 AND revoked_at IS NULL",
                 params![self.deployment, id, digest, until.as_millis()],
             )
-        })?;
-        Ok(changed > 0)
+        });
+        Ok(changed?)
     }
 
     /// Writes when tokens were last used: of each at once when it is the first use, else once a
@@ -180,7 +186,7 @@ impl SqliteTokens {
     pub fn close(&self) -> Result<(), StoreError> {
         let written = self.write_due(&self.uses.due(Timestamp::now(), true));
         self.readers.rest();
-        drop(self.writer.lock().take());
+        self.writer.close();
         written
     }
 
@@ -188,31 +194,36 @@ impl SqliteTokens {
         if due.is_empty() {
             return Ok(());
         }
-        self.write(|connection| {
-            let transaction = connection.unchecked_transaction()?;
+        self.writer.write(|connection| {
             for (id, at) in due {
-                transaction.execute(
+                connection.execute(
                     "UPDATE integration_tokens SET last_used_at = max(coalesce(last_used_at, 0), ?3)
                      WHERE deployment = ?1 AND id = ?2",
                     params![self.deployment, id, at.as_millis()],
                 )?;
             }
-            transaction.commit()
+            Ok(())
         })?;
         self.uses.written(due);
         Ok(())
     }
 
-    fn write<T>(
+    /// Does something to a token; if there was one, the log tells of it.
+    fn change(
         &self,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Failure> {
-        let mut writer = self.writer.lock();
-        let connection = match &mut *writer {
-            Some(connection) => connection,
-            none => none.insert(connect(&self.database)?),
-        };
-        Ok(write(connection)?)
+        (action, id, detail): (AuditAction, &str, &str),
+        change: impl FnOnce(&Connection) -> rusqlite::Result<usize>,
+    ) -> Result<bool, Failure> {
+        self.writer.write(|connection| {
+            if change(connection)? == 0 {
+                return Ok(false);
+            }
+            let event = AuditEvent::new(Actor::operator(), action, AuditOutcome::Done);
+            let event = event.to(id).saying(detail);
+            let entry = AuditEntry { at: Timestamp::now(), event, count: 1 };
+            audit::insert(connection, &self.deployment, &entry)?;
+            Ok(true)
+        })
     }
 }
 
@@ -231,26 +242,6 @@ impl IntegrationTokens for SqliteTokens {
     fn note_use(&self, id: &Arc<str>, at: Timestamp) {
         self.uses.note(id, at);
     }
-}
-
-/// Whether there is a database of this release.
-fn is_current(database: &Path) -> Result<bool, OpenError> {
-    if !database.exists() {
-        return Ok(false);
-    }
-    let failed = |source| OpenError::Database { path: database.to_owned(), source };
-    let connection = connect(database).map_err(failed)?;
-    schema::check(&connection, database)?;
-    schema::is_newest(&connection).map_err(failed)
-}
-
-/// A connection that writes beside the store's. Writing the log back is left to the store.
-fn connect(database: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(database, flags)?;
-    connection.busy_timeout(BUSY)?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
-    Ok(connection)
 }
 
 fn is_taken(error: &rusqlite::Error) -> bool {

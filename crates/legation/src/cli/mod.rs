@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and who does it.
 
+mod audit;
 mod card;
 mod chat;
 mod config;
@@ -60,6 +61,8 @@ enum Command {
     /// Make what servers and their callers are trusted by
     #[command(subcommand)]
     Keys(keys::Command),
+    /// List what a server has refused, and what was changed, by whom
+    Audit(audit::Audit),
     /// Say something to an agent and wait for the outcome
     #[command(after_help = exit::help())]
     Send(send::Send),
@@ -94,6 +97,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Config(command) => command.run(),
         Command::Keys(command) => command.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Schema => config::print_schema(),
         Command::Send(send) => calling(send.run()),
         Command::Stream(stream) => calling(stream::run(stream)),
@@ -169,6 +173,12 @@ mod tests {
             ("keys list --json", true),
             ("keys revoke n", true),
             ("keys revoke", false),
+            ("audit", true),
+            ("audit --since 1h --action call --tenant t --subject s --limit 3 --json", true),
+            ("audit --since 2026-07-01T00:00:00Z", true),
+            ("audit --since yesterday", false),
+            ("audit --action dance", false),
+            ("audit --limit 0", false),
             ("keys rotate n --grace 1h", true),
             ("send http://a text --ca ca.pem", true),
             ("send http://a text", true),

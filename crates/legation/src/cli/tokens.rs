@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legation::auth::NewToken;
-use legation::{SCOPES, Scopes};
+use legation::{DataDir, SCOPES, Scopes};
 use legation_core::store::StoreError;
 use legation_core::{DEPLOYMENT, IntegrationToken, Names};
 use legation_model::Timestamp;
@@ -26,7 +26,7 @@ const MOST: u64 = 36_500 * 86_400_000;
 
 /// Where the tokens are.
 #[derive(Debug, clap::Args)]
-struct Place {
+pub(super) struct Place {
     /// The data directory of the server [default: the user's]
     #[arg(long, value_name = "DIR", env = "LEGATION_DATA_DIR")]
     data_dir: Option<PathBuf>,
@@ -189,26 +189,23 @@ impl Rotate {
 impl Place {
     /// The tokens, in a store that is made when there is none.
     fn open(&self) -> Result<SqliteTokens, Failure> {
-        let dir = data_dir(self.data_dir.as_ref());
-        SqliteTokens::open(dir.path(), DEPLOYMENT).map_err(|error| {
-            let mut text = described(&error);
-            if matches!(error, OpenError::InUse { .. }) {
-                text += ". Its store is of another release; restart it with this one";
-            }
-            Failure::of_command(text)
-        })
+        SqliteTokens::open(self.directory().path(), DEPLOYMENT).map_err(unopened)
+    }
+
+    /// The data directory.
+    pub(super) fn directory(&self) -> DataDir {
+        data_dir(self.data_dir.as_ref())
     }
 
     /// The tokens, if there is a store. A mistyped directory is not made into one.
     fn existing(&self) -> Result<Option<SqliteTokens>, Failure> {
-        let dir = data_dir(self.data_dir.as_ref());
-        SqliteTokens::exist_in(dir.path()).then(|| self.open()).transpose()
+        SqliteTokens::exist_in(self.directory().path()).then(|| self.open()).transpose()
     }
 
     /// The token of an id, else the one of a name that is not revoked, else the last one of it.
     fn find(&self, which: &str) -> Result<(SqliteTokens, IntegrationToken), Failure> {
         let none = || {
-            let dir = data_dir(self.data_dir.as_ref());
+            let dir = self.directory();
             Failure::of_command(format!("there is no key `{which}` in {}", dir.path().display()))
         };
         let tokens = self.existing()?.ok_or_else(none)?;
@@ -317,7 +314,16 @@ fn revoked(token: &IntegrationToken) -> Failure {
     Failure::of_command(format!("the key `{}` ({}) is revoked already", token.name, token.id))
 }
 
-fn failed(error: StoreError) -> Failure {
+/// Why a store in a directory does not open.
+pub(super) fn unopened(error: OpenError) -> Failure {
+    let mut text = described(&error);
+    if matches!(error, OpenError::InUse { .. }) {
+        text += ". Its store is of another release; restart it with this one";
+    }
+    Failure::of_command(text)
+}
+
+pub(super) fn failed(error: StoreError) -> Failure {
     Failure::of_command(described(&error))
 }
 
@@ -345,7 +351,7 @@ fn word(text: &str) -> Result<Arc<str>, String> {
     if good { Ok(text.into()) } else { Err("expected words with commas between them".into()) }
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let millis = read_time(text).filter(|millis| *millis <= MOST);
     millis.map(Duration::from_millis).ok_or_else(|| "expected a time such as `1h` or `90d`".into())
 }

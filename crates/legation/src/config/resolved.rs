@@ -94,7 +94,7 @@ impl Resolved {
     /// # Errors
     /// When a scheme cannot be what the file says.
     pub(crate) fn server(&self) -> Result<Server, BadScheme> {
-        let Config { server: given, store, contexts, limits, .. } = self.config.clone();
+        let Config { server: given, store, contexts, audit, limits, .. } = self.config.clone();
         let keys::Store { path: _, cache, idle_readers, checkpoint, max_size } = store;
         let mut server = Server::builder()
             .data_dir(self.data_dir.clone())
@@ -112,6 +112,7 @@ impl Resolved {
             .grpc_ports(given.grpc.ports.into_iter().flatten())
             .limits(limits)
             .retention(contexts)
+            .audit(audit)
             .store_options(StoreOptions {
                 cache_bytes: cache,
                 idle_readers,

@@ -3,6 +3,7 @@
 
 mod a2a;
 mod agent;
+mod audit;
 mod auth;
 mod grpc;
 mod limits;
@@ -23,7 +24,7 @@ pub(crate) use server::{Server, Store};
 pub(crate) use signing::Signing;
 pub(crate) use tls::{ClientAuth, Cors, Tls};
 
-use legation::{Limits, Retention};
+use legation::{AuditLimits, Limits, Retention};
 use serde_json::Map;
 
 use super::form;
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     pub(crate) auth: Auth,
     pub(crate) contexts: Retention,
+    pub(crate) audit: AuditLimits,
     pub(crate) limits: Limits,
     pub(crate) crew: Crew,
     pub(crate) agents: Named<Agent>,
@@ -51,6 +53,7 @@ impl Group for Config {
         row("store", "Where tasks are kept: `sqlite:` with a directory, or in full", server::store),
         row("auth", "Who may call: `none`, or in full", auth::auth),
         row("contexts", "How long conversations are kept", |c| group(&mut c.contexts)),
+        row("audit", "The log of what was refused and what was changed", |c| group(&mut c.audit)),
         row("limits", "The bounds of the service", |c| group(&mut c.limits)),
         row("crew", "How several agents present themselves as one", |c| group(&mut c.crew)),
         required(row(
