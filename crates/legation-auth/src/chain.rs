@@ -23,6 +23,7 @@ use crate::certificate::Certificates;
 use crate::integration::Integration;
 use crate::introspection::Introspection;
 use crate::jwt::Jwt;
+use crate::shown::shown;
 use crate::token::Tokens;
 
 const REALM: &str = r#"Bearer realm="legation""#;
@@ -66,14 +67,14 @@ pub struct Scheme {
 
 #[derive(Debug)]
 enum Way {
-    Secret(Carrier, Verifier),
+    Secret(Carrier, Arc<Verifier>),
     Certificate(Certificates),
 }
 
 impl Scheme {
     /// A scheme of secrets in a place of requests, under the name that cards have for it.
     pub fn new(name: impl Into<Arc<str>>, carrier: Carrier, verifier: Verifier) -> Self {
-        Self { name: name.into(), way: Way::Secret(carrier, verifier) }
+        Self { name: name.into(), way: Way::Secret(carrier, Arc::new(verifier)) }
     }
 
     /// A scheme of client certificates.
@@ -259,7 +260,7 @@ impl Authenticator for Chain {
             if scheme.takes_any() && self.is_elsewhere(credentials, (carrier, &secret)) {
                 break;
             }
-            match verifier {
+            match &**verifier {
                 Verifier::Tokens(tokens) => {
                     if let Some(caller) = tokens.caller_of(&secret) {
                         return at_once(Ok(caller.clone()));
@@ -269,25 +270,33 @@ impl Authenticator for Chain {
                     // At most one row is read for it, which is as good as nothing.
                     if let Some(verified) = integration.verify(&secret) {
                         let refuse = |failure| self.refuse(credentials, &scheme.name, failure);
+                        let verified = verified.map(|caller| shown(verifier, &secret, caller));
                         return at_once(verified.map_err(refuse));
                     }
                 }
                 Verifier::Jwt(jwt) => {
                     if let Some(caller) = jwt.known(&secret) {
-                        return at_once(Ok(caller));
+                        return at_once(Ok(shown(verifier, &secret, caller)));
                     }
                     if !jwt.is_own(&secret) {
                         continue;
                     }
-                    let verified = async move { jwt.verify(&secret).await };
+                    let verified = async move {
+                        let verified = jwt.verify(&secret).await;
+                        verified.map(|caller| shown(verifier, &secret, caller))
+                    };
                     return self.later(credentials, scheme, verified.boxed());
                 }
                 Verifier::Introspection(endpoint) if endpoint.is_own(&secret) => {
                     if let Some(verified) = endpoint.known(&secret) {
                         let refuse = |failure| self.refuse(credentials, &scheme.name, failure);
+                        let verified = verified.map(|caller| shown(verifier, &secret, caller));
                         return at_once(verified.map_err(refuse));
                     }
-                    let verified = async move { endpoint.verify(&secret).await };
+                    let verified = async move {
+                        let verified = endpoint.verify(&secret).await;
+                        verified.map(|caller| shown(verifier, &secret, caller))
+                    };
                     return self.later(credentials, scheme, verified.boxed());
                 }
                 Verifier::Introspection(_) => {}
@@ -368,10 +377,8 @@ impl Verifier {
 impl Scheme {
     /// Whether somebody is asked about any token that comes.
     fn takes_any(&self) -> bool {
-        match &self.way {
-            Way::Secret(_, Verifier::Introspection(endpoint)) => endpoint.takes_any(),
-            Way::Secret(..) | Way::Certificate(_) => false,
-        }
+        let Way::Secret(_, verifier) = &self.way else { return false };
+        matches!(&**verifier, Verifier::Introspection(endpoint) if endpoint.takes_any())
     }
 
     /// What to send.
@@ -396,7 +403,7 @@ impl Scheme {
         Some(match carrier {
             Carrier::Bearer => Challenge {
                 text: format!("{REALM}{error}"),
-                is_described: match verifier {
+                is_described: match &**verifier {
                     Verifier::Tokens(_) | Verifier::Integration(_) => false,
                     Verifier::Jwt(_) | Verifier::Introspection(_) => true,
                 },

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::rand;
@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use legation_core::{Caller, IntegrationToken, IntegrationTokens, TokenDigest};
 use legation_model::Timestamp;
+use tokio::time::Instant;
 
 use crate::cache::Cache;
 use crate::chain::{Failure, Verified};
@@ -174,8 +175,9 @@ impl Integration {
 mod tests {
     use std::collections::HashMap;
 
-    use legation_core::Scopes;
+    use futures::executor::block_on;
     use legation_core::store::StoreError;
+    use legation_core::{Scopes, Standing};
     use legation_model::ErrorKind;
     use parking_lot::Mutex;
 
@@ -335,6 +337,39 @@ mod tests {
         assert!(passes(&long));
         std::thread::sleep(Duration::from_millis(520));
         assert!(!passes(&long), "over while it was remembered");
+    }
+
+    #[test]
+    fn a_token_stands_until_it_is_taken_back() {
+        type Change = fn(IntegrationToken) -> Option<IntegrationToken>;
+        let cases: [(Change, Standing); 6] = [
+            (Some, Standing::Good),
+            (
+                |token| Some(IntegrationToken { last_used_at: Some(in_time(0)), ..token }),
+                Standing::Good,
+            ),
+            (
+                |token| Some(IntegrationToken { revoked_at: Some(in_time(0)), ..token }),
+                Standing::Ended,
+            ),
+            (|token| Some(IntegrationToken { digest: [0; 32], ..token }), Standing::Ended),
+            (|token| Some(IntegrationToken { agents: None, ..token }), Standing::Ended),
+            (|_| None, Standing::Ended),
+        ];
+        for (number, (change, expected)) in cases.into_iter().enumerate() {
+            let token = NewToken::make().expect("random bytes");
+            let memory = Arc::new(Memory::default());
+            memory.tokens.lock().insert(token.id.to_string(), known(&token));
+            let caller = Head::bearer(&token.text).to(&chain(&memory, Duration::ZERO));
+            let caller = caller.expect("a good token");
+            assert!(!format!("{caller:?}").contains(&token.text), "it does not show itself");
+            let shown = caller.credentials.expect("it may be taken back");
+            memory.tokens.lock().remove(&*token.id);
+            memory.tokens.lock().extend(change(known(&token)).map(|it| (it.id.to_string(), it)));
+            assert_eq!(block_on(shown.clone().standing()), expected, "{number}");
+            *memory.is_away.lock() = true;
+            assert_eq!(block_on(shown.standing()), Standing::Unknown, "{number}");
+        }
     }
 
     #[test]

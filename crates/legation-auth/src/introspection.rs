@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -14,6 +14,7 @@ use legation_model::Timestamp;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::cache::Cache;
@@ -25,7 +26,7 @@ use crate::token::{Digest, digest_of};
 /// The largest token that is asked about, in bytes.
 const MAX_TOKEN: usize = 16 << 10;
 /// How long the issuer's word counts: as soon is a revoked token without effect.
-const GOOD: Duration = Duration::from_secs(60);
+const GOOD: Duration = Duration::from_secs(30);
 /// How long its word against a token counts.
 const BAD: Duration = Duration::from_secs(5);
 /// Questions that are open at once.
@@ -49,7 +50,7 @@ pub struct Endpoint {
     pub issuer: Option<String>,
     /// Whom tokens have to be for.
     pub audience: Audience,
-    /// How many answers are remembered, for 60 s at most.
+    /// How many answers are remembered, for 30 s at most.
     pub remembered: usize,
     /// What the claims mean.
     pub mapping: Mapping,

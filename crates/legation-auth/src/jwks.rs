@@ -4,17 +4,18 @@
 //! the issuer's own document says, at a host that the operator allows.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::fetch::{FetchError, Line, SetupError};
 
 /// How long keys are taken for current.
-const FRESH: Duration = Duration::from_secs(600);
+pub(crate) const FRESH: Duration = Duration::from_secs(600);
 /// How long keys count when the issuer cannot be reached.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 /// The least time between two attempts to fetch, with keys at hand and without.
@@ -87,9 +88,14 @@ impl KeySource {
         Arc::new(Self { line, place, state: Mutex::default(), fetching: Arc::default() })
     }
 
-    /// The keys, among them one of this name if there is any such.
-    pub(crate) async fn keys(self: &Arc<Self>, name: Option<&str>) -> Result<Arc<Keys>, NoKeys> {
-        let (keys, may_fetch) = self.look(Instant::now());
+    /// The keys, among them one of this name if there is any such. They are current if they are no
+    /// older than `fresh` says.
+    pub(crate) async fn keys(
+        self: &Arc<Self>,
+        name: Option<&str>,
+        fresh: Duration,
+    ) -> Result<Arc<Keys>, NoKeys> {
+        let (keys, may_fetch) = self.look(Instant::now(), fresh);
         let known = keys.filter(|(keys, _)| keys.has(name));
         match known {
             Some((keys, is_fresh)) if is_fresh || !may_fetch => return Ok(keys),
@@ -98,7 +104,7 @@ impl KeySource {
             _ => {}
         }
         let turn = self.fetching.clone().lock_owned().await;
-        let (keys, may_fetch) = self.look(Instant::now());
+        let (keys, may_fetch) = self.look(Instant::now(), fresh);
         if !may_fetch {
             return keys.map(|(keys, _)| keys).ok_or(NoKeys);
         }
@@ -111,7 +117,7 @@ impl KeySource {
             drop(turn);
         });
         fetch.await.map_err(|_| NoKeys)?;
-        self.look(Instant::now()).0.map(|(keys, _)| keys).ok_or(NoKeys)
+        self.look(Instant::now(), fresh).0.map(|(keys, _)| keys).ok_or(NoKeys)
     }
 
     /// Whether the issuer may have a key of this name that is not among these, because it could not
@@ -136,11 +142,11 @@ impl KeySource {
     }
 
     /// The keys that count, with whether they are current, and whether it is time to fetch.
-    fn look(&self, now: Instant) -> (Option<(Arc<Keys>, bool)>, bool) {
+    fn look(&self, now: Instant, fresh: Duration) -> (Option<(Arc<Keys>, bool)>, bool) {
         let state = self.state.lock();
         let keys = state.keys.as_ref().and_then(|(keys, since)| {
             let age = now.duration_since(*since);
-            (age < STALE).then(|| (keys.clone(), age < FRESH))
+            (age < STALE).then(|| (keys.clone(), age < fresh))
         });
         let between = if keys.is_some() { BETWEEN } else { BETWEEN_FIRST };
         let may_fetch = state.tried.is_none_or(|tried| now.duration_since(tried) >= between);
@@ -310,7 +316,7 @@ mod tests {
         ];
         for (number, (since, name, expected)) in cases.into_iter().enumerate() {
             lay(since);
-            let keys = source.keys(name).await.expect("the keys at hand are kept");
+            let keys = source.keys(name, FRESH).await.expect("the keys at hand are kept");
             assert_eq!(source.may_have_more(&keys, name), expected, "case {number}");
         }
     }

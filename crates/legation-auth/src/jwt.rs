@@ -1,7 +1,7 @@
 //! Signed tokens of an issuer: JWT access tokens of OpenID Connect and OAuth 2.0 (RFC 9068, 8725).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -9,13 +9,14 @@ use jsonwebtoken::Algorithm;
 use legation_core::Caller;
 use legation_model::Timestamp;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::cache::Cache;
 use crate::chain::{Failure, Verified};
 use crate::claims::{self, Claims, Mapping};
 use crate::fetch::{Line, SetupError};
-use crate::jwks::{KeySource, Place};
+use crate::jwks::{FRESH, KeySource, Place};
 use crate::token::digest_of;
 
 /// The largest token that is looked at, in bytes.
@@ -120,6 +121,12 @@ impl Jwt {
 
     /// The bearer of a token.
     pub(crate) async fn verify(&self, token: &str) -> Verified {
+        self.verify_by(token, FRESH).await
+    }
+
+    /// The bearer of a token, by keys of which none was taken back longer than this ago, as far as
+    /// the issuer can be reached.
+    pub(crate) async fn verify_by(&self, token: &str, fresh: Duration) -> Verified {
         let parts = Parts::of(token).ok_or(Failure::Invalid("not a JWT"))?;
         let algorithm = self.algorithm(&parts.header).map_err(Failure::Invalid)?;
         let expires = self.check(&parts, Timestamp::now()).map_err(Failure::Invalid)?;
@@ -128,7 +135,7 @@ impl Jwt {
             Some(Value::String(name)) => Some(&**name),
             Some(_) => return Err(Failure::Invalid("its key's name is no text")),
         };
-        let keys = self.keys.keys(name).await.map_err(|_| Failure::Unavailable)?;
+        let keys = self.keys.keys(name, fresh).await.map_err(|_| Failure::Unavailable)?;
         if !keys.verify(name, algorithm, parts.text, parts.signature) {
             return Err(if self.keys.may_have_more(&keys, name) {
                 Failure::Unavailable

@@ -16,6 +16,7 @@ mod integration;
 mod introspection;
 mod jwks;
 mod jwt;
+mod shown;
 mod token;
 
 #[cfg(test)]

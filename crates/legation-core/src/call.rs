@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::service::Core;
+use crate::standing::Watch;
 use crate::store::Seq;
 use crate::{Caller, Document, Entrusted, Follow, Usable};
 
@@ -69,10 +71,14 @@ pub enum Reply {
 
 impl Reply {
     /// The reply; a stream ends with the credentials of its caller.
-    pub(crate) fn until(self, caller: &Caller) -> Self {
-        match (self, caller.expires) {
-            (Self::Stream(follow), Some(end)) => Self::Stream(follow.expiring(end)),
-            (reply, _) => reply,
+    pub(crate) fn until(self, core: &Core, caller: &Caller) -> Self {
+        match self {
+            Self::Stream(follow) => Self::Stream(follow.watched(Watch::new(core, caller))),
+            reply @ (Self::SentTask(_)
+            | Self::SentMessage(_)
+            | Self::Task(_)
+            | Self::Tasks(_)
+            | Self::ExtendedCard(_)) => reply,
         }
     }
 }

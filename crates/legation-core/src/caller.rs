@@ -6,6 +6,8 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, Either, Ready};
 use legation_model::{A2aError, Json, Timestamp};
 
+use crate::StillGood;
+
 /// Some names that are shared, such as roles.
 pub type Names = Arc<[Arc<str>]>;
 
@@ -31,6 +33,8 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// When the credentials end.
     pub expires: Option<Timestamp>,
+    /// The credentials themselves, where they may be taken back before they end.
+    pub credentials: Option<Arc<dyn StillGood>>,
     /// What the issuer of the credentials says of the caller: a JSON object.
     pub claims: Option<Json>,
 }
@@ -67,6 +71,7 @@ impl Caller {
             scheme: Arc::default(),
             address: None,
             expires: None,
+            credentials: None,
             claims: None,
         }
     }

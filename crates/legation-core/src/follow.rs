@@ -4,25 +4,21 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
 use futures::future::BoxFuture;
-use legation_model::{A2aError, ErrorKind, Event, TaskState, Timestamp};
-use tokio::time::Sleep;
+use legation_model::{A2aError, Event, TaskState};
 
 use crate::Document;
 use crate::extension::Seen;
 use crate::live::{Frames, Live, Registration};
 use crate::service::{Core, StreamGuard};
+use crate::standing::Watch;
 use crate::store::{Seq, StoreError};
 
 /// How much of the log a reader that is behind takes at once, in bytes.
 pub(crate) const READ_BYTES: usize = 64 << 10;
-
-/// The longest life of credentials that a timer is set for.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// One item of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +58,8 @@ pub struct Follow {
     log: Option<Log>,
     /// The extensions that see every item, if any.
     seen: Option<Box<Seen>>,
-    /// When the reader's credentials end, if they do.
-    end: Option<Pin<Box<Sleep>>>,
+    /// The reader's credentials, if they may end.
+    watch: Option<Box<Watch>>,
 }
 
 /// A place in the log of a live task.
@@ -104,12 +100,12 @@ impl Follow {
             interrupted: false,
             _guard: guard,
         };
-        Ok(Self { opening: opening.into_iter().collect(), log: Some(log), seen: None, end: None })
+        Ok(Self { opening: opening.into_iter().collect(), log: Some(log), seen: None, watch: None })
     }
 
     /// A stream of these items.
     pub(crate) fn only(items: impl IntoIterator<Item = Item>) -> Self {
-        Self { opening: items.into_iter().collect(), log: None, seen: None, end: None }
+        Self { opening: items.into_iter().collect(), log: None, seen: None, watch: None }
     }
 
     /// The same stream, each item of which extensions see first.
@@ -118,10 +114,8 @@ impl Follow {
     }
 
     /// The same stream, which ends with the credentials of its reader.
-    pub(crate) fn expiring(self, end: Timestamp) -> Self {
-        let rest = end.as_millis().saturating_sub(Timestamp::now().as_millis());
-        let rest = Duration::from_millis(u64::try_from(rest).unwrap_or(0)).min(LONGEST);
-        Self { end: Some(Box::pin(tokio::time::sleep(rest))), ..self }
+    pub(crate) fn watched(self, watch: Option<Watch>) -> Self {
+        Self { watch: watch.map(Box::new), ..self }
     }
 
     /// The number of the last event handed out or covered by the opening item.
@@ -165,13 +159,12 @@ impl Stream for Follow {
     type Item = Result<Item, A2aError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
-            self.end = None;
+        let over = self.watch.as_mut().map(|watch| watch.poll_over(cx));
+        if let Some(Poll::Ready(error)) = over {
+            self.watch = None;
             self.opening.clear();
             let open = self.log.take().is_some();
-            let text = "the credentials of this stream have ended; subscribe with new ones";
-            let ended = || Err(A2aError::new(ErrorKind::Unauthenticated, text));
-            return Poll::Ready(open.then(ended));
+            return Poll::Ready(open.then_some(Err(error)));
         }
         let item = match self.opening.pop_front() {
             Some(opening) => Some(Ok(opening)),

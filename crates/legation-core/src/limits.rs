@@ -42,6 +42,8 @@ pub struct Limits {
     pub ring_bytes: usize,
     /// Streams open at once.
     pub streams: usize,
+    /// How often the credentials of an open stream are looked at again, where they may be taken back.
+    pub recheck: Duration,
     /// How often a run that was lost is begun again before its task fails.
     pub attempts: u32,
     /// How long a run may go on after its task was cancelled or the server began to stop.
@@ -69,6 +71,7 @@ impl Default for Limits {
             window_bytes: 1 << 20,
             ring_bytes: 256 << 10,
             streams: 20_000,
+            recheck: Duration::from_secs(30),
             attempts: 3,
             stop_grace: Duration::from_secs(5),
         }

@@ -19,7 +19,7 @@ use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
 use crate::store::{Birth, Idempotency, Seq, StoreError};
 use crate::turn::{Ask, Asked};
-use crate::{Document, Exposed, Scope, access, idempotency, page};
+use crate::{Caller, Document, Exposed, Scope, access, idempotency, page};
 
 /// How long a cancellation waits beyond an agent's grace before it answers with the task as it is.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -364,7 +364,8 @@ fn ask(
         accepted_output_modes: configuration.accepted_output_modes,
         metadata,
         schema,
-        caller: Some(call.caller.clone()),
+        // Agents get no credentials but those that they are entrusted with.
+        caller: Some(Caller { credentials: None, ..call.caller.clone() }),
         of_crew: call.agent.is_none(),
         entrusted: call.entrusted.only(exposed.agent.entrusted()),
         granted: None,

@@ -215,11 +215,11 @@ impl Service {
         core.check_required(&call)?;
         let active = core.extensions.active(&call);
         if active.is_empty() {
-            return Ok(self.perform(&call, request).await?.until(&call.caller));
+            return Ok(self.perform(&call, request).await?.until(core, &call.caller));
         }
         let mut call = call.into_owned();
         active.on_request(&mut call, &mut request)?;
-        let reply = self.perform(&call, request).await?.until(&call.caller);
+        let reply = self.perform(&call, request).await?.until(core, &call.caller);
         active.on_reply(call, reply)
     }
 

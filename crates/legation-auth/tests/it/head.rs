@@ -1,9 +1,11 @@
 //! The head of a request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use legation_core::{
-    Authenticator, Caller, CertificateChain, Credentials, Headers, Names, Refused,
+    Authenticator, Caller, CertificateChain, Credentials, Headers, Names, Refused, StillGood,
 };
 use legation_model::ErrorKind;
 
@@ -35,6 +37,21 @@ impl Head {
         };
         authenticator.authenticate(credentials).await
     }
+}
+
+/// What is to be said of a token, now and whenever it is asked.
+pub(crate) async fn credentials(door: &dyn Authenticator, token: &str) -> Arc<dyn StillGood> {
+    let lines = vec![("authorization", format!("Bearer {token}"))];
+    let caller = Head { lines, ..Head::default() }.to(door).await.expect("a good token");
+    assert!(!format!("{caller:?}").contains(token), "a token shows itself");
+    caller.credentials.expect("they may be taken back")
+}
+
+/// Lets the clock of the runtime go on, and not that of the system.
+pub(crate) async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 /// Who the bearer of a token is: the subject, or the kind of refusal.

@@ -7,11 +7,11 @@ use legation_auth::{
     Attempts, Audience, Carrier, Chain, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Token,
     Tokens, Verifier,
 };
-use legation_core::Caller;
+use legation_core::{Caller, Standing};
 use legation_model::{ErrorKind, Timestamp};
 use serde_json::{Value, json};
 
-use crate::head::{Head, bearer};
+use crate::head::{Head, bearer, credentials, later};
 use crate::issuer::{Issuer, Page, Signer};
 
 const TOKEN: &str = "opaque-token-of-someone";
@@ -178,5 +178,23 @@ async fn who_is_asked_about_any_token_hears_of_none_that_is_another_schemes() {
         let known = head.to(&door).await.map(|caller| caller.subject.to_string());
         assert_eq!(known.map_err(|refused| refused.error.kind), expected, "case {number}");
         assert_eq!(asked.asked() > before, hears, "case {number}");
+#[tokio::test]
+async fn whether_a_token_still_stands_is_asked_again() {
+    let active = |scope: &str| Page::ok(json!({"active": true, "sub": "ann", "scope": scope}));
+    let cases = [
+        ("the same", active("read send"), Standing::Good),
+        ("inactive", Page::ok(json!({"active": false})), Standing::Ended),
+        ("for less", active("read"), Standing::Ended),
+        ("nobody can tell", Page::status(500), Standing::Unknown),
+    ];
+    for (name, page, expected) in cases {
+        let (issuer, door) = start(|_| {}).await;
+        issuer.lay("/introspect", active("read send"));
+        let shown = credentials(&door, TOKEN).await;
+        issuer.lay("/introspect", page);
+        assert_eq!(shown.clone().standing().await, Standing::Good, "{name}: asked just now");
+        assert_eq!(issuer.asked(), 1, "{name}");
+        later(Duration::from_secs(31)).await;
+        assert_eq!(shown.standing().await, expected, "{name}");
     }
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use legation_auth::{Attempts, Carrier, Chain, Jwt, Line, Rules, Scheme, Verifier};
+use legation_core::Standing;
 use legation_model::ErrorKind;
 use serde_json::{Value, json};
 
-use crate::head::bearer;
+use crate::head::{bearer, credentials, later};
 use crate::issuer::{Issuer, Page, Signer, part};
 
 const US: &str = "https://agents.example.com";
@@ -322,4 +323,24 @@ async fn private_addresses_are_called_only_when_allowed() {
     claims["iss"] = json!(private.issuer);
     assert_eq!(bearer(&door, &signer.sign(&claims)).await, UNKNOWN);
     assert_eq!(issuer.asked(), 0, "the guard is before the line");
+}
+
+#[tokio::test]
+async fn a_token_does_not_stand_longer_than_its_key_by_much() {
+    let issuer = Issuer::start().await;
+    let [old, new] = ["old", "new"].map(|name| Signer::new(name, Algorithm::EdDSA));
+    issuer.publish(&[&old]);
+    let door = door(&issuer);
+    let shown = credentials(&door, &old.sign(&claims(&issuer))).await;
+    issuer.publish(&[&old, &new]);
+    later(Duration::from_secs(31)).await;
+    assert_eq!(shown.clone().standing().await, Standing::Good);
+    issuer.publish(&[&new]);
+    assert_eq!(shown.clone().standing().await, Standing::Good, "looked at a moment ago");
+    later(Duration::from_secs(31)).await;
+    assert_eq!(shown.standing().await, Standing::Ended);
+    let shown = credentials(&door, &new.sign(&claims(&issuer))).await;
+    issuer.lay("/jwks", Page::status(500));
+    later(Duration::from_secs(31)).await;
+    assert_eq!(shown.standing().await, Standing::Good, "by the keys of before");
 }

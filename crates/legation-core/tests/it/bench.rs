@@ -7,15 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use legation_core::{
-    Agent, AgentError, Authorization, Call, Caller, Follow, Grant, Item, Limits, OnRestart,
-    Profile, Reply, Service, Turn,
+    Agent, AgentError, AuditEntry, Authorization, Call, Caller, DEPLOYMENT, Follow, Grant, Item,
+    Limits, OnRestart, Profile, Reply, Service, Turn,
 };
 use legation_model::{
     A2aError, Artifact, ArtifactId, ErrorKind, GetTaskRequest, Json, Message, Part, Request, Role,
     SendMessageConfiguration, SendMessageRequest, StreamResponse, SubscribeToTaskRequest, Task,
-    TaskId, TaskState,
+    TaskId, TaskState, Timestamp,
 };
-use legation_store::sqlite::{Options, SqliteStore};
+use legation_store::sqlite::{AuditLimits, AuditQuery, Options, SqliteAudit, SqliteStore};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -98,6 +98,7 @@ async fn count(turn: &mut Turn, count: usize) -> Result<(), AgentError> {
 pub(crate) struct Bench {
     pub(crate) service: Arc<Service>,
     pub(crate) store: Arc<SqliteStore>,
+    pub(crate) audit: Arc<SqliteAudit>,
     pub(crate) gate: Arc<Notify>,
     pub(crate) replies: Arc<AtomicUsize>,
     pub(crate) dir: Arc<TempDir>,
@@ -133,9 +134,12 @@ impl Bench {
         let store = SqliteStore::open(dir.path(), Options::default()).expect("an empty directory");
         let mut profile = Profile::new("scripted", "Scripted", "Does what it is told");
         change(&mut profile);
+        let audit = SqliteAudit::of_store(dir.path(), DEPLOYMENT, AuditLimits::default());
+        let audit = Arc::new(audit);
         let service = Service::builder(store.clone()).agent(profile, agent).limits(limits);
+        let service = service.audit(audit.clone());
         let service = service.build().expect("one agent with a good slug");
-        Self { service, store, gate, replies, dir }
+        Self { service, store, audit, gate, replies, dir }
     }
 
     /// Stops as a crash would: runs are halted at once, nothing more is written.
@@ -148,6 +152,13 @@ impl Bench {
         let bench = Self::in_dir(dir, on_restart, Limits::default());
         bench.service.recover().await.expect("a readable store");
         bench
+    }
+
+    /// What the audit log has, the oldest first.
+    pub(crate) fn audited(&self) -> Vec<AuditEntry> {
+        self.audit.write_noted(Timestamp::now()).expect("writable");
+        let entries = self.audit.list(&AuditQuery::default()).expect("readable");
+        entries.into_iter().map(|(_, entry)| entry).collect()
     }
 
     pub(crate) async fn call(&self, request: Request) -> Result<Reply, A2aError> {

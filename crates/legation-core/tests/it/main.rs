@@ -16,3 +16,4 @@ mod restart;
 mod schema;
 mod send;
 mod sight;
+mod standing;

@@ -1,5 +1,6 @@
 //! The command as a user has it: the real binary, in a process of its own.
 
+mod audit;
 mod calling;
 mod configuration;
 mod keys;

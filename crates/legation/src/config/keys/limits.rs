@@ -62,6 +62,11 @@ impl Group for Limits {
         }),
         row("streams", "Streams open at once", |l| leaf(&mut l.streams, count())),
         row(
+            "recheck",
+            "How often it is asked whether the credentials of an open stream were taken back",
+            |l| leaf(&mut l.recheck, time()),
+        ),
+        row(
             "attempts",
             "How often a run that was lost is begun again before its task fails",
             |l| leaf(&mut l.attempts, count_from_none()),
