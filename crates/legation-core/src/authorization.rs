@@ -192,7 +192,8 @@ pub(crate) async fn arrive(
     live.flush();
     ask.granted = Some(Arc::new(Grant { redirect_uri, parameters, kept }));
     let job = Job { stop, live, exposed, message, ask, attempt: 1 };
-    run::start(core, job, core.count_run());
+    let place = core.places.take(&core.limits, &job.live.scope);
+    run::start(core, job, place);
     Ok(())
 }
 

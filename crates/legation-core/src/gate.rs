@@ -35,7 +35,7 @@ pub const SCOPES: [(&str, &str); 6] = [
 ];
 
 /// The scope that an operation needs; `None` for what every known caller may.
-fn scope_of(request: &Request) -> Option<&'static str> {
+pub(crate) fn scope_of(request: &Request) -> Option<&'static str> {
     match request {
         Request::SendMessage(_) | Request::SendStreamingMessage(_) => Some(SEND),
         Request::GetTask(_) | Request::ListTasks(_) | Request::SubscribeToTask(_) => Some(READ),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rates::Rate;
+
 /// The bounds within which the service works. Nothing grows without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -21,6 +23,12 @@ pub struct Limits {
     pub task_bytes: usize,
     /// Runs at work at once; a message that would begin one more is refused for a while.
     pub runs: usize,
+    /// Runs of one caller at work at once; `None` for as many as there may be in all.
+    pub runs_per_caller: Option<usize>,
+    /// Runs of one tenant at work at once; `None` for as many as there may be in all.
+    pub runs_per_tenant: Option<usize>,
+    /// How often callers may call; every rule counts.
+    pub rates: Vec<Rate>,
     /// Runs that wait for an agent which works on a bounded number at once; a message that would
     /// have to wait behind so many is refused for a while.
     pub queued: usize,
@@ -61,6 +69,9 @@ impl Default for Limits {
             events: 1_000_000,
             task_bytes: 256 << 20,
             runs: 10_000,
+            runs_per_caller: None,
+            runs_per_tenant: None,
+            rates: Rate::usual(),
             queued: 1_000,
             authorizations: 1_000,
             authorization_wait: Duration::from_secs(900),

@@ -109,7 +109,8 @@ fn begin_again(
     live.flush();
     let (message, attempt) = (lost.message, lost.attempt);
     let job = Job { stop, live: live.clone(), exposed, message, ask: Ask::default(), attempt };
-    run::start(core, job, core.count_run());
+    let place = core.places.take(&core.limits, &live.scope);
+    run::start(core, job, place);
 }
 
 /// The event that an attempt begins, which makes artifacts of the lost one void.

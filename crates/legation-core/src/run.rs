@@ -11,9 +11,10 @@ use legation_model::{Message, Part, Role, TaskState};
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{Live, Refusal};
+use crate::places::RunGuard;
 use crate::queue::Place;
 use crate::schema::Schema;
-use crate::service::{Core, RunGuard};
+use crate::service::Core;
 use crate::turn::{Ask, Asked};
 use crate::{AgentError, Exposed, Turn};
 

@@ -249,10 +249,12 @@ async fn go_on(
     message.context_id = Some(live.context_id.clone());
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
     // A message that a run at work waits for needs no turn of its own.
-    if !live.is_at_work() {
+    let place = if live.is_at_work() {
+        core.places.take(&core.limits, &live.scope)
+    } else {
         core.queues.admit(&exposed.profile, &core.limits)?;
-    }
-    let place = core.count_run();
+        core.places.try_take(&core.limits, &live.scope)?
+    };
     let ask = ask(call, &exposed, configuration, metadata, Asked::further(schema));
     let (seq, task, waiting) = match live.receive(message, ask, idempotency, &core.halt) {
         Ok(received) => received,
@@ -296,6 +298,7 @@ async fn create(
         Turnout::Repeat(before) => return Ok(before.into()),
     };
     core.queues.admit(&exposed.profile, &core.limits)?;
+    let place = core.places.try_take(&core.limits, &scope)?;
     let SendMessageRequest { mut message, configuration, metadata, .. } = request;
     let context_id = message.context_id.clone().or(referenced).unwrap_or_else(ContextId::generate);
     message.context_id = Some(context_id.clone());
@@ -348,7 +351,7 @@ async fn create(
     }
     let ask = ask(call, &exposed, configuration, metadata, Asked::Known(schema));
     let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
-    run::start(core, job, core.count_run());
+    run::start(core, job, place);
     Ok(Begun::Created(live))
 }
 

@@ -16,7 +16,9 @@ use crate::call::{Call, Reply};
 use crate::extension::{Contexts, Cursor, Extension, Extensions};
 use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
+use crate::places::Places;
 use crate::queue::Queues;
+use crate::rates::{Asked, Rates};
 use crate::registry::Registry;
 use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Swept};
@@ -55,8 +57,9 @@ pub(crate) struct Core {
     pub(crate) in_flight: InFlight,
     pub(crate) queues: Queues,
     pub(crate) authorizations: Authorizations,
+    pub(crate) rates: Rates,
+    pub(crate) places: Places,
     draining: AtomicBool,
-    running: Arc<AtomicUsize>,
     streams: Arc<AtomicUsize>,
 }
 
@@ -119,6 +122,8 @@ impl Builder {
     pub fn build(self) -> Result<Arc<Service>, BuildError> {
         check_agents(&self.agents)?;
         let core = Core {
+            rates: Rates::new(&self.limits.rates),
+            places: Places::default(),
             store: self.store,
             limits: Arc::new(self.limits),
             deployment: self.deployment,
@@ -133,7 +138,6 @@ impl Builder {
             queues: Queues::default(),
             authorizations: Authorizations::default(),
             draining: AtomicBool::new(false),
-            running: Arc::default(),
             streams: Arc::default(),
         };
         Ok(Arc::new(Service { core: Arc::new(core) }))
@@ -212,6 +216,7 @@ impl Service {
         request.check()?;
         check_tenant(call, &request)?;
         let call = gate::confine(core, call, Some(&request))?;
+        core.check_rates(&call, Some(&request))?;
         core.check_required(&call)?;
         let active = core.extensions.active(&call);
         if active.is_empty() {
@@ -232,6 +237,7 @@ impl Service {
     ) -> Option<Result<Json, A2aError>> {
         let confined = gate::confine(&self.core, call, None);
         let checked = confined.and_then(|call| {
+            self.core.check_rates(&call, None)?;
             self.core.check_required(&call)?;
             Ok(call)
         });
@@ -403,11 +409,28 @@ impl Core {
         if self.store.backlog() > self.limits.backlog_bytes {
             return Err(A2aError::unavailable("the server's store does not keep up", TRY_AGAIN));
         }
-        if self.running.load(Ordering::Relaxed) >= self.limits.runs {
+        if self.places.taken() >= self.limits.runs {
             let text = format!("the server is at its limit of {} runs", self.limits.runs);
             return Err(A2aError::unavailable(text, TRY_AGAIN));
         }
         Ok(self.store.ready()?)
+    }
+
+    /// Counts a call, by its operation and its agent where a rule asks for that.
+    fn check_rates(&self, call: &Call, request: Option<&Request>) -> Result<(), A2aError> {
+        let target = match request {
+            Some(Request::SendMessage(request) | Request::SendStreamingMessage(request))
+                if self.rates.ask_for_agents() =>
+            {
+                Some(send::target(self, call, request)?.profile.slug.clone())
+            }
+            _ => call.agent.clone(),
+        };
+        self.rates.check(Asked {
+            caller: &call.caller,
+            operation: request.and_then(gate::scope_of),
+            agent: target.as_deref(),
+        })
     }
 
     /// Notes that a call was refused, if it was for the caller's rights or rates.
@@ -481,11 +504,6 @@ impl Core {
         }
     }
 
-    /// Counts a run while the guard lives.
-    pub(crate) fn count_run(&self) -> RunGuard {
-        Count::up(&self.running)
-    }
-
     /// Counts a stream while the guard lives.
     pub(crate) fn count_stream(&self) -> Result<StreamGuard, A2aError> {
         let guard = Count(self.streams.clone());
@@ -497,7 +515,6 @@ impl Core {
     }
 }
 
-pub(crate) type RunGuard = Count;
 pub(crate) type StreamGuard = Count;
 
 /// Counts one thing less when it is dropped.

@@ -178,6 +178,9 @@ async fn who_is_asked_about_any_token_hears_of_none_that_is_another_schemes() {
         let known = head.to(&door).await.map(|caller| caller.subject.to_string());
         assert_eq!(known.map_err(|refused| refused.error.kind), expected, "case {number}");
         assert_eq!(asked.asked() > before, hears, "case {number}");
+    }
+}
+
 #[tokio::test]
 async fn whether_a_token_still_stands_is_asked_again() {
     let active = |scope: &str| Page::ok(json!({"active": true, "sub": "ann", "scope": scope}));

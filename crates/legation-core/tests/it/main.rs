@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test that gets another reply fails")]
 
+mod audit;
 mod authorization;
 mod bench;
 mod cancel;
@@ -10,6 +11,7 @@ mod extension;
 mod follow;
 mod idempotency;
 mod manners;
+mod rates;
 mod read;
 mod replace;
 mod restart;

@@ -15,6 +15,7 @@ mod grpc_client;
 mod grpc_services;
 mod identity;
 mod matrix;
+mod rates;
 mod server;
 mod streams;
 mod tenants;

@@ -148,6 +148,7 @@ pub(super) fn resolve(given: &Given, faults: &mut Vec<Fault>) -> Resolved {
     let mut check = Check { given, faults };
     let config = &given.config;
     check.server(config);
+    check.rates(config);
     let directory = given.directory();
     let mut agents = Vec::new();
     for (name, agent) in &config.agents {
@@ -219,6 +220,18 @@ impl Check<'_> {
     fn card(&mut self, path: &str, bad: &BadMember) {
         let path = format!("{path}.{}", bad.path);
         self.fault(&path, format!("this makes the card none of A2A 1.0: {}", bad.reason));
+    }
+
+    /// Checks that rules are for agents that there are: others would hold nobody back.
+    fn rates(&mut self, config: &Config) {
+        for (number, rate) in config.limits.rates.iter().enumerate() {
+            for (position, name) in rate.agents.iter().enumerate() {
+                if !config.agents.iter().any(|(agent, _)| agent == name) {
+                    let path = format!("limits.rates[{number}].agents[{position}]");
+                    self.fault(&path, format!("there is no agent `{name}`"));
+                }
+            }
+        }
     }
 
     fn server(&mut self, config: &Config) {

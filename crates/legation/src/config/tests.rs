@@ -662,6 +662,37 @@ fn what_does_not_exist_yet_is_refused() {
 }
 
 #[test]
+fn rates_are_rules_for_agents_that_there_are() {
+    let rates = |text: &str| good(&format!("limits: {{{text}}}\n{AGENT}")).0.config.limits.rates;
+    let usual = legation::Limits::default().rates;
+    assert_eq!((rates("runs: 9"), rates("rates: []")), (usual, Vec::new()));
+    let rule = "per: tenant, operations: [send, read], agents: [a], count: 5, within: 1d";
+    let expected = legation::Rate {
+        per: legation::Per::Tenant,
+        operations: vec!["send", "read"],
+        agents: vec!["a".into()],
+        count: 5,
+        within: std::time::Duration::from_secs(86_400),
+        burst: None,
+    };
+    let burst = legation::Rate { count: 7, burst: Some(9), ..legation::Rate::default() };
+    let both = rates(&format!("rates: [{{{rule}}}, {{count: 7, burst: 9}}]"));
+    assert_eq!(both, [expected, burst]);
+    for (rule, expected) in [
+        ("count: 1, agents: [a, zed]", "`limits.rates[0].agents[1]`: there is no agent `zed`"),
+        (
+            "per: person, count: 1",
+            "`limits.rates[0].per`: expected `caller`, `tenant`, `agent` or `server`, not `person`",
+        ),
+        ("count: 0", "`limits.rates[0].count`: expected a whole number from 1, not `0`"),
+        ("within: 1s", "`limits.rates[0].count`: missing"),
+    ] {
+        let said = faults(&format!("limits: {{rates: [{{{rule}}}]}}\n{AGENT}"));
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_in_one_go() {
     let text = "server:\n  lisen: 1\n  card: v7\nlimits:\n  runs: 0\n  runs: 1\nagents:\n  B: {}\n  c:\n    runtime: {type: exec, comand: x}\n";
     let said = faults(text);

@@ -1,11 +1,51 @@
 //! Every bound of the service and of its listener.
 
-use legation::{Bounds, Limits};
+use legation::{Bounds, Limits, Per, Rate};
+use legation_core::gate;
 
 use crate::config::form::{
-    buffer, bytes, count, count_from_none, frame, time, time_from_none, time_in_seconds, window,
+    buffer, bytes, choice, count, count_from_none, frame, text, time, time_from_none,
+    time_in_seconds, window,
 };
-use crate::config::setting::{Group, Row, leaf, row};
+use crate::config::setting::{Group, Row, each, leaf, leaves, maybe, required, row, unset};
+
+/// What rules may tell apart: the operations by their scopes.
+const OPERATIONS: [(&str, &str); 4] = [
+    (gate::SEND, gate::SEND),
+    (gate::READ, gate::READ),
+    (gate::CANCEL, gate::CANCEL),
+    (gate::PUSH, gate::PUSH),
+];
+
+impl Group for Rate {
+    const ROWS: &'static [Row<Self>] = &[
+        row(
+            "per",
+            "Whom the rule tells apart: every caller that a scheme knows, every tenant, every agent, or nobody",
+            |r| leaf(&mut r.per, choice(&Per::NAMES)),
+        ),
+        unset(
+            "all",
+            row("operations", "The operations it is for, by their scopes", |r| {
+                leaves(&mut r.operations, choice(&OPERATIONS))
+            }),
+        ),
+        unset(
+            "all",
+            row("agents", "The agents it is for, by their names in addresses", |r| {
+                leaves(&mut r.agents, text())
+            }),
+        ),
+        required(row("count", "So often", |r| leaf(&mut r.count, count()))),
+        row("within", "In this time", |r| leaf(&mut r.within, time())),
+        unset(
+            "as `count`",
+            row("burst", "So often at once, after a while without", |r| {
+                maybe(&mut r.burst, count())
+            }),
+        ),
+    ];
+}
 
 impl Group for Limits {
     const ROWS: &'static [Row<Self>] = &[
@@ -24,6 +64,28 @@ impl Group for Limits {
             "runs",
             "Runs at work at once; a message that would begin one more is refused for a while",
             |l| leaf(&mut l.runs, count()),
+        ),
+        unset(
+            "as many as there may be in all",
+            row(
+                "runs_per_caller",
+                "Runs of one caller at work at once; a message that would begin one more is refused for a while",
+                |l| maybe(&mut l.runs_per_caller, count()),
+            ),
+        ),
+        unset(
+            "as many as there may be in all",
+            row("runs_per_tenant", "Runs of one tenant at work at once, likewise", |l| {
+                maybe(&mut l.runs_per_tenant, count())
+            }),
+        ),
+        unset(
+            "1000 in 1s, 2000 at once, for each caller",
+            row(
+                "rates",
+                "How often may be called: rules, all of which count. `[]` is no rule at all",
+                |l| each(&mut l.rates),
+            ),
         ),
         row(
             "queued",
