@@ -32,7 +32,7 @@ pub(super) struct Bomb {
     act: for<'t> fn(&'t Target) -> Act<'t>,
     /// Answers that are right, each by its beginning.
     right: &'static [&'static str],
-    /// How often its price may be that of others, because it sends that much.
+    /// How often its price may be that of others, because it sends that much, or to both packages.
     price: u32,
     /// How often its memory may be that of others, because it is work that the server takes on.
     memory: u64,

@@ -16,7 +16,7 @@ use super::{Outcome, Setup, honest};
 use crate::tls::Stream;
 
 /// What a deadline may be late by: what is noticed here is late by itself on a busy machine.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(1);
 
 /// What the wait of honest callers may grow by: to twice its base by the target, and what a busy
 /// machine adds.

@@ -34,7 +34,7 @@ pub(super) const BOMBS: &[Bomb] = &[
     ),
     dear(2, bomb("rapid reset", |t| flood(t, resets()), &["closed: calm", "closed"])),
     dear(
-        4,
+        2,
         bomb("10,000 streams", |t| flood(t, streams()), &["closed: calm", "closed", "refused"]),
     ),
     dear(
@@ -93,7 +93,7 @@ pub(super) const BOMBS: &[Bomb] = &[
     ),
     bomb("a header of HTTP/1.1", |t| flood(t, hop_by_hop()), &["refused", "closed", "answered"]),
     long(dear(
-        10,
+        6,
         bomb("readers without a window", |t| Box::pin(no_window(t)), &["refused 2 streams"]),
     )),
 ];
