@@ -10,6 +10,8 @@ mod services;
 mod status;
 mod writer;
 
+use futures::FutureExt as _;
+use futures::future::Either;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Version as Http};
@@ -74,17 +76,19 @@ pub(crate) async fn serve(
         Ok(deadline) => deadline,
         Err(error) => return tongue.refuse(error.into()),
     };
-    let admitted = within(deadline, admit(shared, mount, tongue, deadline, (peer, &head)));
-    let admitted = match admitted.await {
+    // Futures are awaited where they are made: one that has a name first takes its room twice, and
+    // all of it is moved for every request.
+    let from = (peer, &head);
+    let admitted = match within(deadline, admit(shared, mount, tongue, deadline, from)).await {
         Ok(admitted) => admitted,
         Err(refusal) => return tongue.refuse(refusal),
     };
-    let asked = take(shared, &admitted, operation, &head, &mut body, phases);
     let answered = within(deadline, async {
-        let asked = asked.await?;
-        perform(shared, &admitted, asked, (peer, &head)).await
-    });
-    let mut answer = answered.await.unwrap_or_else(|error| tongue.refuse(error.into()));
+        let asked = take(shared, &admitted, operation, &head, &mut body, phases).await?;
+        perform(shared, &admitted, asked, from).await
+    })
+    .await;
+    let mut answer = answered.unwrap_or_else(|error| tongue.refuse(error.into()));
     admitted.arrival.echo(package.version(), &mut answer);
     answer
 }
@@ -198,14 +202,15 @@ async fn perform(
 }
 
 /// Does something until the caller's time is over. What was begun goes on without it.
-async fn within<T, E: From<A2aError>>(
+fn within<T, E: From<A2aError>>(
     deadline: Option<Instant>,
     what: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
+) -> impl Future<Output = Result<T, E>> {
     match deadline {
-        None => what.await,
+        None => Either::Left(what),
         Some(deadline) => {
-            timeout_at(deadline, what).await.unwrap_or_else(|_| Err(exceeded().into()))
+            let late = |ended: Result<_, _>| ended.unwrap_or_else(|_| Err(exceeded().into()));
+            Either::Right(timeout_at(deadline, what).map(late))
         }
     }
 }
