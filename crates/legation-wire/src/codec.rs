@@ -199,7 +199,11 @@ impl Codec {
             return Ok(Written { frame: Frame::of(answer), document: document.clone() });
         };
         let written = if answer == Answer::Card {
-            card::rewrite(document, CardForm::of_version(self.version))
+            // JavaScript's client of 0.3 reads what REST answers as protobuf JSON, Python's as its own
+            // JSON, and neither says so. With the members of 1.0 beside them it suits both.
+            let is_0_3 = self.version == Version::V0_3;
+            let form = if is_0_3 { CardForm::Hybrid } else { CardForm::of_version(self.version) };
+            card::rewrite(document, form)
         } else {
             v0_3::write(form, answer, document)
         };
