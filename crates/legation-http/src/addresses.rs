@@ -8,6 +8,9 @@ use legation_wire::card::{Binding, Interface};
 /// Where the crew is called by JSON-RPC. By REST it is called at the root.
 pub(crate) const CREW: &str = "/a2a";
 
+/// Where authorizations that tasks wait for arrive.
+pub(crate) const CALLBACK: &str = "/a2a/callback";
+
 /// Where the agents are mounted.
 pub(crate) const AGENTS: &str = "/a2a/agents/";
 
@@ -70,6 +73,11 @@ impl Addresses {
             protocol_version: interface.version.name().to_owned(),
         })
     }
+}
+
+/// Where authorizations arrive below a base.
+pub(crate) fn callback(base: &str) -> String {
+    format!("{base}{CALLBACK}")
 }
 
 /// A host and a port, as 1.0 lists gRPC.

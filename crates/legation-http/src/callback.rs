@@ -11,9 +11,6 @@ use legation_wire::error::{ErrorProfile, row_of};
 use crate::answer::{Answer, answer};
 use crate::body::Body;
 
-/// The path of the address.
-pub(crate) const PATH: &str = "/a2a/callback";
-
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// What pages may do: nothing. The address of this one holds a secret, so it is told to nobody.

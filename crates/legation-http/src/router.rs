@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::addresses::{AGENTS, CREW};
-use crate::callback;
+use crate::addresses::{AGENTS, CALLBACK, CREW};
 use crate::resource::WELL_KNOWN;
 
 /// What is at a path.
@@ -46,7 +45,7 @@ const FIXED: [(&str, Place<'static>); 11] = [
     ("/a2a/.well-known/agent-card.json", Place::Card(None)),
     ("/a2a/.well-known/agent.json", Place::OldCard(None)),
     ("/.well-known/jwks.json", Place::Keys),
-    (callback::PATH, Place::Callback),
+    (CALLBACK, Place::Callback),
     ("/healthz", Place::Health),
     ("/readyz", Place::Ready),
     ("/", Place::Rpc),

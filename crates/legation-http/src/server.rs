@@ -196,7 +196,7 @@ impl Shared {
         let grpc = settings.grpc.clone().unwrap_or_default();
         let services = Services::new(&grpc, &service, drain.clone(), &settings.bounds);
         let services = Arc::new(services);
-        service.authorizations_arrive_at(&format!("{base}{}", callback::PATH));
+        service.authorizations_arrive_at(&addresses::callback(&base));
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
         let pages = settings.cors.as_ref().map(Pages::new);
         let hsts = tls.as_ref().and_then(hsts);

@@ -110,6 +110,10 @@ const fn ratio(metric: Metric, over: &'static str, must: f64, aim: f64) -> Gate 
     Gate { metric, of: PRODUCT, over: Some(over), must: Some(must), aim }
 }
 
+/// What gRPC is to be beside JSON-RPC on the same store.
+const BESIDE_JSON_RPC: &[Gate] =
+    &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)];
+
 const fn absolute(metric: Metric, must: f64, aim: f64) -> Gate {
     Gate { metric, of: PRODUCT, over: None, must: Some(must), aim }
 }
@@ -210,7 +214,7 @@ pub(super) const CASES: &[Case] = &[
             product("JSON-RPC", send(64, Payload::Text)),
             product(PRODUCT, Load::GrpcSend { connections: 64, at_once: 1 }),
         ],
-        gates: &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)],
+        gates: BESIDE_JSON_RPC,
     },
     Case {
         name: "grpc-4x16",
@@ -220,7 +224,7 @@ pub(super) const CASES: &[Case] = &[
             product("JSON-RPC", send(64, Payload::Text)),
             product(PRODUCT, Load::GrpcSend { connections: 4, at_once: 16 }),
         ],
-        gates: &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)],
+        gates: BESIDE_JSON_RPC,
     },
     Case {
         name: "grpc-chunks-8",
@@ -230,7 +234,7 @@ pub(super) const CASES: &[Case] = &[
             product("JSON-RPC", Load::Chunks { connections: 8, chunks: CHUNKS }),
             product(PRODUCT, Load::GrpcChunks { connections: 8, chunks: CHUNKS }),
         ],
-        gates: &[ratio(Rate, "JSON-RPC", 0.9, 1.0), ratio(Cpu, "JSON-RPC", 1.2, 1.0)],
+        gates: BESIDE_JSON_RPC,
     },
     Case {
         name: "data-100k",

@@ -64,17 +64,8 @@ impl Served {
         cache: HeaderValue,
         headers: &HeaderMap,
     ) -> Answer {
-        let mut response = if self.is_known(modified, headers) {
-            let mut response = Answer::new(Body::full(Bytes::new()));
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        } else {
-            answer(StatusCode::OK, JSON, Body::full(self.json.clone()))
-        };
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, cache);
-        headers.insert(ETAG, self.etag.clone());
-        headers.insert(LAST_MODIFIED, modified.header.clone());
+        let mut response = self.unless(self.is_known(modified, headers), JSON, cache);
+        response.headers_mut().insert(LAST_MODIFIED, modified.header.clone());
         response
     }
 
@@ -87,7 +78,14 @@ impl Served {
         vary: &HeaderValue,
         headers: &HeaderMap,
     ) -> Answer {
-        let mut response = if self.is_tagged(headers) == Some(true) {
+        let mut response = self.unless(self.is_tagged(headers) == Some(true), media, PRIVATE);
+        response.headers_mut().insert(VARY, vary.clone());
+        response
+    }
+
+    /// The document, unless the asker has it already.
+    fn unless(&self, is_known: bool, media: HeaderValue, cache: HeaderValue) -> Answer {
+        let mut response = if is_known {
             let mut response = Answer::new(Body::full(Bytes::new()));
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
@@ -95,9 +93,8 @@ impl Served {
             answer(StatusCode::OK, media, Body::full(self.json.clone()))
         };
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, PRIVATE);
+        headers.insert(CACHE_CONTROL, cache);
         headers.insert(ETAG, self.etag.clone());
-        headers.insert(VARY, vary.clone());
         response
     }
 

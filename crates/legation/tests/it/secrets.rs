@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -257,14 +257,18 @@ agents: {{ a: {{ role: A, runtime: {{ type: analyst }} }} }}
         let listed = command(&["keys", "list"]).output().expect("the command starts");
         text(&listed.stdout).contains("last used 2")
     };
+    let began = Instant::now();
     while !is_used() {
+        assert!(began.elapsed() < PATIENCE, "the last use is not written");
         std::thread::sleep(Duration::from_millis(100));
     }
     told += &serving.greeting;
 
-    let tail = |token: &str| token.rsplit(['.', '_']).next().expect("a piece").to_owned();
-    let mut wanted = vec![MARK.to_owned(), tail(&signed), tail(&unknown), tail(&away)];
-    wanted.extend([integration, wrong_integration].map(|token| tail(&token)));
+    let tail = |token: &str, mark| token.rsplit(mark).next().expect("a piece").to_owned();
+    let mut wanted = vec![MARK.to_owned()];
+    // A signature may hold the mark of the others.
+    wanted.extend([signed, unknown, away].map(|token| tail(&token, '.')));
+    wanted.extend([integration, wrong_integration].map(|token| tail(&token, '_')));
     let basic = BASE64_STANDARD.encode(format!("me:{}", secret("CLIENT")));
     wanted.push(basic[8..].to_owned());
     for one in &wanted {
