@@ -36,13 +36,17 @@ pub(super) struct Channel {
     stream: Stream,
     raw: Vec<u8>,
     /// What came of the calls that are not done, by their numbers.
-    answers: HashMap<u32, Vec<u8>>,
+    answers: HashMap<u32, Answer>,
     /// Calls whose answers have ended.
     ended: Vec<u32>,
     next: u32,
     /// Bytes of data that came since the server was told of them.
     taken: u32,
 }
+
+/// The body of an answer, as far as it has come and was not taken.
+#[derive(Default)]
+struct Answer(Vec<u8>);
 
 /// The head of a request as HPACK, without its table.
 pub(super) fn head(path: &str, token: &str) -> Vec<u8> {
@@ -122,23 +126,27 @@ impl Channel {
         frame(&mut out, HEADERS, END_HEADERS, call, head);
         frame(&mut out, DATA, END_STREAM, call, message);
         self.next += 2;
-        self.answers.insert(call, Vec::new());
+        self.answers.insert(call, Answer::default());
         self.stream.write_all(&out).await.context("cannot send")?;
         Ok(call)
     }
 
-    /// Takes the next message of a call; `None` at its end.
-    pub(super) async fn next(&mut self, call: u32) -> anyhow::Result<Option<Vec<u8>>> {
+    /// Hands the next messages of a call to `take`, all that are there; `false` at its end.
+    pub(super) async fn next(
+        &mut self,
+        call: u32,
+        mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<bool> {
         loop {
-            let body = self.answers.get_mut(&call).context("no such call")?;
-            if let Some(message) = take_message(body)? {
-                return Ok(Some(message));
+            let answer = self.answers.get_mut(&call).context("no such call")?;
+            if answer.take_messages(&mut take)? {
+                return Ok(true);
             }
             if let Some(at) = self.ended.iter().position(|ended| *ended == call) {
-                ensure!(body.is_empty(), "a piece of a message at the end");
+                ensure!(answer.0.is_empty(), "a piece of a message at the end");
                 self.ended.swap_remove(at);
                 self.answers.remove(&call);
-                return Ok(None);
+                return Ok(false);
             }
             self.read().await?;
         }
@@ -175,8 +183,8 @@ impl Channel {
             match kind {
                 DATA => {
                     ensure!(flags & PADDED == 0, "padding");
-                    let body = self.answers.get_mut(&call).context("data of no call")?;
-                    body.extend_from_slice(payload);
+                    let answer = self.answers.get_mut(&call).context("data of no call")?;
+                    answer.0.extend_from_slice(payload);
                     self.taken += length as u32;
                 }
                 SETTINGS if flags & ACK == 0 => frame(&mut say, SETTINGS, ACK, 0, &[]),
@@ -200,15 +208,21 @@ impl Channel {
     }
 }
 
-/// Takes the next message out of an answer's body.
-fn take_message(body: &mut Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
-    let Some(prefix) = body.get(..5) else { return Ok(None) };
-    ensure!(prefix[0] == 0, "a compressed message");
-    let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-    if body.len() < 5 + length {
-        return Ok(None);
+impl Answer {
+    /// Hands every whole message to `take`, and removes them; whether there was one.
+    fn take_messages(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<bool> {
+        let mut used = 0;
+        while let Some(prefix) = self.0.get(used..used + 5) {
+            ensure!(prefix[0] == 0, "a compressed message");
+            let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
+            let Some(message) = self.0.get(used + 5..used + 5 + length) else { break };
+            take(message)?;
+            used += 5 + length;
+        }
+        self.0.drain(..used);
+        Ok(used > 0)
     }
-    let rest = body.split_off(5 + length);
-    let message = std::mem::replace(body, rest);
-    Ok(Some(message[5..].to_vec()))
 }

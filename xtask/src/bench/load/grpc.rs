@@ -55,9 +55,13 @@ impl Exchange for GrpcSends {
         }
         let call = channel.answered().await?;
         let (message_id, began) = self.open.remove(&call).context("an answer to no call")?;
-        let reply = channel.next(call).await?.context("no answer")?;
-        self.check(&reply, &message_id)?;
-        ensure!(channel.next(call).await?.is_none(), "more than one answer");
+        let mut answers = 0;
+        let check = |reply: &[u8]| {
+            answers += 1;
+            self.check(reply, &message_id)
+        };
+        ensure!(channel.next(call, check).await?, "no answer");
+        ensure!(answers == 1 && !channel.next(call, |_| Ok(())).await?, "more than one answer");
         Ok(Done { units: 1, took: Some(began.elapsed()), first: None })
     }
 }
@@ -83,14 +87,14 @@ impl Exchange for GrpcStreams {
         let start = Instant::now();
         let (_, request) = pb::request(&format!("chunks {}", self.chunks));
         let call = channel.begin(&self.head, &request).await?;
-        let first = channel.next(call).await?.context("no task")?;
-        ensure!(StreamResponse::decode(&*first)?.task.is_some(), "the first item is no task");
-        let first = Some(start.elapsed());
-        let (mut chunks, mut completed) = (0, false);
-        while let Some(item) = channel.next(call).await? {
+        let (mut first, mut chunks, mut completed) = (None, 0, false);
+        let mut check = |item: &[u8]| {
             ensure!(!completed, "an item after the end");
-            let item = StreamResponse::decode(&*item)?;
-            if let Some(update) = item.artifact_update {
+            let item = StreamResponse::decode(item)?;
+            if first.is_none() {
+                ensure!(item.task.is_some(), "the first item is no task");
+                first = Some(start.elapsed());
+            } else if let Some(update) = item.artifact_update {
                 let parts = update.artifact.unwrap_or_default().parts;
                 let said = parts.into_iter().next().and_then(|part| part.text);
                 ensure!(said == Some(chunk_text(chunks)), "not chunk {chunks}: {said:?}");
@@ -99,7 +103,9 @@ impl Exchange for GrpcStreams {
                 let status = item.status_update.and_then(|update| update.status);
                 completed = status.is_some_and(|status| status.state == COMPLETED);
             }
-        }
+            Ok(())
+        };
+        while channel.next(call, &mut check).await? {}
         ensure!(completed && chunks == self.chunks, "{chunks} of {} chunks", self.chunks);
         Ok(Done { units: chunks, took: None, first })
     }
