@@ -52,7 +52,7 @@ impl From<Before> for Begun {
 pub(crate) async fn send(
     core: &Arc<Core>,
     call: &Call,
-    request: SendMessageRequest,
+    request: Box<SendMessageRequest>,
 ) -> Result<Reply, A2aError> {
     let history = request.configuration.history_length;
     let at_once = request.configuration.return_immediately;
@@ -92,7 +92,7 @@ pub(crate) async fn send(
 pub(crate) async fn stream(
     core: &Arc<Core>,
     call: &Call,
-    request: SendMessageRequest,
+    request: Box<SendMessageRequest>,
 ) -> Result<Reply, A2aError> {
     let history = request.configuration.history_length;
     let (live, seq, task) = match begin(core, call, request).await? {
@@ -160,7 +160,7 @@ fn not_cancelable(live: &Live, state: TaskState) -> A2aError {
 async fn begin(
     core: &Arc<Core>,
     call: &Call,
-    mut request: SendMessageRequest,
+    mut request: Box<SendMessageRequest>,
 ) -> Result<Begun, A2aError> {
     core.admit()?;
     if request.configuration.task_push_notification_config.is_some() {
@@ -228,7 +228,7 @@ async fn go_on(
     core: &Arc<Core>,
     call: &Call,
     live: Arc<Live>,
-    request: SendMessageRequest,
+    request: Box<SendMessageRequest>,
     schema: Option<Schema>,
 ) -> Result<Begun, A2aError> {
     let exposed = core.agent(live.scope.agent.as_deref()).ok_or_else(|| gone(&live))?;
@@ -245,7 +245,7 @@ async fn go_on(
         Turnout::First(claim) => claim,
         Turnout::Repeat(before) => return Ok(before.into()),
     };
-    let SendMessageRequest { mut message, configuration, metadata, .. } = request;
+    let SendMessageRequest { mut message, configuration, metadata, .. } = *request;
     message.context_id = Some(live.context_id.clone());
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
     // A message that a run at work waits for needs no turn of its own.
@@ -280,7 +280,7 @@ async fn go_on(
 async fn create(
     core: &Arc<Core>,
     call: &Call,
-    request: SendMessageRequest,
+    request: Box<SendMessageRequest>,
     schema: Option<Schema>,
 ) -> Result<Begun, Uncreated> {
     if request.message.task_id.as_ref().is_some_and(|id| id.as_str().contains('/')) {
@@ -299,7 +299,7 @@ async fn create(
     };
     core.queues.admit(&exposed.profile, &core.limits)?;
     let place = core.places.try_take(&core.limits, &scope)?;
-    let SendMessageRequest { mut message, configuration, metadata, .. } = request;
+    let SendMessageRequest { mut message, configuration, metadata, .. } = *request;
     let context_id = message.context_id.clone().or(referenced).unwrap_or_else(ContextId::generate);
     message.context_id = Some(context_id.clone());
     let answer = AssertUnwindSafe(exposed.agent.reply(&message)).catch_unwind().await;

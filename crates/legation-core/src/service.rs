@@ -201,16 +201,24 @@ impl Service {
 
     /// Does what a caller asks: the only way in, for every binding and version.
     ///
-    /// A call that is dropped leaves the work it began at work.
+    /// A call that is dropped leaves the work it began at work. The request goes in a box: a future
+    /// for each step from here to the agent would have room for it, and be moved with it.
     ///
     /// # Errors
     /// By the meanings of [`ErrorKind`].
-    pub async fn call(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
-        let answer = self.answer(call, request).await;
-        answer.inspect_err(|error| self.core.note_refusal(call, error))
+    pub fn call(
+        &self,
+        call: &Call,
+        request: impl Into<Box<Request>>,
+    ) -> impl Future<Output = Result<Reply, A2aError>> + Send {
+        let request = request.into();
+        async move {
+            let answer = self.answer(call, request).await;
+            answer.inspect_err(|error| self.core.note_refusal(call, error))
+        }
     }
 
-    async fn answer(&self, call: &Call, mut request: Request) -> Result<Reply, A2aError> {
+    async fn answer(&self, call: &Call, mut request: Box<Request>) -> Result<Reply, A2aError> {
         let core = &self.core;
         gate::check_scope(&call.caller, &request)?;
         request.check()?;
@@ -250,11 +258,13 @@ impl Service {
         answer.map(|answer| answer.inspect_err(|error| self.core.note_refusal(call, error)))
     }
 
-    async fn perform(&self, call: &Call, request: Request) -> Result<Reply, A2aError> {
+    async fn perform(&self, call: &Call, request: Box<Request>) -> Result<Reply, A2aError> {
         let core = &self.core;
-        match request {
-            Request::SendMessage(request) => send::send(core, call, request).await,
-            Request::SendStreamingMessage(request) => send::stream(core, call, request).await,
+        match *request {
+            Request::SendMessage(request) => send::send(core, call, request.into()).await,
+            Request::SendStreamingMessage(request) => {
+                send::stream(core, call, request.into()).await
+            }
             Request::GetTask(request) => page::get(core, call, &request).await.map(Reply::Task),
             Request::ListTasks(request) => page::list(core, call, &request).await.map(Reply::Tasks),
             Request::CancelTask(request) => send::cancel(core, call, &request).await,

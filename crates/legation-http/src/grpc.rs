@@ -172,7 +172,7 @@ async fn take(
     head: &Parts,
     body: &mut Incoming,
     phases: &Phases,
-) -> Result<Asked, A2aError> {
+) -> Result<Box<Asked>, A2aError> {
     let mut body = shared.take_body(head, body, phases).await?;
     let bounds = &shared.settings.bounds;
     let message = message::unframe(body.bytes.clone(), admitted.encoding, bounds.body)?;
@@ -183,13 +183,13 @@ async fn take(
     let json = JsonBounds { text: bounds.body.saturating_mul(2), ..bounds.json };
     let params = codec::params(package, operation, &message, json)?;
     body.unfolds_to(params.len(), bounds)?;
-    codec::read_params(package, operation, &params)
+    codec::read_params(package, operation, &params).map(Box::new)
 }
 
 async fn perform(
     shared: &Shared,
     admitted: &Admitted,
-    asked: Asked,
+    asked: Box<Asked>,
     from: (&Peer, &Parts),
 ) -> Result<Answer, A2aError> {
     let Admitted { arrival, deadline, writer, .. } = admitted;

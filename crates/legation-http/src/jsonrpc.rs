@@ -84,7 +84,7 @@ struct Asked<'a> {
 /// What is asked.
 enum What {
     /// An operation of the protocol.
-    Request(Request),
+    Request(Box<Request>),
     /// Perhaps a method of an extension that the call asks for; else this error.
     Extension { method: String, params: Option<Json>, otherwise: A2aError },
 }
@@ -134,7 +134,7 @@ async fn take<'a>(
     let refused = refused(Some(codec.version()));
     let (request, codec) = codec.read_params(operation, envelope.params).map_err(&refused)?;
     arrival.behave(codec.version());
-    Ok(Asked { id: id.into(), codec, arrival, what: What::Request(request) })
+    Ok(Asked { id: id.into(), codec, arrival, what: What::Request(request.into()) })
 }
 
 /// A method that the protocol does not have, for the extensions that the call asks for.

@@ -87,14 +87,15 @@ async fn take(
     head: &Parts,
     body: &mut Incoming,
     phases: &Phases,
-) -> Result<(Request, Codec), A2aError> {
+) -> Result<(Box<Request>, Codec), A2aError> {
+    let boxed = |(request, codec): (Request, Codec)| (request.into(), codec);
     if head.method != Method::POST {
-        return codec.read_rest(route, head.uri.query(), None);
+        return codec.read_rest(route, head.uri.query(), None).map(boxed);
     }
     check_content_type(head, body)?;
     let body = shared.take_body(head, body, phases).await?;
     let text = shared.settings.bounds.json.admit(&body.bytes)?;
-    codec.read_rest(route, None, Some(text))
+    codec.read_rest(route, None, Some(text)).map(boxed)
 }
 
 pub(crate) fn no_such_path() -> A2aError {
@@ -126,7 +127,7 @@ async fn perform(
     shared: &Shared,
     media: Media,
     arrival: &Arrival,
-    (codec, request): (Codec, Request),
+    (codec, request): (Codec, Box<Request>),
     (peer, head): (&Peer, &Parts),
 ) -> Result<Answer, A2aError> {
     let (kind, document) = match shared.call(&arrival.call, request, (peer, head)).await? {

@@ -353,7 +353,7 @@ impl Shared {
     pub(crate) async fn call(
         &self,
         call: &Call,
-        request: Asked,
+        request: Box<Asked>,
         (peer, head): (&Peer, &Parts),
     ) -> Result<Replied, A2aError> {
         Ok(match self.service.call(call, request).await? {
