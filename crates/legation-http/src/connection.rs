@@ -1,10 +1,12 @@
 //! One connection: which HTTP it speaks, and serving it until it ends or has to.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
@@ -23,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::body::Watch;
 use crate::bounds::Bounds;
 use crate::call::Peer;
+use crate::cork::corked;
 use crate::frames::{Metered, PREFACE};
 use crate::pace::{Paced, Phase, Phases};
 use crate::readers::Readers;
@@ -141,7 +144,8 @@ where
     });
     let connection = http1(&bounds).serve_connection(io, service);
     let never = std::future::pending;
-    drive(connection, &drain, &owner.stop, (never(), never())).await;
+    let nothing_waits = |_: &mut Context<'_>| Poll::Ready(Ok(()));
+    drive(connection, nothing_waits, &drain, &owner.stop, (never(), never())).await;
 }
 
 async fn speak_http2<S>(stream: S, peer: Peer, shared: Arc<Shared>, owner: Owner)
@@ -153,7 +157,8 @@ where
     // phases: pings watch over the peer, each request over its body, `Readers` over the responses.
     let phases = Phases::begin(Phase::Head);
     let paced = Paced::new(stream, phases.clone(), bounds.clone());
-    let io = TokioIo::new(Metered::new(paced, phases, bounds.h2_control_frames));
+    let (corked, mut uncork) = corked(paced);
+    let io = TokioIo::new(Metered::new(corked, phases, bounds.h2_control_frames));
     let readers = Readers::new(owner.tasks.clone());
     let watch = readers.clone();
     // One thing to share, because every request does.
@@ -177,7 +182,7 @@ where
     let cut = async {
         tokio::select! { () = stuck => {}, () = readers.quiet(never_ends) => {} }
     };
-    drive(connection, &drain, &owner.stop, (cut, quiet)).await;
+    drive(connection, |cx| uncork.poll(cx), &drain, &owner.stop, (cut, quiet)).await;
 }
 
 fn http1(bounds: &Bounds) -> http1::Builder {
@@ -224,9 +229,10 @@ async fn protocol_of(stream: &TcpStream) -> Option<Protocol> {
 }
 
 /// Serves until the connection ends, has to be cut, or the server stops. One that is quiet is ended
-/// as when the server stops: its peer is told.
+/// as when the server stops: its peer is told. What waits to be sent is, whenever it had its turn.
 async fn drive<C>(
     connection: C,
+    mut send: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
     drain: &CancellationToken,
     stop: &CancellationToken,
     (cut, quiet): (impl Future<Output = ()>, impl Future<Output = ()>),
@@ -237,8 +243,15 @@ async fn drive<C>(
     let (mut connection, mut cut, mut quiet) = (pin!(connection), pin!(cut), pin!(quiet));
     let mut ending = false;
     let ended = loop {
+        let turn = poll_fn(|cx| {
+            let ended = connection.as_mut().poll(cx);
+            match send(cx) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) | Poll::Pending => ended.map(Ok),
+            }
+        });
         tokio::select! {
-            ended = connection.as_mut() => break ended,
+            ended = turn => break ended,
             () = cut.as_mut() => return,
             () = stop.cancelled() => return,
             () = quiet.as_mut(), if !ending => {}
@@ -247,8 +260,15 @@ async fn drive<C>(
         ending = true;
         connection.as_mut().graceful_shutdown();
     };
-    if let Err(error) = ended {
-        // Peers leave and dawdle as they like; that is no fault of ours.
-        tracing::debug!(%error, "connection ended");
+    // Peers leave and dawdle as they like; that is no fault of ours.
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "connection ended"),
+        Err(error) => return tracing::debug!(%error, "connection ended"),
+    }
+    // The reason that the peer is told.
+    tokio::select! {
+        sent = poll_fn(send) => drop(sent),
+        () = stop.cancelled() => {}
     }
 }

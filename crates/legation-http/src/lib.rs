@@ -13,6 +13,7 @@ mod call;
 mod callback;
 mod card;
 mod connection;
+mod cork;
 mod cors;
 mod forwarded;
 mod frames;
