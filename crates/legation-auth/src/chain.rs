@@ -151,6 +151,12 @@ impl Chain {
     /// The refusal of a request that says nothing of who sent it. There is no error to name, only
     /// the ways to do it right (RFC 6750 3.1).
     fn missing(&self, credentials: Credentials<'_>) -> Refused {
+        if let Some(audit) = &self.audit {
+            let address = credentials.client.or(credentials.peer).map(network);
+            let (action, outcome) = (AuditAction::Authenticate, AuditOutcome::Missing);
+            let event = AuditEvent::new(Actor::stranger("", address), action, outcome);
+            audit.note(event.to(credentials.agent.unwrap_or_default()));
+        }
         let ways: Vec<_> = self.in_force(credentials).map(Scheme::advice).collect();
         let advice = match &ways[..] {
             [] => "nobody may call here".to_owned(),
@@ -536,8 +542,12 @@ mod tests {
             Head { peer, ..head }.to(&chain).is_ok()
         };
         assert!(from("10.0.0.1", Head::bearer(ONE)), "who is let in is no entry");
-        assert!(!from("10.0.0.1", Head::new(&[])), "nor is who asks how to come in");
         assert!(told.0.lock().is_empty());
+        let silent = Head { agent: Some("a".into()), ..Head::new(&[]) };
+        assert!(!from("10.0.0.1", silent), "who says nothing");
+        let [asked] = &std::mem::take(&mut *told.0.lock())[..] else { panic!("{told:?}") };
+        assert_eq!((asked.outcome.name(), &*asked.target), ("missing", "a"));
+        assert_eq!(asked.actor.address, Some([10, 0, 0, 1].into()));
         for _ in 0..4 {
             assert!(!from("2001:db8::7:1", Head::bearer(BAD)));
         }

@@ -13,6 +13,7 @@ pub(crate) struct Head {
     pub(crate) peer: Option<std::net::IpAddr>,
     pub(crate) certificates: Option<CertificateChain>,
     pub(crate) schemes: Option<Names>,
+    pub(crate) agent: Option<String>,
 }
 
 impl Headers for Head {
@@ -45,6 +46,7 @@ impl Head {
             client: None,
             certificates: self.certificates.as_ref(),
             schemes: self.schemes.as_ref(),
+            agent: self.agent.as_deref(),
         })
     }
 

@@ -109,7 +109,7 @@ pub(crate) fn check(
     exposed: &Exposed,
     (message, beside): (&Message, Option<&Metadata>),
     history: impl FnOnce() -> Vec<Message>,
-) -> Result<(), A2aError> {
+) -> Result<(), Refused> {
     let profile = &*exposed.profile;
     if profile.access.is_open() {
         return Ok(());
@@ -125,7 +125,10 @@ pub(crate) fn check(
     };
     let found = exposed.agent.skill(message).filter(|skill| check.has(skill));
     let is_for_none = match named {
-        Some(named) if !check.is_there(&named.skill) => return Err(named.unknown()),
+        Some(named) if !check.is_there(&named.skill) => {
+            let hidden = check.has(&named.skill).then(|| named.skill.clone());
+            return Err(Refused { error: named.unknown(), hidden });
+        }
         Some(named) => check.skill(&named.skill).map(|()| false)?,
         None => match earlier() {
             Some(named) => check.skill(&named.skill).map(|()| false)?,
@@ -135,7 +138,22 @@ pub(crate) fn check(
     if let Some(found) = found {
         check.skill(&found)?;
     }
-    if is_for_none { check.none() } else { Ok(()) }
+    if is_for_none { Ok(check.none()?) } else { Ok(()) }
+}
+
+/// Why a message may not come to an agent.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// What the caller is told.
+    pub(crate) error: A2aError,
+    /// The skill that the message names and that the caller is told does not exist.
+    pub(crate) hidden: Option<String>,
+}
+
+impl From<A2aError> for Refused {
+    fn from(error: A2aError) -> Self {
+        Self { error, hidden: None }
+    }
 }
 
 /// What a caller may use of one agent.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use legation_model::{A2aError, ErrorKind, Timestamp};
 
+use crate::Caller;
 use crate::store::StoreError;
-use crate::{Call, Caller};
 
 /// The longest target or detail that is kept, in bytes.
 const LONGEST: usize = 500;
@@ -124,6 +124,8 @@ named! {
         Refused = "refused",
         /// It was too much.
         Limited = "limited",
+        /// There was nothing to refuse: no credentials at all.
+        Missing = "missing",
         /// It went wrong.
         Failed = "failed",
         /// So many entries were not kept.
@@ -161,15 +163,24 @@ impl AuditEvent {
     }
 
     /// The refusal of a call, if it is one of those that are noted.
-    pub(crate) fn of_refusal(call: &Call, error: &A2aError) -> Option<Self> {
+    pub(crate) fn of_refusal(
+        caller: &Caller,
+        agent: Option<&str>,
+        error: &A2aError,
+    ) -> Option<Self> {
         let outcomes = [
             (ErrorKind::PermissionDenied, AuditOutcome::Refused),
             (ErrorKind::RateLimited, AuditOutcome::Limited),
         ];
         let (_, outcome) = outcomes.into_iter().find(|(kind, _)| *kind == error.kind)?;
-        let event = Self::new((&call.caller).into(), AuditAction::Call, outcome);
-        let target = call.agent.as_deref().unwrap_or_default();
-        Some(event.to(target).saying(error.message.clone()))
+        let event = Self::new(caller.into(), AuditAction::Call, outcome);
+        Some(event.to(agent.unwrap_or_default()).saying(error.message.clone()))
+    }
+
+    /// The refusal of a message for a skill that its caller is told does not exist.
+    pub(crate) fn of_hidden(caller: &Caller, agent: &str, skill: &str) -> Self {
+        let event = Self::new(caller.into(), AuditAction::Call, AuditOutcome::Refused);
+        event.to(agent).saying(format!("the skill `{skill}` is hidden from this caller"))
     }
 }
 

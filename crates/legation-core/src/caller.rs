@@ -97,6 +97,8 @@ pub struct Credentials<'a> {
     pub certificates: Option<&'a CertificateChain>,
     /// The names of the schemes that count where the call arrived; `None` for all.
     pub schemes: Option<&'a Names>,
+    /// The agent whose mount was called; `None` at the crew's.
+    pub agent: Option<&'a str>,
 }
 
 /// The headers of a request, whatever library holds them.

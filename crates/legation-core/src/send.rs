@@ -19,7 +19,7 @@ use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
 use crate::store::{Birth, Idempotency, Seq, StoreError};
 use crate::turn::{Ask, Asked};
-use crate::{Caller, Document, Exposed, Scope, access, idempotency, page};
+use crate::{Caller, Document, Exposed, Scope, idempotency, page};
 
 /// How long a cancellation waits beyond an agent's grace before it answers with the task as it is.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -234,7 +234,7 @@ async fn go_on(
     let exposed = core.agent(live.scope.agent.as_deref()).ok_or_else(|| gone(&live))?;
     let message = &request.message;
     let asked = (message, request.metadata.as_ref());
-    access::check(&call.caller, &exposed, asked, || live.task().history)?;
+    core.check_access(call, &exposed, asked, || live.task().history)?;
     check_modes(&exposed, message)?;
     if message.context_id.as_ref().is_some_and(|context| *context != live.context_id) {
         let text = format!("task `{}` belongs to context `{}`", live.id, live.context_id);
@@ -289,7 +289,7 @@ async fn create(
     }
     let exposed = target(core, call, &request)?;
     let asked = (&request.message, request.metadata.as_ref());
-    access::check(&call.caller, &exposed, asked, Vec::new)?;
+    core.check_access(call, &exposed, asked, Vec::new)?;
     check_modes(&exposed, &request.message)?;
     let referenced = references(core, call, &request.message, None).await?;
     let scope = Scope { agent: Some(exposed.profile.slug.clone()), ..core.scope(call) };

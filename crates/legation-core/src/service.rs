@@ -1,11 +1,13 @@
 //! The service: what every binding calls, and the one gate that every call passes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use legation_model::{
-    A2aError, AgentExtension, ContextId, ErrorKind, Json, Request, TaskId, Timestamp,
+    A2aError, AgentExtension, ContextId, ErrorKind, Json, Message, Metadata, Request, TaskId,
+    Timestamp,
 };
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +25,8 @@ use crate::registry::Registry;
 use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Swept};
 use crate::{
-    Agent, AuditEvent, AuditLog, Exposed, Limits, Profile, Scope, TaskStore, erase, gate, page,
-    recover, send, subscribe,
+    Agent, AuditEvent, AuditLog, Caller, Exposed, Limits, Profile, Scope, TaskStore, access, erase,
+    gate, page, recover, send, subscribe,
 };
 
 /// How long callers are told to wait when the server is full.
@@ -214,17 +216,28 @@ impl Service {
         let request = request.into();
         async move {
             let answer = self.answer(call, request).await;
-            answer.inspect_err(|error| self.core.note_refusal(call, error))
+            answer.inspect_err(|error| self.core.note_refusal(&call.caller, mount(call), error))
         }
+    }
+
+    /// Refuses a request of a known caller that a binding cannot make a call of, or not answer. It
+    /// counts as a call of no operation, so whoever sends too many is told that instead.
+    pub fn refuse(&self, caller: &Caller, agent: Option<&str>, error: A2aError) -> A2aError {
+        let counted = self.core.rates.check(Asked { caller, operation: None, agent });
+        let error = counted.err().unwrap_or(error);
+        self.core.note_refusal(caller, agent, &error);
+        error
+    }
+
+    /// Notes what a binding refuses a caller that made a call, if it is for the caller's rights.
+    pub fn note_refusal(&self, call: &Call, error: &A2aError) {
+        self.core.note_refusal(&call.caller, mount(call), error);
     }
 
     async fn answer(&self, call: &Call, mut request: Box<Request>) -> Result<Reply, A2aError> {
         let core = &self.core;
-        gate::check_scope(&call.caller, &request)?;
-        request.check()?;
-        check_tenant(call, &request)?;
-        let call = gate::confine(core, call, Some(&request))?;
-        core.check_rates(&call, Some(&request))?;
+        // What is refused counts like what is done.
+        let call = core.counted(call, Some(&request), check(core, call, &request))?;
         core.check_required(&call)?;
         let active = core.extensions.active(&call);
         if active.is_empty() {
@@ -244,8 +257,7 @@ impl Service {
         params: Option<&Json>,
     ) -> Option<Result<Json, A2aError>> {
         let confined = gate::confine(&self.core, call, None);
-        let checked = confined.and_then(|call| {
-            self.core.check_rates(&call, None)?;
+        let checked = self.core.counted(call, None, confined).and_then(|call| {
             self.core.check_required(&call)?;
             Ok(call)
         });
@@ -255,7 +267,7 @@ impl Service {
             }
             Err(error) => Some(Err(error)),
         };
-        answer.map(|answer| answer.inspect_err(|error| self.core.note_refusal(call, error)))
+        answer.map(|answer| answer.inspect_err(|error| self.note_refusal(call, error)))
     }
 
     async fn perform(&self, call: &Call, request: Box<Request>) -> Result<Reply, A2aError> {
@@ -400,6 +412,19 @@ fn no_push() -> A2aError {
     A2aError::new(ErrorKind::PushNotificationNotSupported, text)
 }
 
+/// The agent whose mount was called.
+fn mount(call: &Call) -> Option<&str> {
+    call.agent.as_deref()
+}
+
+/// Checks a call by itself, before anything is looked up; gives it as far as its caller reaches.
+fn check<'c>(core: &Core, call: &'c Call, request: &Request) -> Result<Cow<'c, Call>, A2aError> {
+    gate::check_scope(&call.caller, request)?;
+    request.check()?;
+    check_tenant(call, request)?;
+    gate::confine(core, call, Some(request))
+}
+
 /// A caller belongs to one tenant; naming another finds nothing there.
 fn check_tenant(call: &Call, request: &Request) -> Result<(), A2aError> {
     match request.tenant() {
@@ -426,13 +451,25 @@ impl Core {
         Ok(self.store.ready()?)
     }
 
+    /// Counts a call and then gives what came of the checks before: so it counts whatever that is.
+    fn counted<'c>(
+        &self,
+        call: &Call,
+        request: Option<&Request>,
+        checked: Result<Cow<'c, Call>, A2aError>,
+    ) -> Result<Cow<'c, Call>, A2aError> {
+        self.check_rates(checked.as_deref().unwrap_or(call), request)?;
+        checked
+    }
+
     /// Counts a call, by its operation and its agent where a rule asks for that.
     fn check_rates(&self, call: &Call, request: Option<&Request>) -> Result<(), A2aError> {
         let target = match request {
             Some(Request::SendMessage(request) | Request::SendStreamingMessage(request))
                 if self.rates.ask_for_agents() =>
             {
-                Some(send::target(self, call, request)?.profile.slug.clone())
+                // A call for an agent that is not there is one of none.
+                send::target(self, call, request).ok().map(|agent| agent.profile.slug.clone())
             }
             _ => call.agent.clone(),
         };
@@ -444,12 +481,31 @@ impl Core {
     }
 
     /// Notes that a call was refused, if it was for the caller's rights or rates.
-    fn note_refusal(&self, call: &Call, error: &A2aError) {
+    fn note_refusal(&self, caller: &Caller, agent: Option<&str>, error: &A2aError) {
         if let Some(audit) = &self.audit
-            && let Some(event) = AuditEvent::of_refusal(call, error)
+            && let Some(event) = AuditEvent::of_refusal(caller, agent, error)
         {
             audit.note(event);
         }
+    }
+
+    /// Checks that a caller may use what a message to an agent is for, as [`access::check`] does. Who
+    /// asks for a skill that is hidden from him learns nothing, and the operator does.
+    pub(crate) fn check_access(
+        &self,
+        call: &Call,
+        exposed: &Exposed,
+        asked: (&Message, Option<&Metadata>),
+        history: impl FnOnce() -> Vec<Message>,
+    ) -> Result<(), A2aError> {
+        access::check(&call.caller, exposed, asked, history).map_err(
+            |access::Refused { error, hidden }| {
+                if let (Some(audit), Some(skill)) = (&self.audit, hidden) {
+                    audit.note(AuditEvent::of_hidden(&call.caller, &exposed.profile.slug, &skill));
+                }
+                error
+            },
+        )
     }
 
     /// Refuses a call that does not ask for a required extension, unless its agent lets that pass.

@@ -52,6 +52,12 @@ impl Refusal {
         Self { headers: Box::new([(name, value)]), ..error.into() }
     }
 
+    /// The same refusal, unless looking at its error leads to another.
+    pub(crate) fn after(self, look: impl FnOnce(A2aError) -> A2aError) -> Self {
+        let other = look(self.error.clone());
+        if other.kind == self.error.kind { self } else { other.into() }
+    }
+
     /// Puts the headers that belong to the refusal beside others.
     pub(crate) fn put_headers(self, headers: &mut HeaderMap) {
         for (name, value) in self.headers {

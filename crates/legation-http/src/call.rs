@@ -49,7 +49,7 @@ pub(crate) async fn authenticate(
     peer: &Peer,
     client: Option<IpAddr>,
     head: &Parts,
-    schemes: Option<&Names>,
+    (agent, schemes): (Option<&str>, Option<&Names>),
 ) -> Result<Caller, Refused> {
     let credentials = Credentials {
         headers: &Lines(&head.headers),
@@ -58,8 +58,37 @@ pub(crate) async fn authenticate(
         client,
         certificates: peer.certificates.as_ref(),
         schemes,
+        agent,
     };
     authenticator.authenticate(credentials).await
+}
+
+/// What the head of a request says beside who calls.
+#[derive(Debug)]
+pub(crate) struct Stated {
+    version: Option<Version>,
+    extensions: Extensions,
+    idempotency_key: Option<String>,
+    last_event: Option<u64>,
+}
+
+impl Stated {
+    /// Reads the head of a request.
+    ///
+    /// # Errors
+    /// `VersionNotSupported`, or `InvalidParams` with the name of the header.
+    pub(crate) fn read(
+        head: &Parts,
+        is_supported: impl Fn(&str) -> bool,
+        bounds: &Bounds,
+    ) -> Result<Self, A2aError> {
+        Ok(Self {
+            version: read_version(head)?,
+            extensions: read_extensions(&head.headers, is_supported, bounds.extensions)?,
+            idempotency_key: read_key(&head.headers, bounds.idempotency_key)?,
+            last_event: read_last_event(&head.headers)?,
+        })
+    }
 }
 
 /// A call with what the bindings have to know of it.
@@ -73,27 +102,12 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// Reads the head of a request.
-    ///
-    /// # Errors
-    /// `VersionNotSupported`, or `InvalidParams` with the name of the header.
-    pub(crate) fn read(
-        head: &Parts,
-        caller: Caller,
-        agent: Option<Arc<str>>,
-        is_supported: impl Fn(&str) -> bool,
-        bounds: &Bounds,
-    ) -> Result<Self, A2aError> {
-        let stated = read_version(head)?;
-        let most = bounds.extensions;
-        let (extensions, activated) = read_extensions(&head.headers, is_supported, most)?;
-        let idempotency_key = read_key(&head.headers, bounds.idempotency_key)?;
-        let last_event = read_last_event(&head.headers)?;
-        let manners = Manners::default();
-        let entrusted = Entrusted::default();
-        let call =
-            Call { caller, agent, extensions, idempotency_key, entrusted, last_event, manners };
-        Ok(Self { call, stated, activated })
+    /// What somebody asks of an agent, or of the crew, by a head that says this.
+    pub(crate) fn new(stated: Stated, caller: Caller, agent: Option<Arc<str>>) -> Self {
+        let Stated { version, extensions, idempotency_key, last_event } = stated;
+        let (extensions, activated) = extensions;
+        let call = Call { agent, extensions, idempotency_key, last_event, ..Call::by(caller) };
+        Self { call, stated: version, activated }
     }
 
     /// Takes the manners of the version that the call turned out to be in.
@@ -209,7 +223,8 @@ mod tests {
         }
         let (head, ()) = request.body(()).expect("a valid request").into_parts();
         let is_known = |uri: &str| uri == CURSOR_EXTENSION;
-        Arrival::read(&head, Caller::anonymous(), None, is_known, &BOUNDS)
+        let stated = Stated::read(&head, is_known, &BOUNDS)?;
+        Ok(Arrival::new(stated, Caller::anonymous(), None))
     }
 
     #[test]

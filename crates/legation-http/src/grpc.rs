@@ -84,7 +84,8 @@ pub(crate) async fn serve(
         Err(refusal) => return tongue.refuse(refusal),
     };
     let answered = within(deadline, async {
-        let asked = take(shared, &admitted, operation, &head, &mut body, phases).await?;
+        let asked = take(shared, &admitted, operation, &head, &mut body, phases).await;
+        let asked = asked.map_err(|error| shared.refuse_call(&admitted.arrival.call, error))?;
         perform(shared, &admitted, asked, from).await
     })
     .await;
@@ -123,8 +124,9 @@ async fn admit(
     (peer, head): (&Peer, &Parts),
 ) -> Result<Admitted, Refusal> {
     let caller = shared.authenticate(peer, head, mount).await?;
-    let mut arrival = shared.arrival(head, caller, mount)?;
-    check_version(arrival.stated, tongue.package, shared.settings.missing_version)?;
+    let mut arrival = shared.arrival((peer, head), caller, mount)?;
+    check_version(arrival.stated, tongue.package, shared.settings.missing_version)
+        .map_err(|error| shared.refuse_call(&arrival.call, error))?;
     arrival.behave(tongue.package.version());
     // Without settings nothing leads here.
     let (gzip, numbers) = shared
@@ -133,7 +135,8 @@ async fn admit(
         .as_ref()
         .map_or_else(Default::default, |grpc| (grpc.gzip, grpc.numbers));
     let encoding = Encoding::of_request(&head.headers, gzip)
-        .map_err(|error| Refusal::with_header(error, ACCEPT_ENCODING, accepted(gzip)))?;
+        .map_err(|error| Refusal::with_header(error, ACCEPT_ENCODING, accepted(gzip)))
+        .map_err(|refusal| refusal.after(|error| shared.refuse_call(&arrival.call, error)))?;
     let bound = shared.settings.bounds.grpc_answer;
     let outgoing = Outgoing { encoding: Encoding::of_answer(&head.headers, gzip), bound };
     Ok(Admitted { arrival, deadline, encoding, writer: Writer { tongue, outgoing, numbers } })

@@ -33,7 +33,7 @@ pub(crate) async fn serve(
         Ok(caller) => caller,
         Err(refused) => return rpc_error(NO_ID, refused.into(), stated),
     };
-    let mut arrival = shared.arrival(head, caller, mount);
+    let mut arrival = shared.arrival((peer, head), caller, mount);
     let (version, mut response) = match take(shared, &mut arrival, head, body, phases).await {
         Ok(asked) => {
             let (id, version) = (asked.id.clone(), asked.codec.version());
@@ -42,6 +42,11 @@ pub(crate) async fn serve(
         }
         Err(Refused { id, version, refusal }) => {
             let version = version.unwrap_or(stated);
+            let refusal = match &arrival {
+                Ok(arrival) => refusal.after(|error| shared.refuse_call(&arrival.call, error)),
+                // It was counted when its head was read.
+                Err(_) => refusal,
+            };
             (version, refuse(head, &id, refusal, version))
         }
     };

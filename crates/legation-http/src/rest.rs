@@ -44,7 +44,7 @@ pub(crate) async fn serve(
             perform(shared, media.in_version(version), &arrival, (codec, request), (peer, head))
                 .await
         }
-        Err(error) => Err(error),
+        Err(error) => Err(shared.refuse_call(&arrival.call, error)),
     };
     let mut response = answered.unwrap_or_else(|error| fail(error.into(), version));
     arrival.echo(version, &mut response);
@@ -75,7 +75,8 @@ async fn admit<'p>(
         .authenticate(peer, head, mount)
         .await
         .map_err(|refused| (version, refused.into()))?;
-    let arrival = shared.arrival(head, caller, mount).map_err(|error| (version, error.into()))?;
+    let arrival = shared.arrival((peer, head), caller, mount);
+    let arrival = arrival.map_err(|error| (version, error.into()))?;
     Ok((spoken, arrival))
 }
 

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Bounds;
 use crate::answer::{Answer, JSON, Refusal, Replied, answer, rest_error};
 use crate::body::Body;
-use crate::call::{Arrival, Peer, entrusted, read_version};
+use crate::call::{Arrival, Peer, Stated, entrusted, read_version};
 use crate::card::{BadCard, Cards, Templates};
 use crate::cors::Pages;
 use crate::grpc::Services;
@@ -332,8 +332,8 @@ impl Shared {
             [] => None,
             trusted => forwarded::client(trusted, peer.address, &head.headers),
         };
-        let known =
-            call::authenticate(&*self.authenticator, peer, client, head, schemes.as_ref()).await;
+        let at = (mount.map(|slug| &**slug), schemes.as_ref());
+        let known = call::authenticate(&*self.authenticator, peer, client, head, at).await;
         let known = known.map(|caller| Caller { address: client.or(Some(peer.address)), ..caller });
         known.map_err(|mut refused| {
             if !self.settings.security.issuers.is_empty() {
@@ -364,7 +364,9 @@ impl Shared {
             Reply::ExtendedCard(usable) => {
                 let (cards, mount) = (self.cards.read().clone(), call.agent.as_ref());
                 let base = self.base_of(peer.address, head);
-                Ok((Kind::Card, cards.extended(&self.settings, &base, mount, usable)?))
+                let card = cards.extended(&self.settings, &base, mount, usable);
+                let card = card.inspect_err(|error| self.service.note_refusal(call, error));
+                Ok((Kind::Card, card?))
             }
             Reply::Stream(follow) => Err(Box::new(follow)),
         })
@@ -378,21 +380,28 @@ impl Shared {
     /// What the head of a request for a mount says about the call.
     ///
     /// # Errors
-    /// As [`Arrival::read`].
+    /// As [`Stated::read`], and when the caller sends too many such.
     pub(crate) fn arrival(
         &self,
-        head: &Parts,
+        (peer, head): (&Peer, &Parts),
         caller: Caller,
         mount: Mount<'_>,
     ) -> Result<Arrival, A2aError> {
-        let agent = mount.cloned();
         let service = &self.service;
         let is_known = |uri: &str| service.extensions().any(|known| known.uri == uri);
-        let mut arrival = Arrival::read(head, caller, agent, is_known, &self.bounds)?;
+        let stated = Stated::read(head, is_known, &self.bounds);
+        let slug = mount.map(|slug| &**slug);
+        let stated = stated.map_err(|error| service.refuse(&caller, slug, error))?;
+        let mut arrival = Arrival::new(stated, caller, mount.cloned());
         let agents = service.agents();
         let names = agents.iter().flat_map(|exposed| exposed.agent.entrusted());
         arrival.call.entrusted = entrusted(&head.headers, names);
         Ok(arrival)
+    }
+
+    /// Refuses what a known caller sent and what is no call: it counts as well.
+    pub(crate) fn refuse_call(&self, call: &Call, error: A2aError) -> A2aError {
+        self.service.refuse(&call.caller, call.agent.as_deref(), error)
     }
 
     /// Takes the body of a request.

@@ -34,6 +34,7 @@ impl Head {
             client: None,
             certificates: self.certificates.as_ref(),
             schemes: self.schemes.as_ref(),
+            agent: None,
         };
         authenticator.authenticate(credentials).await
     }

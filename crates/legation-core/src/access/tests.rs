@@ -85,7 +85,7 @@ fn outcome(
     let asked = (&message(text, about), beside.as_ref());
     match check(&caller(who), exposed, asked, || history.to_vec()) {
         Ok(()) => "ok".into(),
-        Err(error) => {
+        Err(Refused { error, .. }) => {
             let scope = error.metadata.first().map(|(_, scope)| scope.as_str());
             let field = error.violations.first().map(|violation| violation.field.as_str());
             let told: Vec<_> = scope.into_iter().chain(field).collect();
@@ -130,7 +130,7 @@ fn a_skill_is_for_those_who_have_what_it_needs() {
     let hidden = |skill: &str| {
         let named = format!(r#"{{"skillId":"{skill}"}}"#);
         let asked = (&message("x", &named), None);
-        let error = check(&caller("one"), &exposed, asked, Vec::new).expect_err("not there");
+        let error = check(&caller("one"), &exposed, asked, Vec::new).expect_err("not there").error;
         format!("{error:?}").replace(skill, "#")
     };
     assert_eq!(hidden("secret"), hidden("nothing"));

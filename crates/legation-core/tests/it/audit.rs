@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use legation_core::{
-    CONTEXTS_EXTENSION, Call, Caller, ERASE_CONTEXT, Limits, OnRestart, Rate, Scopes,
+    CONTEXTS_EXTENSION, Call, Caller, ERASE_CONTEXT, Limits, Needs, OnRestart, Rate, Scopes,
 };
-use legation_model::{ContextId, Json, ListTasksRequest, Request};
+use legation_model::{
+    AgentSkill, ContextId, ErrorKind, Json, ListTasksRequest, Metadata, Request,
+    SendMessageRequest, Task,
+};
 
-use crate::bench::{Bench, by, message};
+use crate::bench::{Bench, by, kind, message};
 
 fn list() -> Request {
     Request::ListTasks(ListTasksRequest::default())
@@ -15,7 +18,7 @@ fn list() -> Request {
 
 #[tokio::test]
 async fn refusals_for_rights_and_rates_are_noted_with_who_and_where_from() {
-    let rate = Rate { count: 2, within: Duration::from_secs(3_600), ..Rate::default() };
+    let rate = Rate { count: 5, within: Duration::from_secs(3_600), ..Rate::default() };
     let limits = Limits { rates: vec![rate], ..Limits::default() };
     let bench = Bench::with(OnRestart::Fail, limits);
     let caller = Caller {
@@ -29,6 +32,7 @@ async fn refusals_for_rights_and_rates_are_noted_with_who_and_where_from() {
         let refused = bench.service.call(&call, Request::SendMessage(message("answer"))).await;
         refused.expect_err("not in the scopes");
     }
+    // What was refused has counted as well.
     for expected in [true, true, false, false] {
         assert_eq!(bench.service.call(&call, list()).await.is_ok(), expected);
     }
@@ -51,6 +55,58 @@ async fn refusals_for_rights_and_rates_are_noted_with_who_and_where_from() {
         assert_eq!(event.action.name(), "call");
     }
     assert!(first.detail.contains("`send`"), "{}", first.detail);
+}
+
+/// Who asks for a skill that is hidden is told that there is none, and the operator reads otherwise.
+#[tokio::test]
+async fn who_asks_for_what_is_hidden_or_not_allowed_is_noted() {
+    let bench = Bench::serving(Limits::default(), |profile| {
+        let skill = |id: &str| AgentSkill { id: id.into(), ..AgentSkill::default() };
+        let paid = Needs { scopes: vec!["pay".into()], ..Needs::default() };
+        profile.skills = ["open", "paid"].map(skill).into();
+        profile.access.needs = vec![("paid".into(), paid.clone()), ("secret".into(), paid)];
+        profile.access.extended_skills = vec![skill("secret")];
+    });
+    let caller = Caller {
+        scheme: "bearer".into(),
+        scopes: Scopes::Only(["send".into()].into()),
+        ..Caller::new("t", "eve")
+    };
+    let call = Call { agent: Some("scripted".into()), ..Call::by(caller) };
+    let task = bench.send(naming("open")).await;
+    let ask = async |skill: &str, task: Option<&Task>| {
+        let mut request = naming(skill);
+        request.message.task_id = task.map(|task| task.id.clone());
+        let call = if task.is_some() { by("ann") } else { call.clone() };
+        kind(bench.service.call(&call, Request::SendMessage(request)).await)
+    };
+    assert_eq!(ask("paid", None).await, ErrorKind::PermissionDenied);
+    assert_eq!(ask("secret", None).await, ErrorKind::InvalidParams);
+    assert_eq!(ask("nothing", None).await, ErrorKind::InvalidParams);
+    // Of nobody in particular, in a task that goes on.
+    assert_eq!(ask("secret", Some(&task)).await, ErrorKind::InvalidParams);
+    let mut seen: Vec<_> = bench
+        .audited()
+        .into_iter()
+        .map(|entry| {
+            let event = entry.event;
+            (event.actor.subject.to_string(), event.target, event.detail)
+        })
+        .collect();
+    seen.sort();
+    let hidden = "the skill `secret` is hidden from this caller";
+    let [ann, denied, eve] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((&*ann.0, &*ann.1, &*ann.2), ("ann", "scripted", hidden));
+    assert_eq!((&*eve.0, &*eve.1, &*eve.2), ("eve", "scripted", hidden));
+    assert_eq!((&*denied.0, &*denied.1), ("eve", "scripted"));
+    assert!(denied.2.contains("`paid`"), "{denied:?}");
+}
+
+/// A message for a skill, after which the task waits for more.
+fn naming(skill: &str) -> SendMessageRequest {
+    let mut request = message("ask");
+    request.message.metadata = Metadata::single("skillId", &skill).ok();
+    request
 }
 
 #[tokio::test]

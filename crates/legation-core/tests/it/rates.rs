@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use legation_core::{Call, Caller, Limits, OnRestart, Per, Rate};
-use legation_model::{ErrorKind, ListTasksRequest, Request};
+use legation_core::{Call, Caller, Limits, OnRestart, Per, Rate, Scopes};
+use legation_model::{A2aError, ErrorKind, ListTasksRequest, Request};
 
 use crate::bench::{Bench, by, further, kind, message};
 
@@ -50,6 +50,36 @@ async fn a_rule_counts_the_operations_and_agents_that_it_names() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_refused_for_something_else_counts_as_well() {
+    let list = || Request::ListTasks(ListTasksRequest::default());
+    let other_tenant =
+        || Request::ListTasks(ListTasksRequest { tenant: Some("u".into()), ..Default::default() });
+    let send = || Request::SendMessage(message("answer"));
+    let reader = Caller { scopes: Scopes::Only(["read".into()].into()), ..known("ann").caller };
+    let nowhere = Call { agent: Some("nowhere".into()), ..known("ann") };
+    let refusals = [
+        (Call::by(reader), send as fn() -> Request),
+        (known("ann"), other_tenant),
+        (nowhere, send),
+    ];
+    for (call, request) in refusals {
+        let bench = bench(once_an_hour());
+        let first = kind(bench.service.call(&call, request()).await);
+        assert_ne!(first, ErrorKind::RateLimited);
+        let second = kind(bench.service.call(&known("ann"), list()).await);
+        assert_eq!(second, ErrorKind::RateLimited, "after {first:?}");
+    }
+    // What a binding can make no call of.
+    let bench = bench(once_an_hour());
+    let unread = || bench.service.refuse(&known("ann").caller, None, A2aError::invalid("x", "odd"));
+    assert_eq!(unread().kind, ErrorKind::InvalidParams);
+    let error = unread();
+    assert_eq!(error.kind, ErrorKind::RateLimited);
+    assert!(error.retry_after.is_some());
+    assert_eq!(bench.audited().len(), 1, "and it is noted");
 }
 
 #[tokio::test]

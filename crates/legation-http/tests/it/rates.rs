@@ -10,17 +10,16 @@ use legation_store::sqlite::{Options, SqliteStore};
 use legation_testkit::agents::Echo;
 use legation_wire::grpc::Package;
 
-use crate::client::{ask, rpc, say};
-use crate::grpc_client::call;
-use crate::server;
+use crate::client::{Ask, ask, rpc, say};
+use crate::grpc_client::{call, framed};
+use crate::server::{self, Server};
 
 const ANN: &str = "lgn_ann-has-a-token-of-enough-bytes-0001";
 
-#[tokio::test]
-async fn a_caller_who_calls_too_often_is_told_when_to_come_again() {
+/// A server where Ann may call so often.
+async fn start(rate: Rate) -> Server {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = SqliteStore::open(directory.path(), Options::default()).expect("a new store");
-    let rate = Rate { count: 1, within: Duration::from_secs(3_600), ..Rate::default() };
     let service = Service::builder(store)
         .agent(Profile::new("echo", "Echo", "Says it again"), Echo)
         .limits(Limits { rates: vec![rate], ..Limits::default() })
@@ -29,10 +28,17 @@ async fn a_caller_who_calls_too_often_is_told_when_to_come_again() {
     let caller = Caller { scheme: "bearer".into(), ..Caller::new("t", "ann") };
     let token = Token::new(ANN, caller).expect("a good token");
     let chain = Arc::new(Chain::of_tokens(Tokens::new(vec![token])));
-    let server = server::serve(service, directory, chain, |settings| {
-        settings.security = Security::bearer();
-    })
-    .await;
+    let change = |settings: &mut legation_http::Settings| settings.security = Security::bearer();
+    server::serve(service, directory, chain, change).await
+}
+
+fn once_an_hour() -> Rate {
+    Rate { count: 1, within: Duration::from_secs(3_600), ..Rate::default() }
+}
+
+#[tokio::test]
+async fn a_caller_who_calls_too_often_is_told_when_to_come_again() {
+    let server = start(once_an_hour()).await;
     let bearer = format!("Bearer {ANN}");
     let rest = ask("POST", "/message:send").and("authorization", &bearer).body(say("hi"));
     assert_eq!(rest.to(server.address).await.status, 200, "the first");
@@ -57,4 +63,46 @@ async fn a_caller_who_calls_too_often_is_told_when_to_come_again() {
     assert_eq!(reply.details().0, "RATE_LIMITED");
     assert!((3_500..=3_600).contains(&wait(reply.metadata("retry-after"))), "{reply:?}");
     server.stop().await;
+}
+
+/// What is no call counts, on every binding and whatever is wrong with it.
+#[tokio::test]
+async fn what_cannot_be_read_counts_as_well() {
+    let bearer = format!("Bearer {ANN}");
+    let by_ann = |ask: Ask| ask.and("authorization", &bearer);
+    let plain = [
+        ("/a2a", by_ann(ask("POST", "/a2a")).body("{")),
+        ("content type", by_ann(ask("POST", "/a2a")).body("{}").with("content-type", "text/plain")),
+        ("method", by_ann(ask("POST", "/a2a")).body(rpc("Nothing", "{}"))),
+        ("params", by_ann(ask("POST", "/a2a")).body(rpc("GetTask", "[]"))),
+        (
+            "head",
+            by_ann(ask("POST", "/a2a")).body(rpc("ListTasks", "{}")).and("last-event-id", "x"),
+        ),
+        ("rest", by_ann(ask("POST", "/message:send")).body("{")),
+        ("query", by_ann(ask("GET", "/tasks?pageSize=x"))),
+        ("rest's head", by_ann(ask("GET", "/tasks")).and("last-event-id", "x")),
+    ];
+    for (what, request) in plain {
+        let server = start(once_an_hour()).await;
+        let first = request.to(server.address).await;
+        assert!(first.status != 429 && !first.body.contains("too often"), "{what} {first:?}");
+        let second = request.to(server.address).await;
+        assert!(second.body.contains("too often"), "{what} {second:?}");
+        assert!(second.header("retry-after").is_some(), "{what} {second:?}");
+        server.stop().await;
+    }
+    let called = || call(Package::V1_0, "GetTask").and("authorization", &bearer);
+    let framed_badly = [
+        called().raw(vec![0, 0, 0]),
+        called().raw(framed(b"\xff")),
+        called().json("{}").and("a2a-version", "0.3"),
+        called().json("{}").and("grpc-encoding", "zip"),
+    ];
+    for request in framed_badly {
+        let server = start(once_an_hour()).await;
+        assert_ne!(request.to(server.address).await.code(), 8, "{request:?}");
+        assert_eq!(request.to(server.address).await.code(), 8, "{request:?}");
+        server.stop().await;
+    }
 }
