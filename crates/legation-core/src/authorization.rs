@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
+use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use legation_model::{A2aError, ErrorKind, Json, Message, TaskState};
@@ -101,8 +101,12 @@ impl fmt::Debug for Grant {
 pub(crate) struct Authorizations {
     /// Where answers arrive; nowhere until a binding says so.
     address: Mutex<Option<Arc<str>>>,
-    waiting: Mutex<HashMap<String, Waiting>>,
+    /// By the digests of the texts that answers find them by: a look-up takes a time that tells
+    /// something of what it compares.
+    waiting: Mutex<HashMap<Digest, Waiting>>,
 }
+
+type Digest = [u8; digest::SHA256_OUTPUT_LEN];
 
 struct Waiting {
     live: Arc<Live>,
@@ -127,7 +131,7 @@ impl Authorizations {
         (message, ask): (&Message, &Ask),
         limits: &Limits,
     ) -> Result<String, AgentError> {
-        let address = self.address.lock().clone();
+        let address = ask.callback.clone().or_else(|| self.address.lock().clone());
         let redirect_uri = address
             .ok_or_else(|| AgentError::failed("this server has no address for authorizations"))?;
         let mut state = [0; STATE_BYTES];
@@ -148,14 +152,19 @@ impl Authorizations {
             redirect_uri,
             until: now + limits.authorization_wait,
         };
-        waiting.insert(state, new);
+        waiting.insert(digest_of(&state), new);
         Ok(link)
     }
 
     fn take(&self, state: &str) -> Option<Waiting> {
-        let waiting = self.waiting.lock().remove(state)?;
+        let waiting = self.waiting.lock().remove(&digest_of(state))?;
         (waiting.until > Instant::now()).then_some(waiting)
     }
+}
+
+fn digest_of(state: &str) -> Digest {
+    let digest = digest::digest(&digest::SHA256, state.as_bytes());
+    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }
 
 /// Goes on with the task that waits for an answer with this state.
@@ -192,7 +201,8 @@ pub(crate) async fn arrive(
     live.flush();
     ask.granted = Some(Arc::new(Grant { redirect_uri, parameters, kept }));
     let job = Job { stop, live, exposed, message, ask, attempt: 1 };
-    let place = core.places.take(&core.limits, &job.live.scope);
+    // Nobody can be told to come again: the browser is gone, and its answer is good once.
+    let place = core.places.queue(&core.limits, &job.live.scope);
     run::start(core, job, place);
     Ok(())
 }

@@ -22,6 +22,10 @@ pub struct Call {
     pub entrusted: Entrusted,
     /// The number of the last event a reader has seen.
     pub last_event: Option<Seq>,
+    /// Where the answers to authorizations arrive, as the caller sees the server; where
+    /// [`Service::authorizations_arrive_at`](crate::Service::authorizations_arrive_at) says when
+    /// absent.
+    pub callback: Option<Arc<str>>,
     /// How the caller expects to be dealt with.
     pub manners: Manners,
 }
@@ -47,6 +51,7 @@ impl Call {
             idempotency_key: None,
             entrusted: Entrusted::default(),
             last_event: None,
+            callback: None,
             manners: Manners::default(),
         }
     }

@@ -1,11 +1,13 @@
 //! The places of runs: how many are at work in all, of each caller and of each tenant.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use legation_model::{A2aError, ErrorKind};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::service::{Count, TRY_AGAIN};
 use crate::{Limits, Scope};
@@ -14,8 +16,22 @@ use crate::{Limits, Scope};
 #[derive(Default)]
 pub(crate) struct Places {
     all: Arc<AtomicUsize>,
-    /// Of those only who have a bound and a run.
-    taken: Arc<Mutex<HashMap<Who, usize>>>,
+    bounded: Arc<Bounded>,
+}
+
+/// The places of those who have a bound.
+#[derive(Default)]
+struct Bounded {
+    /// Of those only who have a run.
+    taken: Mutex<HashMap<Who, Taken>>,
+    freed: Notify,
+}
+
+/// What somebody has of places.
+#[derive(Clone, Copy, Default)]
+struct Taken {
+    held: usize,
+    waiting: usize,
 }
 
 /// Who has a bound.
@@ -25,11 +41,13 @@ enum Who {
     Tenant(Arc<str>),
 }
 
-/// A run's place, free again when this is dropped.
+/// A run's place, or its right to one; free again when this is dropped.
 pub(crate) struct RunGuard {
     _count: Count,
-    holders: Vec<Who>,
-    taken: Arc<Mutex<HashMap<Who, usize>>>,
+    /// Whose bounds it counts in, with how many they may have.
+    holders: Vec<(Who, usize)>,
+    bounded: Arc<Bounded>,
+    is_waiting: bool,
 }
 
 impl Places {
@@ -40,32 +58,99 @@ impl Places {
 
     /// Takes a place for a run that is there already, whatever the bounds.
     pub(crate) fn take(&self, limits: &Limits, scope: &Scope) -> RunGuard {
-        let holders = bounds(limits, scope).map(|(who, _)| who).collect();
-        self.hold(holders, &mut self.taken.lock())
+        let guard = self.guard(limits, scope, false);
+        guard.count(|taken| taken.held += 1);
+        guard
     }
 
     /// Takes a place for a new run.
     ///
     /// # Errors
-    /// `RateLimited` when its caller or tenant has as many as it may.
+    /// `RateLimited` when its caller or tenant has as many as it may, those that wait among them.
     pub(crate) fn try_take(&self, limits: &Limits, scope: &Scope) -> Result<RunGuard, A2aError> {
-        let mut holders = Vec::new();
+        let guard = self.guard(limits, scope, false);
         // One lock over both steps, so that of many at once none gets in too much.
-        let mut taken = self.taken.lock();
-        for (who, most) in bounds(limits, scope) {
-            if taken.get(&who).is_some_and(|count| *count >= most) {
-                return Err(full(&who, most));
+        let mut taken = self.bounded.taken.lock();
+        for (who, most) in &guard.holders {
+            if taken.get(who).is_some_and(|taken| taken.held + taken.waiting >= *most) {
+                let error = full(who, *most);
+                drop(taken);
+                return Err(guard.forget(error));
             }
-            holders.push(who);
         }
-        Ok(self.hold(holders, &mut taken))
+        for (who, _) in &guard.holders {
+            taken.entry(who.clone()).or_default().held += 1;
+        }
+        drop(taken);
+        Ok(guard)
     }
 
-    fn hold(&self, holders: Vec<Who>, taken: &mut HashMap<Who, usize>) -> RunGuard {
-        for who in &holders {
-            *taken.entry(who.clone()).or_default() += 1;
+    /// Takes the right to a place for a run that nobody can be told to begin later. It has to
+    /// [enter](RunGuard::enter); new runs of the same caller come after it.
+    pub(crate) fn queue(&self, limits: &Limits, scope: &Scope) -> RunGuard {
+        let guard = self.guard(limits, scope, true);
+        guard.count(|taken| taken.waiting += 1);
+        guard
+    }
+
+    fn guard(&self, limits: &Limits, scope: &Scope, is_waiting: bool) -> RunGuard {
+        let holders = bounds(limits, scope).collect();
+        let (count, bounded) = (Count::up(&self.all), self.bounded.clone());
+        RunGuard { _count: count, holders, bounded, is_waiting }
+    }
+}
+
+impl RunGuard {
+    /// Whether the place is not there yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
+    /// Waits until there is a place.
+    ///
+    /// # Cancel safety
+    /// Safe: the right to a place stays.
+    pub(crate) async fn enter(&mut self) {
+        let bounded = self.bounded.clone();
+        loop {
+            let mut freed = pin!(bounded.freed.notified());
+            // Before the look, so that what becomes free after it is not missed.
+            freed.as_mut().enable();
+            if self.try_enter() {
+                return;
+            }
+            freed.await;
         }
-        RunGuard { _count: Count::up(&self.all), holders, taken: self.taken.clone() }
+    }
+
+    fn try_enter(&mut self) -> bool {
+        let mut taken = self.bounded.taken.lock();
+        let is_free =
+            |(who, most): &(Who, usize)| taken.get(who).is_none_or(|taken| taken.held < *most);
+        if self.is_waiting && !self.holders.iter().all(is_free) {
+            return false;
+        }
+        if std::mem::take(&mut self.is_waiting) {
+            for (who, _) in &self.holders {
+                let taken = taken.entry(who.clone()).or_default();
+                (taken.held, taken.waiting) = (taken.held + 1, taken.waiting - 1);
+            }
+        }
+        true
+    }
+
+    fn count(&self, change: impl Fn(&mut Taken)) {
+        if self.holders.is_empty() {
+            return;
+        }
+        let mut taken = self.bounded.taken.lock();
+        self.holders.iter().for_each(|(who, _)| change(taken.entry(who.clone()).or_default()));
+    }
+
+    /// Gives up what was not counted.
+    fn forget<T>(mut self, instead: T) -> T {
+        self.holders.clear();
+        instead
     }
 }
 
@@ -74,13 +159,20 @@ impl Drop for RunGuard {
         if self.holders.is_empty() {
             return;
         }
-        let mut taken = self.taken.lock();
-        for who in &self.holders {
-            match taken.get_mut(who) {
-                Some(count) if *count > 1 => *count -= 1,
-                _ => drop(taken.remove(who)),
+        let mut taken = self.bounded.taken.lock();
+        for (who, _) in &self.holders {
+            let Some(counted) = taken.get_mut(who) else { continue };
+            if self.is_waiting {
+                counted.waiting -= 1;
+            } else {
+                counted.held -= 1;
+            }
+            if counted.held + counted.waiting == 0 {
+                taken.remove(who);
             }
         }
+        drop(taken);
+        self.bounded.freed.notify_waiters();
     }
 }
 
@@ -105,6 +197,8 @@ fn full(who: &Who, most: usize) -> A2aError {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     fn of(tenant: &str, owner: &str) -> Scope {
@@ -132,10 +226,44 @@ mod tests {
         drop(anns);
         assert!(take(&bob).is_ok());
         drop((take(&ann), _bobs, _eves));
-        assert!(places.taken.lock().is_empty());
+        assert!(places.bounded.taken.lock().is_empty());
         assert_eq!(places.taken(), 0);
         let unbounded = Limits::default();
         let many: Vec<_> = (0..100).map(|_| places.try_take(&unbounded, &ann)).collect();
-        assert!(many.iter().all(Result::is_ok) && places.taken.lock().is_empty());
+        assert!(many.iter().all(Result::is_ok) && places.bounded.taken.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_place_comes_before_new_ones() {
+        let limits = Limits { runs_per_caller: Some(1), ..Limits::default() };
+        let places = Places::default();
+        let (ann, bob) = (of("t", "ann"), of("t", "bob"));
+        let at_work = places.try_take(&limits, &ann).expect("free");
+        let mut first = places.queue(&limits, &ann);
+        let second = places.queue(&limits, &ann);
+        assert!(first.enter().now_or_never().is_none(), "the place is taken");
+        let mut other = places.queue(&limits, &bob);
+        assert!(other.enter().now_or_never().is_some(), "somebody else's is free");
+        drop(at_work);
+        assert!(places.try_take(&limits, &ann).is_err(), "it is for those who wait");
+        let mut second = tokio::spawn(async move {
+            let mut second = second;
+            second.enter().await;
+            second
+        });
+        first.enter().await;
+        tokio::task::yield_now().await;
+        assert!((&mut second).now_or_never().is_none(), "one at a time");
+        drop(first);
+        let second = second.await.expect("no panic");
+        assert!(!second.is_waiting() && places.taken() == 2);
+        drop((second, other));
+        // One that gives up leaves nothing behind.
+        let at_work = places.try_take(&limits, &ann).expect("free again");
+        let mut gone = places.queue(&limits, &ann);
+        assert!(gone.enter().now_or_never().is_none());
+        drop((gone, at_work));
+        assert!(places.bounded.taken.lock().is_empty());
+        assert_eq!(places.taken(), 0);
     }
 }

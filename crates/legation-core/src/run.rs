@@ -45,18 +45,14 @@ enum Outcome {
 /// The agent is polled once here first: one that never waits is done then, without the price of a
 /// task and of waking another thread. The waker is of no use, because the new task polls at once.
 pub(crate) fn start(core: &Arc<Core>, job: Job, place: RunGuard) {
-    let work = run(core.clone(), job);
-    let mut work = Box::pin(async move {
-        work.await;
-        drop(place);
-    });
+    let mut work = Box::pin(run(core.clone(), job, place));
     if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         core.runs.spawn(work);
     }
 }
 
-async fn run(core: Arc<Core>, mut job: Job) {
-    let (_place, mut stopped_early) = match enter(&core, &job).await {
+async fn run(core: Arc<Core>, mut job: Job, mut own: RunGuard) {
+    let (_place, mut stopped_early) = match enter(&core, &job, &mut own).await {
         Ok(place) => (place, None),
         Err(outcome) => (None, Some(outcome)),
     };
@@ -100,13 +96,22 @@ async fn run(core: Arc<Core>, mut job: Job) {
     }
 }
 
-/// Waits for the run's turn where its agent works on a bounded number of messages at once.
-async fn enter(core: &Core, job: &Job) -> Result<Place, Outcome> {
+/// Waits for the run's turn where its caller may have a bounded number at work, or its agent works
+/// on a bounded number of messages at once.
+async fn enter(core: &Core, job: &Job, own: &mut RunGuard) -> Result<Place, Outcome> {
+    if own.is_waiting() {
+        // The task is accepted, so it has to become durable while it waits.
+        job.live.flush();
+        tokio::select! {
+            () = own.enter() => {}
+            () = job.stop.cancelled() => return Err(stopped(core)),
+        }
+    }
     let Some(queue) = core.queues.of(&job.exposed.profile) else { return Ok(None) };
     if let Some(place) = queue.try_enter() {
         return Ok(Some(place));
     }
-    // The task is accepted, so it has to become durable while it waits.
+    // As above.
     job.live.flush();
     tokio::select! {
         place = queue.enter() => Ok(Some(place)),

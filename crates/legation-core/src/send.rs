@@ -371,6 +371,7 @@ fn ask(
         caller: Some(Caller { credentials: None, ..call.caller.clone() }),
         of_crew: call.agent.is_none(),
         entrusted: call.entrusted.only(exposed.agent.entrusted()),
+        callback: call.callback.clone(),
         granted: None,
     }
 }

@@ -52,6 +52,9 @@ pub(crate) struct Ask {
     /// Whether the call was for all agents, so that the tasks of each are in its sight.
     pub(crate) of_crew: bool,
     pub(crate) entrusted: Entrusted,
+    /// Where the answer to an authorization arrives, as the caller sees the server; where the service
+    /// was told when absent.
+    pub(crate) callback: Option<Arc<str>>,
     /// What came of the authorization that an earlier run on the same message asked for.
     pub(crate) granted: Option<Arc<Grant>>,
 }

@@ -393,6 +393,8 @@ impl Shared {
         let slug = mount.map(|slug| &**slug);
         let stated = stated.map_err(|error| service.refuse(&caller, slug, error))?;
         let mut arrival = Arrival::new(stated, caller, mount.cloned());
+        let base = self.forwarded_base(peer.address, head);
+        arrival.call.callback = base.map(|base| addresses::callback(&base).into());
         let agents = service.agents();
         let names = agents.iter().flat_map(|exposed| exposed.agent.entrusted());
         arrival.call.entrusted = entrusted(&head.headers, names);

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use legation_core::{Limits, OnRestart};
+use legation_core::{Call, Limits, OnRestart, Reply};
 use legation_model::{CancelTaskRequest, ErrorKind, Request, StreamResponse, Task};
 
-use crate::bench::{Bench, by, further, items, message, short, state};
+use crate::bench::{Bench, by, counted, further, items, kind, message, short, state};
 
 const SECRET: &str = "a-code-for-nobody-else";
 
@@ -101,6 +101,52 @@ async fn an_answer_that_nothing_waits_for_changes_nothing() {
     let bench = bench.restart(OnRestart::Retry).await;
     assert_eq!(refused(&bench, answer(&asked(&task)["state"])).await, known);
     assert_eq!(state(bench.get(&task.id).await.status.state), "AUTH_REQUIRED");
+}
+
+/// The run that an answer begins is one of its caller's, and waits for a place like one.
+#[tokio::test]
+async fn an_answer_waits_for_a_place_and_is_not_lost() {
+    let bench = bench(Limits { runs_per_caller: Some(1), ..Limits::default() });
+    let [first, second] = [bench.say("grant").await, bench.say("grant").await];
+    let at_work = bench.begin("wait").await;
+    for task in [&first, &second] {
+        bench.service.authorized(answer(&asked(task)["state"])).await.expect("a task that waits");
+        let is_accepted = async {
+            while state(bench.get(&task.id).await.status.state) != "WORKING" {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let accepted = tokio::time::timeout(Duration::from_secs(20), is_accepted).await;
+        accepted.expect("it becomes durable while it waits");
+    }
+    // A run would have begun by now.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(bench.get(&first.id).await.artifacts.is_empty());
+    let refused = bench.call(Request::SendMessage(message("answer"))).await;
+    assert_eq!(kind(refused), ErrorKind::RateLimited, "those who wait come first");
+    let cancel = CancelTaskRequest { tenant: None, id: second.id.clone(), metadata: None };
+    bench.call(Request::CancelTask(cancel)).await.expect("one that waits can be cancelled");
+    assert_eq!(state(bench.get(&second.id).await.status.state), "CANCELED");
+    bench.gate.notify_one();
+    bench.ended(&at_work.id).await;
+    let ended = bench.ended(&first.id).await;
+    assert_eq!(counted(&ended), ["got a code of 22 letters, kept 7"]);
+    assert_eq!(state(bench.say("answer").await.status.state), "COMPLETED", "all are free again");
+}
+
+#[tokio::test]
+async fn the_answer_arrives_where_the_caller_sees_the_server() {
+    let bench = bench(Limits::default());
+    let behind = Call { callback: Some("https://seen/a2a/callback".into()), ..by("ann") };
+    for (call, expected) in
+        [(behind, "https://seen/a2a/callback"), (by("ann"), "http://here/a2a/callback")]
+    {
+        let sent = bench.service.call(&call, Request::SendMessage(message("grant"))).await;
+        let Ok(Reply::SentTask(task)) = sent else { panic!("{sent:?}") };
+        assert_eq!(asked(&task.read().expect("a task"))["redirect_uri"], expected);
+    }
 }
 
 #[tokio::test]

@@ -24,12 +24,40 @@ impl Agent for Careful {
     }
 }
 
+fn service(directory: &tempfile::TempDir) -> Arc<Service> {
+    let store = SqliteStore::open(directory.path(), Options::default()).expect("a new store");
+    let profile = Profile::new("careful", "Careful", "Asks first");
+    Service::builder(store).agent(profile, Careful).build().expect("one agent")
+}
+
+/// Without a public address, behind a proxy that is trusted, the answer comes by that proxy as well.
+#[tokio::test]
+async fn the_answer_comes_by_the_proxy_that_the_caller_came_by() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let service = service(&directory);
+    let trust = |settings: &mut legation_http::Settings| {
+        settings.trusted_proxies = vec!["127.0.0.1".parse().expect("a network")];
+    };
+    let server = server::serve(service, directory, Arc::new(Anonymous), trust).await;
+    let own = format!("http%3A%2F%2F127.0.0.1%3A{}%2Fa2a%2Fcallback", server.address.port());
+    let plain = ask("POST", "/a2a").body(rpc("SendMessage", &say("go")));
+    let proxied = plain
+        .clone()
+        .and("x-forwarded-host", "agents.example")
+        .and("x-forwarded-proto", "https")
+        .and("x-forwarded-prefix", "/x");
+    let seen = "https%3A%2F%2Fagents.example%2Fx%2Fa2a%2Fcallback";
+    for (request, expected) in [(proxied, seen), (plain, &*own)] {
+        let sent = request.to(server.address).await;
+        assert_eq!(sent.text_after("redirect_uri=").split('&').next(), Some(expected), "{sent:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_browser_brings_the_answer_once() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let store = SqliteStore::open(directory.path(), Options::default()).expect("a new store");
-    let profile = Profile::new("careful", "Careful", "Asks first");
-    let service = Service::builder(store).agent(profile, Careful).build().expect("one agent");
+    let service = service(&directory);
     let server = server::serve(service, directory, Arc::new(Anonymous), |_| {}).await;
     for (answer, end) in [("code=c", "COMPLETED"), ("error=access_denied", "REJECTED")] {
         let sent =
