@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::quota::Quotas;
 use crate::rates::Rate;
 
 /// The bounds within which the service works. Nothing grows without one.
@@ -29,6 +30,8 @@ pub struct Limits {
     pub runs_per_tenant: Option<usize>,
     /// How often callers may call; every rule counts.
     pub rates: Vec<Rate>,
+    /// How much tenants and callers may store.
+    pub quotas: Quotas,
     /// Runs that wait for an agent which works on a bounded number at once; a message that would
     /// have to wait behind so many is refused for a while.
     pub queued: usize,
@@ -72,6 +75,7 @@ impl Default for Limits {
             runs_per_caller: None,
             runs_per_tenant: None,
             rates: Rate::usual(),
+            quotas: Quotas::default(),
             queued: 1_000,
             authorizations: 1_000,
             authorization_wait: Duration::from_secs(900),

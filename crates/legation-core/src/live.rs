@@ -15,6 +15,7 @@ use legation_model::{
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::quota::Room;
 use crate::registry::Registry;
 use crate::store::{Append, Birth, Idempotency, Seq, StoreError, Stored, TaskKey};
 use crate::turn::Ask;
@@ -66,6 +67,8 @@ struct State {
     status_since: Seq,
     epoch: u32,
     birth: Option<Box<Birth>>,
+    /// The task's place in its caller's quota, until the store counts it.
+    room: Option<Room>,
     pending: Vec<Entry>,
     /// The keys of sends whose messages are pending.
     keys: Vec<Idempotency>,
@@ -150,6 +153,11 @@ impl Live {
         Ok(Self { key, id, context_id, scope, home, state: Mutex::new(state) })
     }
 
+    /// Holds a place in a quota until the birth of the task is durable or refused.
+    pub(crate) fn counts_as(&self, room: Option<Room>) {
+        self.state.lock().room = room;
+    }
+
     /// Folds an event and queues it for the store.
     pub(crate) fn emit(&self, event: &Event) -> Result<Seq, Refusal> {
         let mut state = self.state.lock();
@@ -224,8 +232,12 @@ impl Live {
         }
         let (append, frames) = self.next_append(&mut state);
         let (last, after, bytes) = (append.last(), append.state, append.bytes_of_entries());
-        let live = self.clone();
-        let done = move |result| live.durable(last, after, bytes, frames, result);
+        let (live, room) = (self.clone(), state.room.take());
+        let done = move |result| {
+            // Before anybody hears of it: what he does next counts after this.
+            drop(room);
+            live.durable(last, after, bytes, frames, result);
+        };
         // Under the lock, so that appends reach the store in the order of their events.
         self.home.store.append(append, Box::new(done));
     }
@@ -568,6 +580,7 @@ impl State {
             status_since: seq,
             epoch,
             birth: None,
+            room: None,
             pending: Vec::new(),
             keys: Vec::new(),
             window: (0, 0),

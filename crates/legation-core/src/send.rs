@@ -19,7 +19,7 @@ use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
 use crate::store::{Birth, Idempotency, Seq, StoreError};
 use crate::turn::{Ask, Asked};
-use crate::{Caller, Document, Exposed, Scope, idempotency, page};
+use crate::{Caller, Document, Exposed, Scope, idempotency, page, quota};
 
 /// How long a cancellation waits beyond an agent's grace before it answers with the task as it is.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -245,6 +245,7 @@ async fn go_on(
         Turnout::First(claim) => claim,
         Turnout::Repeat(before) => return Ok(before.into()),
     };
+    quota::go_on(core, call).await?;
     let SendMessageRequest { mut message, configuration, metadata, .. } = *request;
     message.context_id = Some(live.context_id.clone());
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
@@ -298,6 +299,7 @@ async fn create(
         Turnout::Repeat(before) => return Ok(before.into()),
     };
     core.queues.admit(&exposed.profile, &core.limits)?;
+    let room = quota::begin(core, call).await?;
     let place = core.places.try_take(&core.limits, &scope)?;
     let SendMessageRequest { mut message, configuration, metadata, .. } = *request;
     let context_id = message.context_id.clone().or(referenced).unwrap_or_else(ContextId::generate);
@@ -325,6 +327,7 @@ async fn create(
     let id = message.task_id.get_or_insert_with(TaskId::generate).clone();
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
     let new = Arc::new(new_task(core, scope, id, context_id, message.clone(), idempotency));
+    new.counts_as(room);
     let stop = new.begin_run(&core.halt).expect("nobody else knows the task yet");
     let live = core.registry.insert(new.clone());
     if !Arc::ptr_eq(&live, &new) {

@@ -20,6 +20,7 @@ use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
 use crate::places::Places;
 use crate::queue::Queues;
+use crate::quota::Coming;
 use crate::rates::{Asked, Rates};
 use crate::registry::Registry;
 use crate::slug::{self, BadSlug};
@@ -61,6 +62,7 @@ pub(crate) struct Core {
     pub(crate) authorizations: Authorizations,
     pub(crate) rates: Rates,
     pub(crate) places: Places,
+    pub(crate) coming: Coming,
     draining: AtomicBool,
     streams: Arc<AtomicUsize>,
 }
@@ -126,6 +128,7 @@ impl Builder {
         let core = Core {
             rates: Rates::new(&self.limits.rates),
             places: Places::default(),
+            coming: Coming::default(),
             store: self.store,
             limits: Arc::new(self.limits),
             deployment: self.deployment,

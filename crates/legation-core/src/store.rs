@@ -233,6 +233,38 @@ impl std::ops::AddAssign for Swept {
     }
 }
 
+/// A day, counted from the first of 1970; it begins at midnight UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub i64);
+
+impl Day {
+    /// Milliseconds of a day.
+    pub const MILLIS: i64 = 86_400_000;
+
+    /// That of a moment.
+    pub fn of(at: Timestamp) -> Self {
+        Self(at.as_millis().div_euclid(Self::MILLIS))
+    }
+}
+
+/// What somebody has used of what there are quotas for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tasks that were born on a day, those that were removed since among them.
+    pub tasks: u64,
+    /// Bytes of entries, and of direct answers that are kept.
+    pub bytes: u64,
+}
+
+/// What a tenant and a caller of it have used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// The tenant, by all its callers.
+    pub tenant: Usage,
+    /// The caller.
+    pub caller: Usage,
+}
+
 /// Why a store did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -332,6 +364,10 @@ pub trait TaskStore: Send + Sync + 'static {
         after: Seq,
         bytes: usize,
     ) -> Result<Vec<(Seq, Bytes)>, StoreError>;
+
+    /// What the tenant and the owner of a scope have used: tasks on a day, and bytes, as they are
+    /// durable. Nothing where the store was not told to count.
+    async fn used(&self, scope: &Scope, day: Day) -> Result<Used, StoreError>;
 
     /// A page of the scope's tasks; shorter than asked for where the tasks are large.
     async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError>;

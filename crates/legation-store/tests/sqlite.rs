@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use legation_core::store::{
-    Append, Birth, Idempotency, Outcome, Query, Remembered, StoreError, TaskKey,
+    Append, Birth, Day, Idempotency, Outcome, Query, Remembered, StoreError, TaskKey, Usage, Used,
 };
 use legation_core::{Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
@@ -22,7 +22,7 @@ mod contract {
 
     fn home() -> impl Fn() -> Arc<dyn TaskStore> {
         let directory = TempDir::new().expect("a scratch directory");
-        move || open(directory.path(), Options::default())
+        move || open(directory.path(), Options { count_usage: true, ..Options::default() })
     }
 
     legation_testkit::store_contract!(home());
@@ -83,6 +83,37 @@ fn a_directory_has_one_store_at_a_time() {
     assert!(error.to_string().contains("stop that server"), "{error}");
     drop(first);
     open(directory.path(), Options::default());
+}
+
+/// What is not counted costs nothing, and what was not counted is counted when it is to be.
+#[tokio::test]
+async fn what_was_not_counted_is_counted_when_it_is_to_be() {
+    let directory = TempDir::new().expect("a scratch directory");
+    let today = Day::of(Timestamp::now());
+    let counting = || open(directory.path(), Options { count_usage: true, ..Options::default() });
+    let plain = || open(directory.path(), Options::default());
+    let used = async |store: &SqliteStore| store.used(&scope(), today).await.expect("readable");
+    let write = async |store: &SqliteStore, bytes: usize| {
+        append(store, ended_task(store.next_key(), bytes)).await.expect("written");
+    };
+    let of = |tasks, bytes| Used { tenant: Usage { tasks, bytes }, caller: Usage { tasks, bytes } };
+    let store = plain();
+    write(&store, 100).await;
+    let idempotency = Idempotency { key: "k".into(), digest: [1; 32] };
+    let answer = Bytes::from(vec![b'y'; 7]);
+    let kept = store.remember(&scope(), idempotency, answer, Timestamp::now()).await;
+    kept.expect("a new key");
+    assert_eq!(used(&store).await, Used::default());
+    drop(store);
+    let store = counting();
+    assert_eq!(used(&store).await, of(1, 107));
+    write(&store, 1_000).await;
+    assert_eq!(used(&store).await, of(2, 1_107));
+    drop(store);
+    let store = plain();
+    write(&store, 10_000).await;
+    drop(store);
+    assert_eq!(used(&counting()).await, of(3, 11_107));
 }
 
 #[test]

@@ -11,12 +11,14 @@ pub mod listing;
 pub mod log;
 pub mod retention;
 pub mod scopes;
+pub mod usage;
 
 use std::sync::Arc;
 
 use legation_core::TaskStore;
 
-/// Opens the store; every call opens the same one. The one before is dropped by then.
+/// Opens the store, which is to count what is used; every call opens the same one. The one before is
+/// dropped by then.
 pub type Open<'a> = &'a dyn Fn() -> Arc<dyn TaskStore>;
 
 /// Makes a test of every rule for a store.
@@ -54,6 +56,9 @@ macro_rules! store_contract {
             erasure::a_context_is_erased_with_all_that_its_scope_has_of_it,
             erasure::a_task_at_work_keeps_its_context,
             erasure::a_large_context_is_erased_whole,
+            usage::tasks_of_a_day_and_bytes_are_counted_for_tenants_and_callers,
+            usage::what_is_refused_is_not_counted,
+            usage::what_is_removed_gives_bytes_back_and_no_tasks,
         }
     };
     ($home:expr => $($module:ident :: $rule:ident),+ $(,)?) => {

@@ -41,7 +41,7 @@ pub use legation_core::gate::SCOPES;
 pub use legation_core::{
     Access, Actor, Agent, AgentError, AnswerIn, AuditAction, AuditEvent, AuditLog, AuditOutcome,
     BadExpression, BadSlug, Call, Caller, Entrusted, Exposed, Expression, Extension, IntoParts,
-    Limits, Needs, OnRestart, Per, Profile, Rate, Scopes, Service, Tool, Turn, slug,
+    Limits, Needs, OnRestart, Per, Profile, Quota, Quotas, Rate, Scopes, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
     Algorithm as SigningAlgorithm, BadCard, BadKey, BadMember, Binding, Bounds, CardForm,

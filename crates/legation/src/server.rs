@@ -442,7 +442,9 @@ impl Server {
                 (Arc::new(chain), opened.security, opened.integration)
             }
         };
-        let store = SqliteStore::open(self.data_dir.path(), self.store)?;
+        let count_usage = !self.limits.quotas.are_none();
+        let options = Options { count_usage, ..self.store };
+        let store = SqliteStore::open(self.data_dir.path(), options)?;
         let mut service = Service::builder(store.clone()).limits(self.limits);
         service = service.audit(audit.clone());
         for exposed in self.agents {

@@ -131,7 +131,9 @@ impl Bench {
     ) -> Self {
         let (gate, replies) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
         let agent = Scripted { on_restart, gate: gate.clone(), replies: replies.clone() };
-        let store = SqliteStore::open(dir.path(), Options::default()).expect("an empty directory");
+        let count_usage = !limits.quotas.are_none();
+        let options = Options { count_usage, ..Options::default() };
+        let store = SqliteStore::open(dir.path(), options).expect("an empty directory");
         let mut profile = Profile::new("scripted", "Scripted", "Does what it is told");
         change(&mut profile);
         let audit = SqliteAudit::of_store(dir.path(), DEPLOYMENT, AuditLimits::default());

@@ -11,6 +11,7 @@ mod extension;
 mod follow;
 mod idempotency;
 mod manners;
+mod quota;
 mod rates;
 mod read;
 mod replace;

@@ -12,6 +12,7 @@ use super::contexts::{self, Contexts};
 use super::failure::Failure;
 use super::log::{FORMAT, join, row_id};
 use super::scopes::{Numbers, Scopes, intern};
+use super::usage::Tally;
 use super::{keys, read};
 
 /// How many tasks a state of a scope gained or lost, by the scope's and the state's number.
@@ -43,11 +44,16 @@ pub(super) struct Writing<'a> {
     contexts: Contexts<'a>,
     counts: Counts,
     learned: Learned,
+    tally: Tally,
     body: Vec<u8>,
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(connection: &'a Connection, scopes: &'a Scopes) -> Result<Self, Failure> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        scopes: &'a Scopes,
+        tally: Tally,
+    ) -> Result<Self, Failure> {
         let insert_task = connection.prepare_cached(
             "INSERT INTO tasks
                  (key, id, scope, context, state, status_at, created_at, epoch, snapshot, at_work)
@@ -72,6 +78,7 @@ impl<'a> Writing<'a> {
             contexts: Contexts::new(connection)?,
             counts: Counts::new(),
             learned: Learned::new(),
+            tally,
             body: Vec::new(),
         })
     }
@@ -114,7 +121,11 @@ impl<'a> Writing<'a> {
         let scope = self.numbers(&answer.scope)?.scope;
         let outcome = Outcome::Message(answer.message.clone());
         let keys = std::slice::from_ref(&answer.idempotency);
-        keys::remember(self.connection, scope, keys, &outcome, answer.at)
+        let earlier = keys::remember(self.connection, scope, keys, &outcome, answer.at)?;
+        if earlier.is_none() {
+            self.tally.bytes(&answer.scope, answer.message.len() as i64);
+        }
+        Ok(earlier)
     }
 
     /// Writes all that a batch does. The scopes it returns hold once the transaction is committed.
@@ -125,6 +136,7 @@ impl<'a> Writing<'a> {
             }
         }
         add_counts(self.connection, &self.counts)?;
+        self.tally.write(self.connection)?;
         Ok(self.learned)
     }
 
@@ -163,6 +175,7 @@ impl<'a> Writing<'a> {
             return Ok(Some(StoreError::Fenced));
         }
         self.count(scope, change.state, 1);
+        self.tally.born(&birth.scope, birth.created_at);
         Ok(None)
     }
 
@@ -191,6 +204,7 @@ impl<'a> Writing<'a> {
     }
 
     fn rows(&mut self, change: &Change) -> Result<(), Failure> {
+        let mut bytes = 0;
         for row in &change.rows {
             let Row { last, entries, snapshot, .. } = row;
             let id = row_id(change.key, *last);
@@ -203,6 +217,16 @@ impl<'a> Writing<'a> {
                 }
             };
             self.insert_row.execute((id, FORMAT, snapshot, body))?;
+            bytes += body.len() as i64;
+        }
+        if self.tally.is_counting() && bytes > 0 {
+            match &change.origin {
+                Origin::Born(birth) => self.tally.bytes(&birth.scope, bytes),
+                Origin::Stored(head) => {
+                    let scope = self.scopes.get(self.connection, head.scope)?;
+                    self.tally.bytes(&scope, bytes);
+                }
+            }
         }
         Ok(())
     }

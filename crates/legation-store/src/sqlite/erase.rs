@@ -3,14 +3,13 @@
 use legation_core::Scope;
 use legation_core::store::{Swept, TaskKey};
 use legation_model::{ContextId, TaskId};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::commit::{Counts, add_counts};
 use super::contexts;
 use super::failure::Failure;
 use super::read::task_id;
 use super::scopes::within;
-use super::sweep::{MOST_ROWS, remove_task};
+use super::sweep::{MOST_ROWS, Removing};
 
 /// Rows of a context that a step removes.
 #[derive(Default)]
@@ -107,12 +106,19 @@ impl Found {
 }
 
 /// Removes what was found, except for tasks that went to work meanwhile.
-pub(super) fn remove(connection: &Connection, found: &Found) -> Result<Swept, Failure> {
-    let (mut swept, mut counts) = (Swept::default(), Counts::new());
-    let mut forget =
-        connection.prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2")?;
+pub(super) fn remove(removing: &mut Removing<'_>, found: &Found) -> Result<Swept, Failure> {
+    let mut swept = Swept::default();
+    let connection = removing.connection;
+    let mut forget = connection.prepare_cached(
+        "DELETE FROM idempotency WHERE scope = ?1 AND key = ?2
+         RETURNING coalesce(length(answer), 0)",
+    )?;
     for (scope, key) in &found.keys {
-        swept.keys += forget.execute((scope, key))? as u64;
+        let forgotten = forget.query_row((scope, key), |row| row.get(0)).optional()?;
+        if let Some(bytes) = forgotten {
+            removing.take_off(*scope, bytes)?;
+            swept.keys += 1;
+        }
     }
     let mut contexts = found.contexts.clone();
     let mut rests = connection.prepare_cached(
@@ -122,13 +128,10 @@ pub(super) fn remove(connection: &Connection, found: &Found) -> Result<Swept, Fa
         if !rests.exists([key.0])? {
             continue;
         }
-        let Some((scope, state, context)) = remove_task(connection, *key)? else { continue };
-        *counts.entry((scope, state)).or_default() -= 1;
+        let Some(context) = removing.task(*key)? else { continue };
         swept.tasks += 1;
-        contexts::leave(connection, context)?;
         contexts.push(context);
     }
-    add_counts(connection, &counts)?;
     let mut empty =
         connection.prepare_cached("DELETE FROM contexts WHERE key = ?1 AND tasks = 0")?;
     for context in contexts {

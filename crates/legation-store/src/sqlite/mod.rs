@@ -29,6 +29,7 @@ mod scopes;
 mod store;
 mod sweep;
 mod tokens;
+mod usage;
 mod uses;
 mod writer;
 

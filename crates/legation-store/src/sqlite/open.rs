@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::directory::Directory;
 use super::readers::Readers;
-use super::{Options, schema};
+use super::{Options, schema, usage};
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> 
     schema::check(&writer, &database)?;
     schema::configure(&writer, options).map_err(failed)?;
     schema::migrate(&mut writer).map_err(failed)?;
+    usage::prepare(&mut writer, options.count_usage).map_err(failed)?;
     let last_key = writer
         .query_row("SELECT coalesce(max(key), 0) FROM tasks", [], |row| row.get(0))
         .map_err(failed)?;

@@ -10,6 +10,9 @@ pub struct Options {
     pub checkpoint_bytes: u64,
     /// Bytes the database may reach; what would exceed them is refused as if the disk were full.
     pub max_bytes: Option<u64>,
+    /// Whether what tenants and callers use is counted, for quotas. Where it was not before, all that
+    /// is stored is counted once when the store is opened.
+    pub count_usage: bool,
     /// Called when nothing can be promised any more: a write or its sync failed, or the database
     /// is damaged. What the disk holds is uncertain then, so the process must end without
     /// confirming anything. Should the hook return, the store refuses everything from then on.
@@ -26,6 +29,7 @@ impl Default for Options {
             idle_readers: 4,
             checkpoint_bytes: 16 << 20,
             max_bytes: None,
+            count_usage: false,
             on_fatal: Box::new(|reason| {
                 tracing::error!(reason, "the store cannot go on; the process ends");
                 std::process::exit(EXIT_IO_ERROR)

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/3_names.sql"),
     include_str!("../../migrations/4_integration_tokens.sql"),
     include_str!("../../migrations/5_audit.sql"),
+    include_str!("../../migrations/6_usage.sql"),
 ];
 
 /// Marks the file as ours: "Lega".

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use bytes::Bytes;
 use legation_core::store::{
-    Append, Done, Erasure, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored, Swept,
-    TaskKey,
+    Append, Day, Done, Erasure, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored,
+    Swept, TaskKey, Used,
 };
 use legation_core::{Scope, TaskStore};
 use legation_model::{ContextId, TaskId, Timestamp};
@@ -23,7 +23,7 @@ use super::open::{self, OpenError};
 use super::queue::{Op, Removal, RemovalStep};
 use super::readers::Readers;
 use super::writer::{self, Shared};
-use super::{Options, erase, keys, list, read, sweep};
+use super::{Options, erase, keys, list, read, sweep, usage};
 
 /// Tasks that one step of a removal takes at most: appends wait for a step.
 const REMOVAL_STEP: usize = 64;
@@ -111,6 +111,10 @@ impl TaskStore for SqliteStore {
         bytes: usize,
     ) -> Result<Vec<(Seq, Bytes)>, StoreError> {
         self.readers.read(|connection| read::entries(connection, scope, key, after, bytes))
+    }
+
+    async fn used(&self, scope: &Scope, day: Day) -> Result<Used, StoreError> {
+        self.readers.read(|connection| usage::used(connection, scope, day))
     }
 
     async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {

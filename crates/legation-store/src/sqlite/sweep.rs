@@ -8,6 +8,8 @@ use super::commit::{Counts, add_counts};
 use super::contexts;
 use super::failure::Failure;
 use super::log::row_ids;
+use super::scopes::Scopes;
+use super::usage::Tally;
 
 /// Contexts, and idempotency keys, that one step of a removal takes at most.
 pub(super) const MOST_ROWS: u64 = 1024;
@@ -49,26 +51,76 @@ pub(super) fn ended(
     Ok(ended)
 }
 
+/// A transaction that removes, with what it takes off the counters.
+pub(super) struct Removing<'c> {
+    pub(super) connection: &'c Connection,
+    scopes: &'c Scopes,
+    counts: Counts,
+    tally: Tally,
+}
+
+impl<'c> Removing<'c> {
+    pub(super) fn new(connection: &'c Connection, scopes: &'c Scopes, is_counting: bool) -> Self {
+        Self { connection, scopes, counts: Counts::new(), tally: Tally::new(is_counting) }
+    }
+
+    /// Removes a task with its log; gives its context, if there was a task.
+    pub(super) fn task(&mut self, key: TaskKey) -> Result<Option<i64>, Failure> {
+        let ids = row_ids(key);
+        let mut bytes = 0;
+        if self.tally.is_counting() {
+            let mut select = self.connection.prepare_cached(
+                "SELECT coalesce(sum(length(entries)), 0) FROM task_events
+                 WHERE id BETWEEN ?1 AND ?2",
+            )?;
+            bytes = select.query_row((ids.start(), ids.end()), |row| row.get(0))?;
+        }
+        self.connection
+            .prepare_cached("DELETE FROM task_events WHERE id BETWEEN ?1 AND ?2")?
+            .execute((ids.start(), ids.end()))?;
+        let mut delete = self
+            .connection
+            .prepare_cached("DELETE FROM tasks WHERE key = ?1 RETURNING scope, state, context")?;
+        let removed = delete.query_row([key.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        // Another removal may have been faster.
+        let Some((scope, state, context)) = removed.optional()? else { return Ok(None) };
+        *self.counts.entry((scope, state)).or_default() -= 1;
+        self.take_off(scope, bytes)?;
+        contexts::leave(self.connection, context)?;
+        Ok(Some(context))
+    }
+
+    /// Takes bytes off what a scope has stored.
+    pub(super) fn take_off(&mut self, scope: i64, bytes: i64) -> Result<(), Failure> {
+        if self.tally.is_counting() && bytes > 0 {
+            let scope = self.scopes.get(self.connection, scope)?;
+            self.tally.bytes(&scope, -bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes the counters.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        add_counts(self.connection, &self.counts)?;
+        self.tally.write(self.connection)
+    }
+}
+
 /// Removes tasks, then contexts without tasks and idempotency keys of before a moment, up to
 /// [`MOST_ROWS`] of each.
 pub(super) fn remove(
-    connection: &Connection,
+    removing: &mut Removing<'_>,
     tasks: &[TaskKey],
     deployment: &str,
     before: Timestamp,
 ) -> Result<Swept, Failure> {
     let mut swept = Swept::default();
-    let mut counts = Counts::new();
     for key in tasks {
-        // Another sweep may have removed it meanwhile.
-        let Some((scope, state, context)) = remove_task(connection, *key)? else { continue };
-        *counts.entry((scope, state)).or_default() -= 1;
-        swept.tasks += 1;
-        contexts::leave(connection, context)?;
+        swept.tasks += u64::from(removing.task(*key)?.is_some());
     }
-    add_counts(connection, &counts)?;
+    let connection = removing.connection;
     swept.contexts = contexts::remove_idle(connection, deployment, before, MOST_ROWS)?;
-    swept.keys = forget_keys(connection, deployment, before)?;
+    swept.keys = forget_keys(removing, deployment, before)?;
     Ok(swept)
 }
 
@@ -81,31 +133,23 @@ pub(super) fn give_back_room(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes a task with its log; returns its scope, state and context.
-pub(super) fn remove_task(
-    connection: &Connection,
-    key: TaskKey,
-) -> Result<Option<(i64, i32, i64)>, Failure> {
-    let ids = row_ids(key);
-    connection
-        .prepare_cached("DELETE FROM task_events WHERE id BETWEEN ?1 AND ?2")?
-        .execute((ids.start(), ids.end()))?;
-    let mut delete = connection
-        .prepare_cached("DELETE FROM tasks WHERE key = ?1 RETURNING scope, state, context")?;
-    let removed = delete.query_row([key.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-    Ok(removed.optional()?)
-}
-
 fn forget_keys(
-    connection: &Connection,
+    removing: &mut Removing<'_>,
     deployment: &str,
     before: Timestamp,
 ) -> Result<u64, Failure> {
-    let mut delete = connection.prepare_cached(
+    let mut delete = removing.connection.prepare_cached(
         "DELETE FROM idempotency WHERE (scope, key) IN (
              SELECT i.scope, i.key FROM idempotency i INDEXED BY idempotency_by_age
              JOIN scopes s ON s.key = i.scope
-             WHERE i.created_at < ?1 AND s.deployment = ?2 LIMIT ?3)",
+             WHERE i.created_at < ?1 AND s.deployment = ?2 LIMIT ?3)
+         RETURNING scope, coalesce(length(answer), 0)",
     )?;
-    Ok(delete.execute((before.as_millis(), deployment, MOST_ROWS as i64))? as u64)
+    let mut forgotten = 0;
+    let mut rows = delete.query((before.as_millis(), deployment, MOST_ROWS as i64))?;
+    while let Some(row) = rows.next()? {
+        removing.take_off(row.get(0)?, row.get(1)?)?;
+        forgotten += 1;
+    }
+    Ok(forgotten)
 }

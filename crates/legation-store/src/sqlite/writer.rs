@@ -12,6 +12,8 @@ use super::failure::{Consequence, Failure};
 use super::health::Health;
 use super::queue::{Queue, Removal, RemovalStep, Taken, Work};
 use super::scopes::Scopes;
+use super::sweep::Removing;
+use super::usage::Tally;
 use super::{Options, erase, sweep};
 
 /// How far beyond its bound the write-ahead log may get before commits wait for readers.
@@ -125,7 +127,8 @@ impl Writer {
     fn write_batch(&mut self) -> Result<(), Failure> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut writing = Writing::new(&transaction, &self.shared.scopes)?;
+        let tally = Tally::new(self.shared.options.count_usage);
+        let mut writing = Writing::new(&transaction, &self.shared.scopes, tally)?;
         for write in self.taken.writes.drain(..) {
             self.batch.add(write, &mut writing)?;
         }
@@ -151,12 +154,15 @@ impl Writer {
         self.connection.pragma_update(None, "secure_delete", secure)?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut removing =
+            Removing::new(&transaction, &self.shared.scopes, self.shared.options.count_usage);
         let swept = match what {
             Removal::Ended { deployment, before, tasks } => {
-                sweep::remove(&transaction, tasks, deployment, *before)?
+                sweep::remove(&mut removing, tasks, deployment, *before)?
             }
-            Removal::Context(found) => erase::remove(&transaction, found)?,
+            Removal::Context(found) => erase::remove(&mut removing, found)?,
         };
+        removing.finish()?;
         transaction.commit()?;
         sweep::give_back_room(&self.connection)?;
         Ok(swept)

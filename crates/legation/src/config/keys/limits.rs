@@ -1,13 +1,15 @@
 //! Every bound of the service and of its listener.
 
-use legation::{Bounds, Limits, Per, Rate};
+use legation::{Bounds, Limits, Per, Quota, Quotas, Rate};
 use legation_core::gate;
 
 use crate::config::form::{
     buffer, bytes, choice, count, count_from_none, frame, text, time, time_from_none,
     time_in_seconds, window,
 };
-use crate::config::setting::{Group, Row, each, leaf, leaves, maybe, required, row, unset};
+use crate::config::setting::{
+    Group, Row, each, group, leaf, leaves, maybe, named, required, row, unset,
+};
 
 /// What rules may tell apart: the operations by their scopes.
 const OPERATIONS: [(&str, &str); 4] = [
@@ -44,6 +46,53 @@ impl Group for Rate {
                 maybe(&mut r.burst, count())
             }),
         ),
+    ];
+}
+
+/// The rows of a quota, which is at this place of something.
+macro_rules! quota_rows {
+    ($unset:literal, |$of:ident| $quota:expr $(, $row:expr)*) => {
+        &[
+            unset(
+                $unset,
+                row("tasks_per_day", "Tasks that a tenant begins in a day, which begins at midnight UTC", |$of| {
+                    maybe(&mut $quota.tasks_per_day, count())
+                }),
+            ),
+            unset(
+                $unset,
+                row(
+                    "stored_bytes",
+                    "Size of what a tenant has stored: the logs of its tasks, and answers that are kept for repetitions",
+                    |$of| maybe(&mut $quota.stored_bytes, bytes()),
+                ),
+            ),
+            unset(
+                $unset,
+                row("caller_tasks_per_day", "The same for each caller that a scheme knows", |$of| {
+                    maybe(&mut $quota.caller_tasks_per_day, count())
+                }),
+            ),
+            unset(
+                $unset,
+                row("caller_stored_bytes", "Likewise", |$of| {
+                    maybe(&mut $quota.caller_stored_bytes, bytes())
+                }),
+            ),
+            $($row,)*
+        ]
+    };
+}
+
+impl Group for Quota {
+    const ROWS: &'static [Row<Self>] = quota_rows!["as for all", |q| q];
+}
+
+impl Group for Quotas {
+    const ROWS: &'static [Row<Self>] = quota_rows![
+        "no bound",
+        |q| q.all,
+        row("tenants", "Tenants that have others, by name", |q| named(&mut q.tenants, group))
     ];
 }
 
@@ -87,6 +136,9 @@ impl Group for Limits {
                 |l| each(&mut l.rates),
             ),
         ),
+        row("quotas", "How much may be stored; it is counted in the database", |l| {
+            group(&mut l.quotas)
+        }),
         row(
             "queued",
             "Runs that wait for an agent which works on a bounded number at once, before more are refused for a while",
