@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How many addresses are remembered at most. When they are more, the oldest memories go.
+/// How many addresses are remembered at most, in some 4 MiB. When they are more, the oldest memories
+/// go; more of them would not help, because whoever has so many addresses has more.
 const ADDRESSES: usize = 65_536;
 
 /// How many bad credentials an address may show.

@@ -25,15 +25,12 @@ use crate::token::{Digest, digest_of};
 
 /// The largest token that is asked about, in bytes.
 const MAX_TOKEN: usize = 16 << 10;
-/// How long the issuer's word counts: as soon is a revoked token without effect.
+/// How long the issuer's word counts: as soon is a revoked token without effect. With the time between
+/// two looks at a stream it is what is promised of revocation, so nobody may make it longer.
 const GOOD: Duration = Duration::from_secs(30);
 /// How long its word against a token counts.
 const BAD: Duration = Duration::from_secs(5);
-/// Questions that are open at once.
-const QUESTIONS: usize = 64;
-/// Questions that are open or wait for their turn.
-const WAITING: usize = 4096;
-/// How long a question waits for its turn.
+/// How long a question waits for its turn: as long as a caller may be expected to.
 const TURN: Duration = Duration::from_secs(2);
 
 /// How an issuer is asked.
@@ -52,6 +49,10 @@ pub struct Endpoint {
     pub audience: Audience,
     /// How many answers are remembered, for 30 s at most.
     pub remembered: usize,
+    /// Questions that are open at once.
+    pub questions: usize,
+    /// Questions that are open or wait for their turn, at most two seconds.
+    pub waiting: usize,
     /// What the claims mean.
     pub mapping: Mapping,
 }
@@ -67,7 +68,7 @@ pub enum Audience {
 }
 
 impl Endpoint {
-    /// An endpoint that is asked about any token; 10,000 answers are remembered.
+    /// An endpoint that is asked about any token, 64 questions at once; 10,000 answers are remembered.
     pub fn new(url: impl Into<String>, audience: Audience) -> Self {
         Self {
             url: url.into(),
@@ -76,6 +77,8 @@ impl Endpoint {
             issuer: None,
             audience,
             remembered: 10_000,
+            questions: 64,
+            waiting: 4_096,
             mapping: Mapping::default(),
         }
     }
@@ -132,7 +135,7 @@ impl Introspection {
             scheme: scheme.into(),
             credentials: endpoint.client.as_ref().map(basic),
             answers: Cache::new(endpoint.remembered),
-            questions: Semaphore::new(QUESTIONS),
+            questions: Semaphore::new(endpoint.questions.clamp(1, Semaphore::MAX_PERMITS)),
             open: Mutex::default(),
             endpoint,
             url,
@@ -176,7 +179,7 @@ impl Introspection {
         if let Some(known) = open.get(&digest).filter(|known| known.has_changed().is_ok()) {
             return Ok(known.clone());
         }
-        if open.len() >= WAITING {
+        if open.len() >= self.0.endpoint.waiting {
             return Err(Failure::Unavailable);
         }
         let (say, answer) = watch::channel(None);

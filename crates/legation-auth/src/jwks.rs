@@ -14,14 +14,15 @@ use url::Url;
 
 use crate::fetch::{FetchError, Line, SetupError};
 
-/// How long keys are taken for current.
+/// How long keys are taken for current. Issuers publish a new key long before they sign with it, and
+/// one that is not known yet is fetched at once, so nobody needs another time.
 pub(crate) const FRESH: Duration = Duration::from_secs(600);
-/// How long keys count when the issuer cannot be reached.
-const STALE: Duration = Duration::from_secs(24 * 3600);
-/// The least time between two attempts to fetch, with keys at hand and without.
+/// The least time between two attempts to fetch, with keys at hand and without. It is for the issuer's
+/// sake: whoever sends unknown names must not make this server call it.
 const BETWEEN: Duration = Duration::from_secs(30);
 const BETWEEN_FIRST: Duration = Duration::from_secs(5);
-/// Keys of one issuer that are looked at.
+/// Keys of one issuer that are looked at: what a response of the largest size could hold of them is
+/// more than any issuer has.
 const MAX_KEYS: usize = 100;
 /// Keys that are tried on one token: keys of one name, or all when a token names none.
 const MAX_TRIED: usize = 8;
@@ -66,6 +67,8 @@ impl Place {
 pub(crate) struct KeySource {
     line: Line,
     place: Place,
+    /// How long keys count when the issuer cannot be reached.
+    outage: Duration,
     state: Mutex<State>,
     /// Held while somebody fetches.
     fetching: Arc<tokio::sync::Mutex<()>>,
@@ -84,8 +87,9 @@ struct State {
 pub(crate) struct NoKeys;
 
 impl KeySource {
-    pub(crate) fn new(line: Line, place: Place) -> Arc<Self> {
-        Arc::new(Self { line, place, state: Mutex::default(), fetching: Arc::default() })
+    pub(crate) fn new(line: Line, place: Place, outage: Duration) -> Arc<Self> {
+        let (state, fetching) = (Mutex::default(), Arc::default());
+        Arc::new(Self { line, place, outage, state, fetching })
     }
 
     /// The keys, among them one of this name if there is any such. They are current if they are no
@@ -146,7 +150,7 @@ impl KeySource {
         let state = self.state.lock();
         let keys = state.keys.as_ref().and_then(|(keys, since)| {
             let age = now.duration_since(*since);
-            (age < STALE).then(|| (keys.clone(), age < fresh))
+            (age < self.outage).then(|| (keys.clone(), age < fresh))
         });
         let between = if keys.is_some() { BETWEEN } else { BETWEEN_FIRST };
         let may_fetch = state.tried.is_none_or(|tried| now.duration_since(tried) >= between);
@@ -294,7 +298,7 @@ mod tests {
     async fn whose_key_could_not_be_asked_for_is_not_told_that_there_is_none() {
         let line = Line::new(true).expect("a client");
         let nowhere = line.address("http://127.0.0.1:1/jwks").expect("an address");
-        let source = KeySource::new(line, Place::Known(nowhere));
+        let source = KeySource::new(line, Place::Known(nowhere), 2 * FRESH);
         let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "old", "x": "A".repeat(43)});
         let set = json!({"keys": [jwk]});
         let known = Arc::new(Keys::read(set.as_object().expect("an object")));

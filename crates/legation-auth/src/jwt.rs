@@ -49,13 +49,16 @@ pub struct Rules {
     pub remember: Duration,
     /// How many verified tokens are remembered.
     pub remembered: usize,
+    /// How long the keys at hand count when the issuer cannot be reached.
+    pub outage: Duration,
     /// What the claims mean.
     pub mapping: Mapping,
 }
 
 impl Rules {
     /// The rules for an issuer's tokens for these audiences, with the defaults: clocks may differ
-    /// by 60 s, and 10,000 verified tokens are remembered for 60 s each.
+    /// by 60 s, 10,000 verified tokens are remembered for 60 s each, and keys count for a day when the
+    /// issuer cannot be reached.
     pub fn new(issuer: impl Into<String>, audiences: Vec<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -67,6 +70,7 @@ impl Rules {
             leeway: Duration::from_secs(60),
             remember: Duration::from_secs(60),
             remembered: 10_000,
+            outage: Duration::from_secs(24 * 3_600),
             mapping: Mapping::default(),
         }
     }
@@ -101,7 +105,12 @@ impl Jwt {
             None => Place::discovered(&line, &rules.issuer, rules.hosts.clone())?,
         };
         let verified = Cache::new(rules.remembered);
-        Ok(Self { scheme: scheme.into(), keys: KeySource::new(line, place), rules, verified })
+        Ok(Self {
+            scheme: scheme.into(),
+            keys: KeySource::new(line, place, rules.outage),
+            rules,
+            verified,
+        })
     }
 
     /// Whether a token says that it is of this issuer.

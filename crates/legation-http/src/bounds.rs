@@ -78,6 +78,9 @@ pub struct Bounds {
     /// Cards that are kept for addresses which proxies told. Whoever calls through a proxy may have
     /// chosen the address; beyond the bound cards are made anew.
     pub proxied_cards: usize,
+    /// Extended cards that are kept, by address, mount and what their readers may use; beyond it they
+    /// are made anew.
+    pub extended_cards: usize,
     /// After what silence the system asks a peer whether it is there.
     pub tcp_keepalive: Duration,
     /// How long a peer may leave what it was sent unacknowledged before the system ends the
@@ -127,6 +130,7 @@ impl Default for Bounds {
             grpc_question: 64 << 10,
             grpc_watchers: 1_000,
             proxied_cards: 64,
+            extended_cards: 256,
             tcp_keepalive: Duration::from_secs(30),
             tcp_unacknowledged: Duration::from_secs(40),
             accept_pause: Duration::from_millis(100),

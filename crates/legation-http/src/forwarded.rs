@@ -67,7 +67,8 @@ impl FromStr for Network {
     }
 }
 
-/// The longest path that is taken for a prefix, in bytes.
+/// The longest path that is taken for a prefix, in bytes. It is what an operator has written into a
+/// proxy, and it ends up in every address on a card.
 const MAX_PREFIX: usize = 256;
 
 const X_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

@@ -12,16 +12,14 @@ use super::template::Template;
 use crate::router::Mount;
 use crate::settings::Settings;
 
-/// Extended cards that are kept, by address, mount and what the caller may use. There may be as many
-/// as there are ways to put rights together, so there is a bound; beyond it they are made anew.
-const MAX_KEPT: usize = 256;
-
 type Place = (String, Option<Arc<str>>, Usable);
 
 /// The extended cards.
 pub(super) struct Extended {
     /// A signature is too dear to be made for each reader.
     kept: Mutex<HashMap<Place, Document>>,
+    /// How many: there may be as many as there are ways to put rights together.
+    most: usize,
     /// What a card depends on that is for one caller.
     vary: HeaderValue,
 }
@@ -41,7 +39,7 @@ impl Extended {
         }
         // A name that is none was no header of any request either.
         let vary = HeaderValue::from_str(&vary).unwrap_or(HeaderValue::from_static("*"));
-        Self { kept: Mutex::default(), vary }
+        Self { kept: Mutex::default(), most: settings.bounds.extended_cards, vary }
     }
 
     /// What a card for one caller depends on.
@@ -78,7 +76,7 @@ impl Extended {
         }
         let card = Document::write(&make(template, skills));
         let mut kept = self.kept.lock();
-        if kept.len() >= MAX_KEPT {
+        if kept.len() >= self.most {
             kept.clear();
         }
         kept.insert(place, card.clone());

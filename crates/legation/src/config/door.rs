@@ -179,6 +179,7 @@ fn jwt(oidc: &Oidc, name: &Arc<str>) -> Result<Jwt, SetupError> {
         required_claims: oidc.required_claims.clone(),
         leeway: oidc.clock_skew,
         remember: oidc.remember,
+        outage: oidc.outage,
         mapping: mapping(&oidc.issued),
         ..Rules::new(&oidc.issuer, oidc.issued.audience.clone())
     };
@@ -200,6 +201,8 @@ fn tokens_of(oauth: &OAuth2, name: &Arc<str>) -> Result<Verifier, SetupError> {
     let endpoint = Endpoint {
         client: client(oauth.client_id.as_ref(), oauth.client_secret.as_ref()),
         issuer: oauth.issuer.clone(),
+        questions: oauth.questions.open,
+        waiting: oauth.questions.all,
         mapping: mapping(&oauth.issued),
         ..Endpoint::new(url, audience(&oauth.issued))
     };
@@ -210,6 +213,8 @@ fn remote(enterprise: &Enterprise, name: &Arc<str>) -> Result<Introspection, Set
     let endpoint = Endpoint {
         client: client(enterprise.client_id.as_ref(), enterprise.client_secret.as_ref()),
         prefix: enterprise.prefix.clone(),
+        questions: enterprise.questions.open,
+        waiting: enterprise.questions.all,
         mapping: mapping(&enterprise.issued),
         ..Endpoint::new(&enterprise.verify_url, audience(&enterprise.issued))
     };

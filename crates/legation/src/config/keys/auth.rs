@@ -367,8 +367,12 @@ pub(crate) struct Oidc {
     pub(crate) required_claims: Vec<String>,
     pub(crate) clock_skew: Duration,
     pub(crate) remember: Duration,
+    pub(crate) outage: Duration,
     pub(crate) issued: Issued,
 }
+
+/// How long keys count when their issuer cannot be reached.
+const OUTAGE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Default for Oidc {
     fn default() -> Self {
@@ -380,6 +384,7 @@ impl Default for Oidc {
             required_claims: Vec::new(),
             clock_skew: Duration::from_secs(60),
             remember: Duration::from_secs(60),
+            outage: OUTAGE,
             issued: Issued::default(),
         }
     }
@@ -429,6 +434,35 @@ impl Group for Oidc {
         row("remember", "How long a verified token needs no further look, within its life", |s| {
             leaf(&mut s.remember, form::time_from_none())
         }),
+        row("outage", "How long the keys at hand count when the issuer cannot be reached", |s| {
+            leaf(&mut s.outage, form::time())
+        }),
+    ];
+}
+
+/// How an issuer is asked about tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Questions {
+    /// At once.
+    pub(crate) open: usize,
+    /// Those that wait for their turn among them.
+    pub(crate) all: usize,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self { open: 64, all: 4_096 }
+    }
+}
+
+impl Group for Questions {
+    const ROWS: &'static [Row<Self>] = &[
+        row("open", "So many at once", |q| leaf(&mut q.open, count())),
+        row(
+            "all",
+            "So many with those that wait for their turn, 2s at most; callers beyond get 503",
+            |q| leaf(&mut q.all, count()),
+        ),
     ];
 }
 
@@ -443,6 +477,7 @@ pub(crate) struct OAuth2 {
     pub(crate) client_secret: Option<Secret>,
     pub(crate) jwks_url: Option<String>,
     pub(crate) jwks_hosts: Vec<String>,
+    pub(crate) questions: Questions,
     pub(crate) issued: Issued,
 }
 
@@ -478,6 +513,9 @@ impl Group for OAuth2 {
         row("jwks_hosts", "Hosts besides the issuer's where its keys may be", |s| {
             leaves(&mut s.jwks_hosts, form::host())
         }),
+        row("questions", "How many questions about tokens there may be", |s| {
+            group(&mut s.questions)
+        }),
     ];
 }
 
@@ -488,6 +526,7 @@ pub(crate) struct Enterprise {
     pub(crate) prefix: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<Secret>,
+    pub(crate) questions: Questions,
     pub(crate) issued: Issued,
 }
 
@@ -506,6 +545,9 @@ impl Group for Enterprise {
             "Tokens for one of these are taken, and no others; `any` takes also those that were given for something else",
             |s| audience_or_any(&mut s.issued),
         )),
+        row("questions", "How many questions about tokens there may be", |s| {
+            group(&mut s.questions)
+        }),
     ];
 }
 

@@ -314,6 +314,11 @@ impl Group for Bounds {
             |b| leaf(&mut b.proxied_cards, count()),
         ),
         row(
+            "extended_cards",
+            "Extended cards that are kept, by what their readers may use; beyond it they are made anew",
+            |b| leaf(&mut b.extended_cards, count()),
+        ),
+        row(
             "tcp_keepalive",
             "After what silence the system asks a peer whether it is there",
             |b| leaf(&mut b.tcp_keepalive, time_in_seconds()),
