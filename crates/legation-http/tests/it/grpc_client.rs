@@ -92,6 +92,12 @@ impl GrpcAsk {
         self
     }
 
+    /// The request with this behind its path.
+    pub(crate) fn query(mut self, query: &str) -> Self {
+        self.path.push_str(query);
+        self
+    }
+
     /// The request with this body, whatever it is.
     pub(crate) fn raw(self, body: Vec<u8>) -> Self {
         Self { body: Some(body), ..self }

@@ -16,6 +16,7 @@ mod grpc_services;
 mod identity;
 mod matrix;
 mod rates;
+mod schemes;
 mod server;
 mod streams;
 mod tenants;

@@ -1,7 +1,7 @@
 //! TLS: who is believed, what is spoken, and files that change under load.
 
-mod authority;
-mod peer;
+pub(crate) mod authority;
+pub(crate) mod peer;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
