@@ -29,7 +29,7 @@ const EXAMPLES: [&str; 8] = [
 /// A token and who its bearer is. Only a digest is kept, and `Debug` does not show it.
 #[derive(Clone)]
 pub struct Token {
-    digest: Digest,
+    digest: Kept,
     caller: Caller,
 }
 
@@ -79,7 +79,7 @@ impl Token {
     /// When the token can be guessed.
     pub fn new(secret: &str, caller: Caller) -> Result<Self, WeakToken> {
         check_secret(secret)?;
-        Ok(Self { digest: digest_of(secret), caller })
+        Ok(Self { digest: Kept(digest_of(secret)), caller })
     }
 }
 
@@ -120,7 +120,7 @@ impl Tokens {
         let digest = digest_of(secret);
         let mut caller = None;
         for token in &self.0 {
-            if verify_slices_are_equal(&token.digest, &digest).is_ok() {
+            if token.digest.is(&digest) {
                 caller = Some(&token.caller);
             }
         }
@@ -130,6 +130,17 @@ impl Tokens {
 
 /// What is kept of a secret.
 pub(crate) type Digest = [u8; 32];
+
+/// What is kept of a secret that callers have to show. It cannot be compared but in constant time.
+#[derive(Clone)]
+pub(crate) struct Kept(pub(crate) Digest);
+
+impl Kept {
+    /// Whether this is the digest of the same secret.
+    pub(crate) fn is(&self, shown: &Digest) -> bool {
+        verify_slices_are_equal(&self.0, shown).is_ok()
+    }
+}
 
 pub(crate) fn digest_of(secret: &str) -> Digest {
     let digest = digest::digest(&digest::SHA256, secret.as_bytes());
