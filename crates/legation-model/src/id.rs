@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// The longest identifier taken from outside, in bytes.
 const MAX_BYTES: usize = 256;
 
@@ -36,6 +38,37 @@ fn check(text: &str) -> Result<(), BadId> {
     Ok(())
 }
 
+/// The letters of made identifiers. They sort like the numbers that they stand for.
+const LETTERS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+
+/// How many letters a made identifier has.
+const MADE: usize = 36;
+
+/// How many of them are the time, in milliseconds since 1970.
+const TIME: usize = 10;
+
+fn make(at: Timestamp, random: Uuid) -> [u8; MADE] {
+    let mut made = [0; MADE];
+    let (time, rest) = made.split_at_mut(TIME);
+    write(u128::from(at.as_millis().unsigned_abs()), time);
+    write(random.as_u128(), rest);
+    made
+}
+
+/// Writes a number with five bits to a letter.
+fn write(mut number: u128, letters: &mut [u8]) {
+    for letter in letters.iter_mut().rev() {
+        *letter = LETTERS[(number % 32) as usize];
+        number /= 32;
+    }
+}
+
+fn looks_made(text: &[u8]) -> bool {
+    // The first releases made UUIDs of version 7.
+    let is_uuid = || text[8] == b'-' && text[14] == b'7';
+    text.len() == MADE && (text.iter().all(|byte| LETTERS.contains(byte)) || is_uuid())
+}
+
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
@@ -52,11 +85,16 @@ macro_rules! id {
                 Ok(Self(text.into()))
             }
 
-            /// Makes a new one: a version 7 UUID. Its random 74 bits make it unguessable, and its
-            /// leading time keeps index pages that hold it dense.
+            /// Makes a new one: the time first, so that index pages which hold it are dense, and 122
+            /// random bits, so that nobody guesses it. It is as long as a UUID and is none.
             pub fn generate() -> Self {
-                let mut buffer = Uuid::encode_buffer();
-                Self((&*Uuid::now_v7().hyphenated().encode_lower(&mut buffer)).into())
+                let made = make(Timestamp::now(), Uuid::new_v4());
+                Self(std::str::from_utf8(&made).expect("letters are ASCII").into())
+            }
+
+            /// Whether it looks like one that is made here, by this release or an earlier one.
+            pub fn looks_made(&self) -> bool {
+                looks_made(self.0.as_bytes())
             }
 
             /// The text of the identifier.
@@ -129,6 +167,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_made_one_sorts_by_time_and_has_all_that_is_random() {
+        let at = |millis| Timestamp::from_millis(millis).expect("in range");
+        let text = |millis, random| {
+            String::from_utf8(make(at(millis), Uuid::from_u128(random)).into()).expect("ASCII")
+        };
+        assert_eq!(text(0, 0), "0".repeat(36));
+        assert_eq!(text(0, u128::MAX), format!("{}7{}", "0".repeat(10), "v".repeat(25)));
+        assert_eq!(text(33, 32), format!("{}11{}10", "0".repeat(8), "0".repeat(24)));
+        for pair in [0, 1, 31, 32, 1_790_000_000_000, 4_102_444_800_000].windows(2) {
+            assert!(text(pair[0], u128::MAX) < text(pair[1], 0), "{pair:?}");
+        }
+        let one = TaskId::generate();
+        assert!(one.looks_made() && one != TaskId::generate());
+        let looks = |text| TaskId::parse(text).expect("a valid id").looks_made();
+        assert!(looks("0190f3a0-0000-7000-8000-000000000000"), "of an earlier release");
+        for other in ["t", "0190f3a0-0000-4000-8000-000000000000", &"w".repeat(36)] {
+            assert!(!looks(other), "{other}");
+        }
+    }
+
+    #[test]
     fn identifiers_are_bounded_and_printable() {
         let long = "x".repeat(MAX_BYTES + 1);
         let cases = [
@@ -147,6 +206,7 @@ mod tests {
     #[test]
     fn generated_identifiers_differ_and_sort_by_time() {
         let ids: Vec<_> = (0..100).map(|_| TaskId::generate()).collect();
-        assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
+        let times = ids.iter().map(|id| &id.as_str()[..TIME]);
+        assert!(times.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
     }
 }

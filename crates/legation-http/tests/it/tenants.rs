@@ -381,11 +381,13 @@ fn settled((status, said): Said, name: &str) -> Said {
             rest.len() >= form.len()
                 && rest.bytes().zip(form.bytes()).all(|(byte, form)| match form {
                     b'x' => byte.is_ascii_hexdigit(),
+                    b'v' => matches!(byte, b'0'..=b'9' | b'a'..=b'v'),
                     b'0' => byte.is_ascii_digit(),
                     form => byte == form,
                 })
         };
         let forms = [
+            "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv",
             "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
             "0000-00-00T00:00:00.000Z",
             "0000-00-00T00:00:00Z",

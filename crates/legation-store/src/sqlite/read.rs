@@ -39,7 +39,7 @@ pub(super) fn load(
     scope: &Scope,
     id: &TaskId,
 ) -> Result<Option<Stored>, Failure> {
-    if is_of_our_making(id) {
+    if id.looks_made() {
         // Hardly anybody else has one of that name, so no scope has to be looked for first.
         return stored(connection, scopes, select_task!("", "t.id = ?1"), [id.as_str()], |row| {
             scope.sees(row)
@@ -63,12 +63,6 @@ pub(super) fn load(
     };
     let place = params![id.as_str(), deployment, tenant, owner, agent];
     stored(connection, scopes, sql, place, |_| true)
-}
-
-/// Whether a name looks like one that the server makes, which is a UUID of version 7.
-fn is_of_our_making(id: &TaskId) -> bool {
-    let id = id.as_str().as_bytes();
-    id.len() == 36 && id[14] == b'7'
 }
 
 /// The task with a key, whosever it is.

@@ -60,17 +60,17 @@ fn record() -> String {
 
 /// The text with identifiers and times replaced, the same identifier by the same.
 fn same_each_time(text: &str) -> String {
-    const UUID: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    const ID: &str = "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv";
     const TIME: &str = "dddd-dd-ddTdd:dd:dd";
     let mut known: Vec<&str> = Vec::new();
     let (mut same, mut rest) = (String::new(), text);
     while let Some(next) = rest.chars().next() {
-        if let Some((id, behind)) = take(rest, UUID) {
+        if let Some((id, behind)) = take(rest, ID) {
             let at = known.iter().position(|known| *known == id).unwrap_or_else(|| {
                 known.push(id);
                 known.len() - 1
             });
-            same += &format!("01a1fd00-0000-7000-8000-{:012}", at + 1);
+            same += &format!("01k800ddg0{:026}", at + 1);
             rest = behind;
         } else if let Some((_, behind)) = take(rest, TIME) {
             same += "2026-11-21T09:00:00Z";
@@ -84,10 +84,10 @@ fn same_each_time(text: &str) -> String {
     same
 }
 
-/// What a text begins with, when that is of a form: `x` is a hexadecimal digit, `d` a decimal one.
+/// What a text begins with, when that is of a form: `v` is a letter of ids, `d` a digit.
 fn take<'t>(text: &'t str, form: &str) -> Option<(&'t str, &'t str)> {
     let fits = |(byte, form): (u8, u8)| match form {
-        b'x' => byte.is_ascii_hexdigit(),
+        b'v' => matches!(byte, b'0'..=b'9' | b'a'..=b'v'),
         b'd' => byte.is_ascii_digit(),
         other => byte == other,
     };
