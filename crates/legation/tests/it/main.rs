@@ -5,6 +5,7 @@ mod calling;
 mod configuration;
 mod keys;
 mod secrets;
+mod security;
 mod serving;
 mod session;
 mod signing;
