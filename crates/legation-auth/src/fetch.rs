@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     first_byte: Duration::from_secs(5),
     idle: Duration::from_secs(5),
     max_bytes: MAX_BYTES,
+    total: Some(PATIENCE),
 };
 
 /// Why there is no answer. The text is for the log.

@@ -15,6 +15,8 @@ use crate::patience::Tries;
 use crate::transport::{NoResult, Outgoing};
 use crate::{Binding, Client, Error};
 
+/// How long the body of an answer may take, so that nobody is kept by a drip.
+const BODY: Duration = Duration::from_secs(300);
 const LAST_EVENT_ID: &str = "last-event-id";
 const EXTENSIONS: &str = "a2a-extensions";
 
@@ -111,6 +113,7 @@ impl Client {
             first_byte: answer,
             idle: limits.answer,
             max_bytes: limits.answer_bytes,
+            total: Some(answer.saturating_add(BODY)),
         }
     }
 
@@ -150,6 +153,7 @@ impl Client {
             idle: limits.silence,
             // A stream may go on for days; its events have the cap.
             max_bytes: u64::MAX,
+            total: None,
         };
         let outgoing = self.say(operation, verb, params)?;
         let mut request = self.request(true, outgoing, whole);

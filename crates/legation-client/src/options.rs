@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use legation_net::{Authorities, Http};
+use legation_net::{Authorities, Egress, Http, Reach};
 use url::Url;
 
 use crate::{Binding, Error, Patience, is_loopback};
@@ -32,8 +32,9 @@ pub struct Options {
 impl Options {
     /// The connections that these options ask for.
     pub(crate) fn connections(&self) -> Result<Http, Error> {
-        let http = self.authorities.as_ref().map_or_else(Http::new, Http::believing);
-        http.map_err(Error::Setup)
+        let authorities = self.authorities.clone();
+        let egress = Egress { reach: Reach::Any, authorities, ..Egress::default() };
+        Http::by(egress).map_err(Error::Setup)
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
-    /// The other side was silent for this long. It may have received the request.
+    /// The other side was silent, or did not come to an end, for this long. It may have received the request.
     #[error("no answer for {} s", .0.as_secs_f32())]
     Slow(Duration),
     /// The connection broke. The other side may have received the request.

@@ -1,16 +1,17 @@
-//! The guard of calls whose address a stranger or a file chose: the public internet and nothing else.
+//! The guard of calls whose address a stranger or a file chose: the public internet, the networks that
+//! were allowed beside it, and nothing else.
 //!
 //! An address is judged as the number that is connected to: numbers in the URL, in whatever spelling,
 //! before anything is done, and names by what they resolve to. The connection goes to the numbers
-//! that were judged, so a name that changes its mind in between changes nothing.
+//! that were judged, so a name that changes its mind in between changes nothing. Where a proxy
+//! connects, it resolves as well, and only what a name says by itself can be judged here.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
+
+use crate::Network;
 
 /// What of IPv4 is not the public internet (RFC 6890 and its registry), with the bits that count.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 15] = [
@@ -44,6 +45,10 @@ const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
 const NOT_WEB: [u16; 14] =
     [1433, 1521, 2049, 2375, 2376, 3306, 3389, 5432, 5672, 5900, 6379, 9200, 11211, 27017];
 
+/// Names that are of a machine or a network by definition (RFC 6761, RFC 6762, RFC 8375, and ICANN's
+/// reservation of `internal`).
+const LOCAL_NAMES: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
+
 /// An address that is not called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(String);
@@ -56,28 +61,63 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Judges what can be judged before a name is resolved.
-///
-/// # Errors
-/// When the port is not one of the web, or the host is a number that is not public.
-pub(crate) fn check(url: &Url) -> Result<(), Refused> {
-    let port = url.port_or_known_default().unwrap_or_default();
-    if !(matches!(port, 80 | 443) || port >= 1024) || NOT_WEB.contains(&port) {
-        return Err(Refused(format!("port {port} is not one of the web")));
-    }
-    match url.host() {
-        Some(Host::Ipv4(address)) => check_number(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => check_number(IpAddr::V6(address)),
-        Some(Host::Domain(_)) => Ok(()),
-        None => Err(Refused("the address has no host".into())),
-    }
+/// Judges addresses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guard {
+    /// What is called beside the public internet.
+    pub(crate) allowed: Vec<Network>,
 }
 
-fn check_number(address: IpAddr) -> Result<(), Refused> {
-    if is_public(address) {
-        return Ok(());
+impl Guard {
+    /// Judges what can be judged before a name is resolved.
+    ///
+    /// # Errors
+    /// When the port is not one of the web, or the host is a number that is not public.
+    pub(crate) fn check(&self, url: &Url) -> Result<(), Refused> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        if !(matches!(port, 80 | 443) || port >= 1024) || NOT_WEB.contains(&port) {
+            return Err(Refused(format!("port {port} is not one of the web")));
+        }
+        match url.host() {
+            Some(Host::Ipv4(address)) => self.check_number(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => self.check_number(IpAddr::V6(address)),
+            Some(Host::Domain(_)) => Ok(()),
+            None => Err(Refused("the address has no host".into())),
+        }
     }
-    Err(Refused(format!("{address} is not an address of the public internet")))
+
+    /// Judges an address that a proxy will resolve and connect to, by its name.
+    ///
+    /// # Errors
+    /// As [`Guard::check`], and when the name is of a machine or a network by definition, or has no
+    /// dot and so is completed by the resolver of whoever looks it up.
+    pub(crate) fn check_by_name(&self, url: &Url) -> Result<(), Refused> {
+        self.check(url)?;
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let name = name.trim_end_matches('.');
+        let is_under = |suffix: &&str| {
+            let rest = name.strip_suffix(*suffix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        if !name.contains('.') || LOCAL_NAMES.iter().any(is_under) {
+            return Err(Refused(format!("`{name}` is not a name of the public internet")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_number(&self, address: IpAddr) -> Result<(), Refused> {
+        if is_public(address) || self.allowed.iter().any(|network| network.contains(address)) {
+            return Ok(());
+        }
+        Err(Refused(format!("{address} is not an address of the public internet")))
+    }
+
+    /// Judges what a name was resolved to. One wrong number among others is enough: it would be
+    /// connected to sooner or later.
+    pub(crate) fn check_resolved(&self, name: &str, found: &[IpAddr]) -> Result<(), Refused> {
+        let checked = found.iter().try_for_each(|address| self.check_number(*address));
+        checked.map_err(|Refused(why)| Refused(format!("`{name}` resolves elsewhere: {why}")))
+    }
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -94,37 +134,13 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Resolves names as the system does, and refuses those that lead elsewhere than to the public
-/// internet. One such number among others is enough: it would be connected to sooner or later.
-#[derive(Debug)]
-pub(crate) struct Resolver;
-
-impl Resolver {
-    pub(crate) fn shared() -> Arc<Self> {
-        Arc::new(Self)
-    }
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if found.is_empty() {
-                return Err(io::Error::other("the name has no address").into());
-            }
-            for address in &found {
-                check_number(address.ip()).map_err(|Refused(why)| {
-                    Refused(format!("`{}` resolves elsewhere: {why}", name.as_str()))
-                })?;
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn verdict(guard: &Guard, text: &str) -> Result<(), Refused> {
+        guard.check(&Url::parse(text).expect("a URL"))
+    }
 
     #[test]
     fn only_the_public_internet_is_called() {
@@ -182,9 +198,9 @@ mod tests {
             "https://example.com:5432/",
             "http://8.8.8.8:0/",
         ];
+        let guard = Guard::default();
         for text in refused {
-            let url = Url::parse(text).expect("a URL");
-            assert!(check(&url).is_err(), "{text}");
+            assert!(verdict(&guard, text).is_err(), "{text}");
         }
         let taken = [
             "http://8.8.8.8/",
@@ -199,8 +215,77 @@ mod tests {
             "http://example.com:8080/",
         ];
         for text in taken {
+            assert_eq!(verdict(&guard, text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_allowance_opens_what_it_says_and_no_port() {
+        let allowed = ["10.1.0.0/16", "127.0.0.1", "fd00:1::/32"];
+        let allowed = allowed.map(|text| text.parse().expect("a network")).to_vec();
+        let guard = Guard { allowed };
+        let cases = [
+            ("http://10.1.0.0/", true),
+            ("http://10.1.255.255/", true),
+            ("http://10.0.255.255/", false),
+            ("http://10.2.0.0/", false),
+            ("http://127.0.0.1:8080/", true),
+            ("http://0x7f.1:8080/", true),
+            ("http://127.0.0.2/", false),
+            ("http://[::ffff:127.0.0.1]/", false),
+            ("http://[::1]/", false),
+            ("http://[fd00:1::9]/", true),
+            ("http://[fd00:2::9]/", false),
+            ("http://10.1.0.1:6379/", false),
+            ("http://10.1.0.1:22/", false),
+            ("https://1.1.1.1/", true),
+        ];
+        for (text, good) in cases {
+            assert_eq!(verdict(&guard, text).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn where_a_proxy_resolves_names_of_networks_are_refused() {
+        let cases = [
+            ("https://example.com/", true),
+            ("https://example.com./", true),
+            ("https://localhost.example.com/", true),
+            ("https://mylocal/", false),
+            ("https://xlocal.example/", true),
+            ("http://localhost/", false),
+            ("http://LOCALHOST./", false),
+            ("http://a.localhost/", false),
+            ("http://printer.local/", false),
+            ("http://metadata.google.internal/", false),
+            ("http://router.home.arpa/", false),
+            ("http://intranet/", false),
+            ("http://10.0.0.1/", false),
+            ("http://[::1]/", false),
+            ("http://169.254.169.254/", false),
+            ("https://example.com:22/", false),
+            ("http://8.8.8.8/", true),
+        ];
+        for (text, good) in cases {
             let url = Url::parse(text).expect("a URL");
-            assert_eq!(check(&url), Ok(()), "{text}");
+            assert_eq!(Guard::default().check_by_name(&url).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_inner_number_among_those_of_a_name_is_enough() {
+        let cases: [(&[&str], bool); 5] = [
+            (&["8.8.8.8", "2606:4700::1111"], true),
+            (&["8.8.8.8", "127.0.0.1"], false),
+            (&["10.0.0.1", "8.8.8.8"], false),
+            (&["8.8.8.8", "::1"], false),
+            (&["::ffff:8.8.8.8"], false),
+        ];
+        for (numbers, good) in cases {
+            let found: Vec<IpAddr> =
+                numbers.iter().map(|text| text.parse().expect("a number")).collect();
+            let checked = Guard::default().check_resolved("a.example", &found);
+            assert_eq!(checked.is_ok(), good, "{numbers:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 
+use crate::request::Deadline;
 use crate::{Error, Limits};
 
 /// An answer whose body may still be arriving.
@@ -10,12 +11,18 @@ use crate::{Error, Limits};
 pub struct Response {
     inner: reqwest::Response,
     limits: Limits,
+    deadline: Deadline,
     taken: u64,
 }
 
 impl Response {
-    pub(crate) fn new(inner: reqwest::Response, limits: Limits) -> Self {
-        Self { inner, limits, taken: 0 }
+    pub(crate) fn new(inner: reqwest::Response, limits: Limits, deadline: Deadline) -> Self {
+        Self { inner, limits, deadline, taken: 0 }
+    }
+
+    /// Who answered: the address that was asked, or the one that redirects led to.
+    pub fn url(&self) -> &url::Url {
+        self.inner.url()
     }
 
     /// The status.
@@ -38,18 +45,27 @@ impl Response {
     /// The next piece of the body; `None` when it ended as the protocol says it must.
     ///
     /// # Errors
-    /// When the body breaks off, pauses for too long or outgrows its cap.
+    /// When the body breaks off, pauses or lasts for too long, or outgrows its cap.
     ///
     /// # Cancel safety
     /// Safe: a dropped call has taken nothing.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let piece = tokio::time::timeout(self.limits.idle, self.inner.chunk()).await;
-        let piece = piece.map_err(|_| Error::Slow(self.limits.idle))?.map_err(Error::Broken)?;
+        let wait = self.deadline.within(self.limits.idle);
+        let piece = tokio::time::timeout(wait, self.inner.chunk()).await;
+        let piece = piece
+            .map_err(|_| self.too_slow(wait))?
+            .map_err(|broken| Error::Broken(broken.without_url()))?;
         self.taken += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         if self.taken > self.limits.max_bytes {
             return Err(Error::TooLarge(self.limits.max_bytes));
         }
         Ok(piece)
+    }
+
+    /// The bound that was overstepped: the wait, unless the end of all was nearer.
+    fn too_slow(&self, wait: std::time::Duration) -> Error {
+        let total = self.limits.total.filter(|_| wait < self.limits.idle);
+        Error::Slow(total.unwrap_or(wait))
     }
 
     /// The whole body when it has at most this many bytes: a cap below that of the request.

@@ -136,7 +136,7 @@ impl Endpoint {
         request.body = body;
         // The caller of this has one deadline for everything, which comes first.
         let wait = self.timeout.saturating_add(Duration::from_secs(1));
-        request.limits = Limits { first_byte: wait, idle: wait, max_bytes: MAX_BYTES };
+        request.limits = Limits { first_byte: wait, idle: wait, max_bytes: MAX_BYTES, total: None };
         let response = self.http.send(request).await?;
         let status = response.status();
         if status.is_success() {
