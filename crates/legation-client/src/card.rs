@@ -9,7 +9,8 @@ use legation_wire::version::{VERSION, Version};
 use serde_json::Value;
 use url::Url;
 
-use crate::{Error, Options, fault};
+use crate::credentials::{Access, Needs};
+use crate::{Error, Options, exchange, fault};
 
 /// Where a card is, below the address of its agent (Spec 14.3).
 const WELL_KNOWN: &str = "/.well-known/agent-card.json";
@@ -48,7 +49,7 @@ pub async fn fetch_card(url: &str, options: &Options) -> Result<AgentCard, Error
 /// As [`fetch_card`].
 pub async fn fetch_card_as_sent(url: &str, options: &Options) -> Result<(AgentCard, Bytes), Error> {
     let url = card_url(url)?;
-    let body = get(&options.connections()?, &url, options).await?;
+    let body = get(&options.connections(&url)?, &url, options).await?;
     Ok((read_at(&url, &body)?, body))
 }
 
@@ -73,7 +74,7 @@ pub async fn fetch_keys(url: &Url, options: &Options) -> Result<KeySet, Error> {
     let mut request = Request::new(Method::GET, url.clone());
     request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
     let failed = |reason| Error::of_net("GetKeys", url, reason);
-    let response = options.connections()?.send(request).await.map_err(failed)?;
+    let response = options.connections(url)?.send(request).await.map_err(failed)?;
     let status = response.status();
     if !status.is_success() {
         return Err(unreadable(format!("HTTP status {status}")));
@@ -98,11 +99,12 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
     request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
     request.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request.headers.insert(VERSION, HeaderValue::from_static(Version::V1_0.name()));
-    if let Some(token) = options.token.as_ref().and_then(|token| token.header_for(url)) {
-        request.headers.insert(header::AUTHORIZATION, token);
-    }
+    Access::offhand(&options.credentials, url).sign(&mut request);
     let failed = |reason| Error::of_net(OPERATION, url, reason);
     let response = http.send(request).await.map_err(failed)?;
+    if matches!(response.status().as_u16(), 401 | 403) {
+        return Err(exchange::denied(OPERATION, url, Needs::default(), response).await);
+    }
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.map_err(failed)?;
     if status.is_success() {
@@ -114,8 +116,8 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
             "it redirects to {target}, and redirects are not followed"
         )));
     }
-    // These are about the caller or the moment; the others say that there is no card.
-    const OF_THE_CALL: [u16; 6] = [401, 403, 429, 502, 503, 504];
+    // These are about the moment; the others say that there is no card.
+    const OF_THE_CALL: [u16; 4] = [429, 502, 503, 504];
     match fault::of_answer(status, &headers, &body) {
         Some(error) if OF_THE_CALL.contains(&status.as_u16()) => {
             Err(Error::Agent { operation: OPERATION, error })

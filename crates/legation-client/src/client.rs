@@ -11,8 +11,10 @@ use legation_net::Http;
 use legation_wire::operation::Operation;
 use url::Url;
 
+use crate::credentials::{Access, Needs};
 use crate::events::Opening;
 use crate::feed::Feed;
+use crate::origin::same_place;
 use crate::patience::Tries;
 use crate::reply::Sent;
 use crate::transport::Endpoint;
@@ -33,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) http: Http,
     card: AgentCard,
     pub(crate) endpoint: Endpoint,
+    pub(crate) access: Access,
     pub(crate) options: Options,
 }
 
@@ -43,13 +46,20 @@ impl Client {
     /// # Errors
     /// When the address is none, nobody is there (it is tried once), there is no 1.0 card, or the
     /// card offers no interface that is spoken here and lies within the card's own origin or
-    /// [`Options::trusted_origins`].
+    /// [`Options::trusted_origins`]; [`Error::Unsatisfied`] when the card asks for other credentials
+    /// than those that were given.
     pub async fn discover(url: &str, options: Options) -> Result<Self, Error> {
         let card_url = card::card_url(url)?;
-        let http = options.connections()?;
+        let mut http = options.connections(&card_url)?;
         let card = card::fetch(&http, &card_url, &options).await?;
         let endpoint = interface::choose(&card, &card_url, &options)?;
-        Ok(Self { inner: Arc::new(Inner { http, card, endpoint, options }) })
+        if !same_place(&card_url, &endpoint.url) {
+            // A certificate that is for the one is not shown to the other.
+            http = options.connections(&endpoint.url)?;
+        }
+        let chosen = options.credentials.choose(&card, &endpoint.url);
+        let access = chosen.map_err(|needs| Error::unsatisfied(&endpoint.url, needs))?;
+        Ok(Self { inner: Arc::new(Inner { http, card, endpoint, access, options }) })
     }
 
     /// The agent's card as it was when the agent was discovered.
@@ -161,6 +171,11 @@ impl Client {
     pub(crate) async fn look_at(&self, id: TaskId) -> Result<Task, Error> {
         let request = GetTaskRequest { tenant: self.tenant(), id, history_length: None };
         self.try_ask(Operation::GetTask, &request, self.inner.options.limits.answer).await
+    }
+
+    /// What the agent wants of its callers.
+    pub(crate) fn needs(&self) -> Needs {
+        self.inner.options.credentials.needs(&self.inner.card, self.url())
     }
 
     pub(crate) fn options(&self) -> &Options {

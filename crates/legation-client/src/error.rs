@@ -5,6 +5,7 @@ use std::time::Duration;
 use legation_model::{A2aError, ErrorKind, TaskId};
 use url::Url;
 
+use crate::credentials::Needs;
 use crate::origin::origin;
 
 /// What passes by itself. A full disk is among it: somebody will make room.
@@ -55,6 +56,24 @@ pub enum Error {
         operation: &'static str,
         /// What the agent says.
         error: A2aError,
+    },
+    /// The agent does not let this caller in (401, 403).
+    #[error("{operation}: {error}{}", told(needs))]
+    Denied {
+        /// What was attempted.
+        operation: &'static str,
+        /// What the agent says.
+        error: A2aError,
+        /// What it wants of its callers.
+        needs: Box<Needs>,
+    },
+    /// The card asks for credentials, and those that were given are others. Nothing was sent.
+    #[error("none of the credentials given is one that {url} takes: {needs}")]
+    Unsatisfied {
+        /// Who would have been called.
+        url: String,
+        /// What would be needed.
+        needs: Box<Needs>,
     },
     /// There is no agent card to be read.
     #[error("cannot read an agent card at {url}: {reason}")]
@@ -142,6 +161,10 @@ impl Error {
         Self::Lost { operation, url, reason }
     }
 
+    pub(crate) fn unsatisfied(url: &Url, needs: Needs) -> Self {
+        Self::Unsatisfied { url: origin(url), needs: Box::new(needs) }
+    }
+
     pub(crate) fn bad(operation: &'static str, url: &Url, reason: impl Into<String>) -> Self {
         Self::BadAnswer { operation, url: origin(url), reason: reason.into() }
     }
@@ -149,12 +172,13 @@ impl Error {
     /// The meaning, when the agent answered with an error.
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {
-            Self::Agent { error, .. } => Some(error.kind),
+            Self::Agent { error, .. } | Self::Denied { error, .. } => Some(error.kind),
             Self::GaveUp { last, .. } => last.kind(),
             Self::Address { .. }
             | Self::Setup(_)
             | Self::Unreachable { .. }
             | Self::Lost { .. }
+            | Self::Unsatisfied { .. }
             | Self::Card { .. }
             | Self::Keys { .. }
             | Self::NoInterface { .. }
@@ -177,6 +201,8 @@ impl Error {
             Self::Cut { .. } | Self::Gap { .. } => true,
             Self::Address { .. }
             | Self::Setup(_)
+            | Self::Denied { .. }
+            | Self::Unsatisfied { .. }
             | Self::Card { .. }
             | Self::Keys { .. }
             | Self::NoInterface { .. }
@@ -191,4 +217,8 @@ impl Error {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         if let Self::Agent { error, .. } = self { error.retry_after } else { None }
     }
+}
+
+fn told(needs: &Needs) -> String {
+    if needs.is_empty() { String::new() } else { format!("; {needs}") }
 }

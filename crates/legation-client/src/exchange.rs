@@ -9,11 +9,13 @@ use legation_wire::operation::{Operation, Verb};
 use legation_wire::version::{VERSION, Version};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use url::Url;
 
+use crate::credentials::Needs;
 use crate::feed::Feed;
 use crate::patience::Tries;
 use crate::transport::{NoResult, Outgoing};
-use crate::{Binding, Client, Error};
+use crate::{Binding, Client, Error, fault};
 
 /// How long the body of an answer may take, so that nobody is kept by a drip.
 const BODY: Duration = Duration::from_secs(300);
@@ -206,8 +208,7 @@ impl Client {
     }
 
     async fn exchange(&self, name: &'static str, mut request: Request) -> Result<Response, Error> {
-        let failed = |reason| Error::of_net(name, self.url(), reason);
-        let response = self.inner.http.send(request.clone()).await.map_err(failed)?;
+        let response = self.exchange_as_known(name, &request).await?;
         let json = HeaderValue::from_static("application/json");
         let said = request.headers.get(header::CONTENT_TYPE);
         let refused = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -216,25 +217,69 @@ impl Client {
         }
         // Servers of 1.0.0 know the older media type only. It was refused, so nothing was done.
         request.headers.insert(header::CONTENT_TYPE, json);
-        self.inner.http.send(request).await.map_err(failed)
+        self.exchange_as_known(name, &request).await
+    }
+
+    /// An exchange with the credentials that the agent asks for. A refusal may tell how the next try
+    /// fares better; there is one, because who refuses has done nothing.
+    async fn exchange_as_known(
+        &self,
+        name: &'static str,
+        request: &Request,
+    ) -> Result<Response, Error> {
+        let (http, access) = (&self.inner.http, &self.inner.access);
+        let failed = |reason| Error::of_net(name, self.url(), reason);
+        let sign = || {
+            let mut signed = request.clone();
+            access.sign(&mut signed);
+            signed
+        };
+        let signed = sign();
+        let mut response = http.send(signed.clone()).await.map_err(failed)?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && access.learn(&signed, response.headers())
+        {
+            response = http.send(sign()).await.map_err(failed)?;
+        }
+        if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Ok(response);
+        }
+        let needs = self.needs();
+        Err(denied(name, self.url(), needs, response).await)
     }
 
     fn request(&self, streams: bool, outgoing: Outgoing, limits: legation_net::Limits) -> Request {
         let Outgoing { method, url, body } = outgoing;
-        let token = self.inner.options.token.as_ref().and_then(|token| token.header_for(&url));
         let mut request = Request::new(method, url);
         request.limits = limits;
         let accept = self.inner.endpoint.accept(streams);
         request.headers.insert(header::ACCEPT, accept);
         request.headers.insert(VERSION, HeaderValue::from_static(Version::V1_0.name()));
-        if let Some(token) = token {
-            request.headers.insert(header::AUTHORIZATION, token);
-        }
         if let Some((media_type, body)) = body {
             request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
             request.body = body;
         }
         request
+    }
+}
+
+/// What a refusal (401, 403) says, and what would be needed.
+pub(crate) async fn denied(
+    operation: &'static str,
+    url: &Url,
+    needs: Needs,
+    response: Response,
+) -> Error {
+    let (status, headers) = (response.status(), response.headers().clone());
+    match response.bytes_up_to(1 << 20).await {
+        Err(reason) => Error::of_net(operation, url, reason),
+        Ok(body) => match fault::of_answer(status, &headers, &body) {
+            Some(error) => {
+                let needs = Box::new(needs.refused(&headers));
+                Error::Denied { operation, error, needs }
+            }
+            None => Error::bad(operation, url, format!("HTTP status {status}")),
+        },
     }
 }
 

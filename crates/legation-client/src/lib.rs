@@ -26,6 +26,7 @@
 
 mod card;
 mod client;
+pub mod credentials;
 mod error;
 mod events;
 mod exchange;
@@ -40,11 +41,12 @@ mod transport;
 
 pub use card::{fetch_card, fetch_card_as_sent, fetch_keys, fetch_keys_of};
 pub use client::Client;
+pub use credentials::{Credential, Credentials};
 pub use error::Error;
 pub use events::Events;
-pub use legation_net::Authorities;
+pub use legation_net::{Authorities, Identity, Proxy};
 pub use legation_wire::signature::{KeySet, Verdict, verify};
-pub use options::{Limits, Observer, Options, Retry, Token};
+pub use options::{Limits, Observer, Options, Retry};
 pub use origin::is_loopback;
 pub use patience::Patience;
 pub use transport::Binding;

@@ -1,26 +1,28 @@
-//! How a client calls: with what credential, which binding, how long and how stubbornly.
+//! How a client calls: with what credentials, which binding, how long and how stubbornly.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use legation_net::{Authorities, Egress, Http, Reach};
+use legation_net::{Authorities, Egress, Http, Proxy, Reach};
 use url::Url;
 
-use crate::{Binding, Error, Patience, is_loopback};
+use crate::{Binding, Credentials, Error, Patience};
 
 /// How a client calls. The default is right for a public agent.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The credential.
-    pub token: Option<Token>,
+    /// What the caller is known by; the card says what of it is sent.
+    pub credentials: Credentials,
     /// The one binding to use; the card's order decides when absent.
     pub binding: Option<Binding>,
-    /// Origins, beside the card's own, that may be called and given the token.
+    /// Origins, beside the card's own, that may be called and given credentials that are for
+    /// the agent.
     pub trusted_origins: Vec<Url>,
     /// The authorities whose certificates are believed; those of the system when absent.
     pub authorities: Option<Authorities>,
+    /// The proxy that connects in our place.
+    pub proxy: Option<Proxy>,
     /// How long and how much is waited for.
     pub limits: Limits,
     /// How long a server that went away is waited for.
@@ -30,49 +32,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The connections that these options ask for.
-    pub(crate) fn connections(&self) -> Result<Http, Error> {
-        let authorities = self.authorities.clone();
-        let egress = Egress { reach: Reach::Any, authorities, ..Egress::default() };
+    /// The connections that these options ask for, to this address.
+    pub(crate) fn connections(&self, url: &Url) -> Result<Http, Error> {
+        let (authorities, proxy) = (self.authorities.clone(), self.proxy.clone());
+        let identity = self.credentials.identity(url);
+        let egress =
+            Egress { reach: Reach::Any, authorities, identity, proxy, ..Egress::default() };
         Http::by(egress).map_err(Error::Setup)
-    }
-}
-
-/// A bearer token, and where it may go.
-#[derive(Clone)]
-pub struct Token {
-    header: HeaderValue,
-    only_loopback: bool,
-}
-
-impl Token {
-    /// A token for the agent that is called.
-    ///
-    /// # Errors
-    /// `None` when it holds characters that no header may hold.
-    pub fn new(text: &str) -> Option<Self> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
-        header.set_sensitive(true);
-        Some(Self { header, only_loopback: false })
-    }
-
-    /// A token that leaves this machine under no circumstances.
-    ///
-    /// # Errors
-    /// As [`Token::new`].
-    pub fn for_loopback(text: &str) -> Option<Self> {
-        Some(Self { only_loopback: true, ..Self::new(text)? })
-    }
-
-    /// The value of `Authorization` for a call of this address.
-    pub(crate) fn header_for(&self, url: &Url) -> Option<HeaderValue> {
-        (!self.only_loopback || is_loopback(url)).then(|| self.header.clone())
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("only_loopback", &self.only_loopback).finish_non_exhaustive()
     }
 }
 

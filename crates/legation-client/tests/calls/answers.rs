@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use legation_client::{Binding, Error, Options, Token};
+use legation_client::{Binding, Credential, Error, Options};
 use legation_model::{
     CancelTaskRequest, ErrorKind, GetTaskRequest, ListTasksRequest, Message, Part, Role,
     SendMessageRequest, SendMessageResponse, TaskId, TaskState,
@@ -13,7 +13,7 @@ use crate::server::{Answer, Asked, End, Server, card, hasty};
 const TASK: &str = r#"{"id":"t","contextId":"c","status":{"state":"TASK_STATE_COMPLETED"}}"#;
 
 fn pinned(binding: Binding) -> Options {
-    Options { binding: Some(binding), token: Token::new("secret"), ..hasty() }
+    Options { binding: Some(binding), credentials: Credential::bearer("secret").into(), ..hasty() }
 }
 
 fn result(asked: &Asked, result: &str) -> Answer {
@@ -191,7 +191,7 @@ async fn a_credential_stays_with_its_origin() {
     let bait = card(&thief.url());
     let server = Server::start(move |_: &Asked| Answer::json(200, bait.clone())).await;
     let url = format!("{}/bait.json", server.url());
-    let options = Options { token: Token::new("secret"), ..hasty() };
+    let options = Options { credentials: Credential::bearer("secret").into(), ..hasty() };
     let error = legation_client::Client::discover(&url, options.clone()).await;
     assert!(
         matches!(error, Err(Error::ForeignInterface { interface, .. }) if interface == thief.url())

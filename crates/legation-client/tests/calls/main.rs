@@ -1,5 +1,6 @@
 //! The client against scripted servers that answer well, badly and in pieces.
 
 mod answers;
+mod credentials;
 mod resuming;
 mod server;

@@ -92,10 +92,15 @@ impl Failure {
             Error::Agent { operation, error } => {
                 format!("{} answered {operation} with an error: {error}", target.url())
             }
+            Error::Denied { operation, error, needs } => {
+                let needs = if needs.is_empty() { String::new() } else { format!("; {needs}") };
+                format!("{} answered {operation} with an error: {error}{needs}", target.url())
+            }
             Error::Setup(source) => format!("{error}: {source}"),
             Error::Address { .. }
             | Error::Unreachable { .. }
             | Error::Lost { .. }
+            | Error::Unsatisfied { .. }
             | Error::Card { .. }
             | Error::Keys { .. }
             | Error::NoInterface { .. }
@@ -141,6 +146,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Address { .. } => Exit::Usage,
         Error::Unreachable { .. } | Error::Lost { .. } | Error::Cut { .. } => Exit::Unreachable,
         Error::GaveUp { last, .. } => exit_of(last),
+        Error::Denied { .. } | Error::Unsatisfied { .. } => Exit::Refused,
         Error::Agent { error, .. } if REFUSALS.contains(&error.kind) => Exit::Refused,
         Error::Agent { error, .. } if OUTAGES.contains(&error.kind) => Exit::Unreachable,
         Error::Setup(_) => Exit::Failed,
@@ -180,9 +186,10 @@ fn advice(error: &Error, target: &Target) -> Option<String> {
         Error::ForeignInterface { interface, .. } => {
             format!("If you trust that address, add `--allow-origin {}`", quote(interface))
         }
-        Error::Agent { error, .. } => of_kind(error.kind, target)?,
+        Error::Agent { error, .. } | Error::Denied { error, .. } => of_kind(error.kind, target)?,
         Error::Address { .. } => "It looks like `http://127.0.0.1:8080`".into(),
         Error::Setup(_)
+        | Error::Unsatisfied { .. }
         | Error::Keys { .. }
         | Error::NoInterface { .. }
         | Error::BadAnswer { .. } => return None,

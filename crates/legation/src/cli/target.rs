@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use legation_client::{
-    Authorities, Binding, Client, Error, Observer, Options, Retry, Token, is_loopback,
+    Authorities, Binding, Client, Credential, Error, Observer, Options, Retry, is_loopback,
 };
 use url::Url;
 
@@ -61,7 +61,7 @@ impl Target {
     /// How calls are made.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
-            token: self.token()?,
+            credentials: self.token()?.into(),
             binding: self.binding,
             trusted_origins: self.allow_origin.clone(),
             authorities: self.authorities()?,
@@ -129,17 +129,20 @@ impl Target {
         authorities.map(Some).ok_or_else(unfit)
     }
 
-    fn token(&self) -> Result<Option<Token>, Failure> {
+    fn token(&self) -> Result<Option<Credential>, Failure> {
         const UNFIT: &str = "the token holds characters that no header may hold";
         if let Some(token) = self.token.as_deref().filter(|token| !token.is_empty()) {
-            return Token::new(token).map(Some).ok_or_else(|| Failure::usage(UNFIT));
+            return Credential::bearer(token).map(Some).ok_or_else(|| Failure::usage(UNFIT));
         }
         if !self.is_loopback() {
             return Ok(None);
         }
         let dir = data_dir(self.data_dir.as_ref());
         match dir.token() {
-            Ok(token) => Ok(token.as_deref().and_then(Token::for_loopback)),
+            Ok(token) => {
+                let token = token.as_deref().and_then(Credential::bearer);
+                Ok(token.map(Credential::only_on_loopback))
+            }
             Err(error) => {
                 let file = dir.token_file();
                 note(&format!("cannot read {}: {error}; calling without it", file.display()));
