@@ -99,7 +99,8 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
     request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
     request.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request.headers.insert(VERSION, HeaderValue::from_static(Version::V1_0.name()));
-    Access::offhand(&options.credentials, url).sign(&mut request);
+    let access = Access::offhand(&options.credentials, url);
+    access.sign(&mut request).await.map_err(Error::Token)?;
     let failed = |reason| Error::of_net(OPERATION, url, reason);
     let response = http.send(request).await.map_err(failed)?;
     if matches!(response.status().as_u16(), 401 | 403) {

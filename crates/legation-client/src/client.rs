@@ -11,7 +11,7 @@ use legation_net::Http;
 use legation_wire::operation::Operation;
 use url::Url;
 
-use crate::credentials::{Access, Needs};
+use crate::credentials::{Access, Needs, Visit};
 use crate::events::Opening;
 use crate::feed::Feed;
 use crate::origin::same_place;
@@ -58,7 +58,10 @@ impl Client {
             http = options.connections(&endpoint.url)?;
         }
         let chosen = options.credentials.choose(&card, &endpoint.url);
-        let access = chosen.map_err(|needs| Error::unsatisfied(&endpoint.url, needs))?;
+        let mut access = chosen.map_err(|needs| Error::unsatisfied(&endpoint.url, needs))?;
+        if access.asks_issuers() {
+            access = access.by(options.connections_to_issuers()?);
+        }
         Ok(Self { inner: Arc::new(Inner { http, card, endpoint, access, options }) })
     }
 
@@ -171,6 +174,28 @@ impl Client {
     pub(crate) async fn look_at(&self, id: TaskId) -> Result<Task, Error> {
         let request = GetTaskRequest { tenant: self.tenant(), id, history_length: None };
         self.try_ask(Operation::GetTask, &request, self.inner.options.limits.answer).await
+    }
+
+    /// Lets a person log in wherever the agent's callers get their tokens; `visit` is told where the
+    /// person has to go. Gives the number of these places: none when the agent asks for no tokens, or
+    /// those that were given are used.
+    ///
+    /// # Errors
+    /// [`Error::Token`] when nothing came of it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the login.
+    pub async fn log_in(&self, visit: &(dyn Fn(Visit<'_>) + Send + Sync)) -> Result<usize, Error> {
+        self.inner.access.log_in(visit).await.map_err(Error::Token)
+    }
+
+    /// Forgets the tokens that calls of the agent use, also those that are kept; whether there were
+    /// any. Their issuer is not told.
+    ///
+    /// # Errors
+    /// [`Error::Token`] when they cannot be forgotten.
+    pub async fn log_out(&self) -> Result<bool, Error> {
+        self.inner.access.log_out().await.map_err(Error::Token)
     }
 
     /// What the agent wants of its callers.

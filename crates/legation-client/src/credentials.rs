@@ -9,7 +9,10 @@ mod challenge;
 mod choice;
 mod digest;
 mod needs;
+mod oauth;
 mod secret;
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,9 +25,11 @@ use crate::origin::same_place;
 
 pub(crate) use access::Access;
 pub use needs::{Need, Needs};
+pub use oauth::{Endpoints, Fault, Flow, Issuer, OAuth, TokenCache, Visit};
 pub use secret::Secret;
 
 use digest::Password;
+use oauth::Grants;
 
 /// What a caller is known by. The default is nothing.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +55,7 @@ enum Kind {
         key: Secret,
         place: Option<KeyPlace>,
     },
+    OAuth(Arc<Grants>),
     Certificate(Identity),
 }
 
@@ -114,7 +120,11 @@ impl Credentials {
     pub(crate) fn identity(&self, url: &Url) -> Option<Identity> {
         self.of(url).find_map(|credential| match &credential.kind {
             Kind::Certificate(identity) => Some(identity.clone()),
-            Kind::Bearer(_) | Kind::Basic(_) | Kind::Digest(_) | Kind::ApiKey { .. } => None,
+            Kind::Bearer(_)
+            | Kind::Basic(_)
+            | Kind::Digest(_)
+            | Kind::ApiKey { .. }
+            | Kind::OAuth(_) => None,
         })
     }
 }
@@ -173,12 +183,17 @@ impl Credential {
         Self::of(Kind::ApiKey { key: key.into(), place: Some(place) })
     }
 
+    /// Tokens of an authorization server, got when they are needed.
+    pub fn oauth(settings: OAuth) -> Self {
+        Self::of(Kind::OAuth(Arc::new(Grants::new(settings))))
+    }
+
     /// A certificate, by which connections are known (mutual TLS).
     pub fn certificate(identity: Identity) -> Self {
         Self::of(Kind::Certificate(identity))
     }
 
-    const fn of(kind: Kind) -> Self {
+    fn of(kind: Kind) -> Self {
         Self { kind, places: Places::Agent, scheme: None }
     }
 

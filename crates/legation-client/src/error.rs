@@ -5,7 +5,7 @@ use std::time::Duration;
 use legation_model::{A2aError, ErrorKind, TaskId};
 use url::Url;
 
-use crate::credentials::Needs;
+use crate::credentials::{Fault, Needs};
 use crate::origin::origin;
 
 /// What passes by itself. A full disk is among it: somebody will make room.
@@ -75,6 +75,9 @@ pub enum Error {
         /// What would be needed.
         needs: Box<Needs>,
     },
+    /// There is no token to be had that the agent asks for. Nothing was sent to it.
+    #[error("cannot get a token: {0}")]
+    Token(Fault),
     /// There is no agent card to be read.
     #[error("cannot read an agent card at {url}: {reason}")]
     Card {
@@ -179,6 +182,7 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::Lost { .. }
             | Self::Unsatisfied { .. }
+            | Self::Token(_)
             | Self::Card { .. }
             | Self::Keys { .. }
             | Self::NoInterface { .. }
@@ -202,6 +206,7 @@ impl Error {
             Self::Address { .. }
             | Self::Setup(_)
             | Self::Denied { .. }
+            | Self::Token(_)
             | Self::Unsatisfied { .. }
             | Self::Card { .. }
             | Self::Keys { .. }

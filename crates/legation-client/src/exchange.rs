@@ -229,17 +229,17 @@ impl Client {
     ) -> Result<Response, Error> {
         let (http, access) = (&self.inner.http, &self.inner.access);
         let failed = |reason| Error::of_net(name, self.url(), reason);
-        let sign = || {
+        let sign = async || {
             let mut signed = request.clone();
-            access.sign(&mut signed);
-            signed
+            access.sign(&mut signed).await.map(|()| signed)
         };
-        let signed = sign();
+        let signed = sign().await.map_err(Error::Token)?;
         let mut response = http.send(signed.clone()).await.map_err(failed)?;
         if response.status() == StatusCode::UNAUTHORIZED
-            && access.learn(&signed, response.headers())
+            && access.learn(&signed, response.headers()).await.map_err(Error::Token)?
         {
-            response = http.send(sign()).await.map_err(failed)?;
+            let signed = sign().await.map_err(Error::Token)?;
+            response = http.send(signed).await.map_err(failed)?;
         }
         if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Ok(response);

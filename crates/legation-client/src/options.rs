@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legation_net::{Authorities, Egress, Http, Proxy, Reach};
+use legation_net::{Authorities, Egress, Http, Identity, Proxy, Reach};
 use url::Url;
 
 use crate::{Binding, Credentials, Error, Patience};
@@ -32,10 +32,19 @@ pub struct Options {
 }
 
 impl Options {
+    /// The connections to those who issue tokens. They know the caller by other things than a
+    /// certificate that is for an agent.
+    pub(crate) fn connections_to_issuers(&self) -> Result<Http, Error> {
+        self.connections_as(None)
+    }
+
     /// The connections that these options ask for, to this address.
     pub(crate) fn connections(&self, url: &Url) -> Result<Http, Error> {
+        self.connections_as(self.credentials.identity(url))
+    }
+
+    fn connections_as(&self, identity: Option<Identity>) -> Result<Http, Error> {
         let (authorities, proxy) = (self.authorities.clone(), self.proxy.clone());
-        let identity = self.credentials.identity(url);
         let egress =
             Egress { reach: Reach::Any, authorities, identity, proxy, ..Egress::default() };
         Http::by(egress).map_err(Error::Setup)

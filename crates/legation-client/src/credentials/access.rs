@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
-use legation_net::Request;
+use legation_net::{Http, Request};
 use url::Url;
 
 use super::challenge::Challenge;
 use super::digest::Digest;
+use super::oauth::{Fault, Session, Visit};
 use super::{Credential, Credentials, KeyPlace, Kind, Secret};
 use crate::origin::same_place;
 
@@ -17,6 +18,8 @@ pub(crate) struct Access {
     /// The one place where it goes.
     place: Url,
     uses: Vec<Use>,
+    /// The connections to those who issue tokens.
+    issuers: Option<Http>,
 }
 
 /// One credential as it goes into requests.
@@ -25,18 +28,27 @@ pub(super) enum Use {
     Authorization(HeaderValue),
     Key(KeyPlace, Secret),
     Digest(Arc<Digest>),
+    Token(Arc<Session>),
     /// It goes with the connection.
     Connection,
 }
 
 impl Access {
     pub(super) fn new(place: &Url, uses: Vec<Use>) -> Self {
-        Self { place: place.clone(), uses }
+        Self { place: place.clone(), uses, issuers: None }
     }
 
-    /// What goes to an address of which no card is known: the credentials that need none. Of several
-    /// for the same place in a request, the first that was given goes.
+    /// What goes with the question for a card: the credentials that need none, and nothing that has
+    /// to be asked for first.
     pub(crate) fn offhand(credentials: &Credentials, place: &Url) -> Self {
+        let mut access = Self::unasked(credentials, place);
+        access.uses.retain(|used| !matches!(used, Use::Token(_)));
+        access
+    }
+
+    /// What goes to an agent whose card asks for nothing. Of several for the same place in a request,
+    /// the first that was given goes.
+    pub(super) fn unasked(credentials: &Credentials, place: &Url) -> Self {
         let mut uses: Vec<Use> = Vec::new();
         for used in credentials.of(place).filter_map(Credential::alone) {
             if !uses.iter().any(|other| other.collides(&used)) {
@@ -46,10 +58,54 @@ impl Access {
         Self::new(place, uses)
     }
 
+    /// Whether tokens have to be asked for.
+    pub(crate) fn asks_issuers(&self) -> bool {
+        self.sessions().next().is_some()
+    }
+
+    /// The same with connections to those who issue tokens.
+    pub(crate) fn by(self, issuers: Http) -> Self {
+        Self { issuers: Some(issuers), ..self }
+    }
+
+    /// Lets a person log in wherever tokens are from.
+    pub(crate) async fn log_in(
+        &self,
+        visit: &(dyn Fn(Visit<'_>) + Send + Sync),
+    ) -> Result<usize, Fault> {
+        for session in self.sessions() {
+            session.log_in(self.issuers()?, visit).await?;
+        }
+        Ok(self.sessions().count())
+    }
+
+    /// Forgets all tokens; whether there were any.
+    pub(crate) async fn log_out(&self) -> Result<bool, Fault> {
+        let mut had = false;
+        for session in self.sessions() {
+            had |= session.log_out().await?;
+        }
+        Ok(had)
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.uses.iter().filter_map(|used| match used {
+            Use::Token(session) => Some(session),
+            Use::Authorization(_) | Use::Key(..) | Use::Digest(_) | Use::Connection => None,
+        })
+    }
+
+    fn issuers(&self) -> Result<&Http, Fault> {
+        self.issuers.as_ref().ok_or_else(|| Fault::System("there is no connection".into()))
+    }
+
     /// Puts everything into a request.
-    pub(crate) fn sign(&self, request: &mut Request) {
+    ///
+    /// # Errors
+    /// When there is no token to be had.
+    pub(crate) async fn sign(&self, request: &mut Request) -> Result<(), Fault> {
         if !same_place(&self.place, &request.url) {
-            return;
+            return Ok(());
         }
         for used in &self.uses {
             match used {
@@ -57,6 +113,10 @@ impl Access {
                     request.headers.insert(header::AUTHORIZATION, value.clone());
                 }
                 Use::Key(place, key) => put_key(request, place, key),
+                Use::Token(session) => {
+                    let value = session.header(self.issuers()?, None).await?;
+                    request.headers.insert(header::AUTHORIZATION, value);
+                }
                 Use::Connection | Use::Digest(_) => {}
             }
         }
@@ -68,20 +128,29 @@ impl Access {
                 request.headers.insert(header::AUTHORIZATION, value);
             }
         }
+        Ok(())
     }
 
     /// Takes a refusal up (401); whether the same request may fare better now.
-    pub(crate) fn learn(&self, sent: &Request, refusal: &HeaderMap) -> bool {
+    ///
+    /// # Errors
+    /// When another token was needed, and there is none to be had.
+    pub(crate) async fn learn(&self, sent: &Request, refusal: &HeaderMap) -> Result<bool, Fault> {
         let challenges = Challenge::all(refusal);
         let had_answer = sent.headers.contains_key(header::AUTHORIZATION);
         let mut is_worth_it = false;
         for used in &self.uses {
             is_worth_it |= match used {
                 Use::Digest(digest) => digest.learn(&challenges, had_answer),
+                Use::Token(session) => {
+                    let refused = sent.headers.get(header::AUTHORIZATION);
+                    session.header(self.issuers()?, refused).await?;
+                    true
+                }
                 Use::Authorization(_) | Use::Key(..) | Use::Connection => false,
             };
         }
-        is_worth_it
+        Ok(is_worth_it)
     }
 }
 
@@ -89,7 +158,7 @@ impl Use {
     /// Whether two of them would stand at the same place in a request.
     fn collides(&self, other: &Self) -> bool {
         let is_authorization = |used: &Self| match used {
-            Self::Authorization(_) | Self::Digest(_) => true,
+            Self::Authorization(_) | Self::Digest(_) | Self::Token(_) => true,
             Self::Key(place, _) => *place == KeyPlace::Header(header::AUTHORIZATION),
             Self::Connection => false,
         };
@@ -108,6 +177,7 @@ impl Credential {
         }
         match &self.kind {
             Kind::ApiKey { key, place } => Some(Use::Key(place.clone()?, key.clone())),
+            Kind::OAuth(grants) => grants.for_scheme(None, &[]).map(Use::Token),
             Kind::Bearer(_) | Kind::Basic(_) | Kind::Digest(_) | Kind::Certificate(_) => {
                 self.used()
             }
@@ -121,7 +191,7 @@ impl Credential {
             // Each agent has challenges of its own.
             Kind::Digest(password) => Some(Use::Digest(Arc::new(Digest::new(password.clone())))),
             Kind::Certificate(_) => Some(Use::Connection),
-            Kind::ApiKey { .. } => None,
+            Kind::ApiKey { .. } | Kind::OAuth(_) => None,
         }
     }
 }

@@ -19,11 +19,12 @@ impl Credentials {
     pub(crate) fn choose(&self, card: &AgentCard, url: &Url) -> Result<Access, Needs> {
         let alternatives = &card.security_requirements;
         if alternatives.is_empty() || self.of(url).next().is_none() {
-            return Ok(Access::offhand(self, url));
+            return Ok(Access::unasked(self, url));
         }
         let chosen = alternatives.iter().find_map(|alternative| {
-            let names = alternative.schemes.keys();
-            names.map(|name| self.fitting(card, name, url)).collect::<Option<Vec<_>>>()
+            let schemes = alternative.schemes.iter();
+            let fitting = schemes.map(|(name, scopes)| self.fitting(card, name, &scopes.list, url));
+            fitting.collect::<Option<Vec<_>>>()
         });
         match chosen {
             Some(uses) => Ok(Access::new(url, uses)),
@@ -33,16 +34,16 @@ impl Credentials {
 
     /// What the agent of this card wants, and what of it is there.
     pub(crate) fn needs(&self, card: &AgentCard, url: &Url) -> Needs {
-        Needs::of_card(card, |name| self.fitting(card, name, url).is_some())
+        Needs::of_card(card, |name| self.fitting(card, name, &[], url).is_some())
     }
 
     /// The first credential that is one of this scheme, as it goes there.
-    fn fitting(&self, card: &AgentCard, name: &str, url: &Url) -> Option<Use> {
+    fn fitting(&self, card: &AgentCard, name: &str, scopes: &[String], url: &Url) -> Option<Use> {
         let scheme = card.security_schemes.get(name);
         let for_it =
             |credential: &&Credential| credential.scheme.as_deref().is_none_or(|only| only == name);
         self.of(url).filter(for_it).find_map(|credential| match scheme {
-            Some(scheme) => credential.fits(scheme),
+            Some(scheme) => credential.fits(scheme, scopes),
             // What a card does not explain is satisfied by what its caller says is for it.
             None => credential.scheme.is_some().then(|| credential.used()).flatten(),
         })
@@ -51,7 +52,7 @@ impl Credentials {
 
 impl Credential {
     /// How it goes where a card has this scheme, when it is one of it.
-    fn fits(&self, scheme: &SecurityScheme) -> Option<Use> {
+    fn fits(&self, scheme: &SecurityScheme, scopes: &[String]) -> Option<Use> {
         use SecurityScheme as S;
         let is = |http: &HttpAuthSecurityScheme, name| http.scheme.eq_ignore_ascii_case(name);
         let fits = match (&self.kind, scheme) {
@@ -69,6 +70,16 @@ impl Credential {
             (Kind::Bearer(_), S::OAuth2SecurityScheme(_) | S::OpenIdConnectSecurityScheme(_)) => {
                 true
             }
+            (
+                Kind::OAuth(grants),
+                S::OAuth2SecurityScheme(_) | S::OpenIdConnectSecurityScheme(_),
+            ) => {
+                return grants.for_scheme(Some(scheme), scopes).map(Use::Token);
+            }
+            (Kind::OAuth(grants), S::HttpAuthSecurityScheme(http)) => {
+                let session = is(http, "bearer").then(|| grants.for_scheme(None, scopes));
+                return session.flatten().map(Use::Token);
+            }
             (Kind::Basic(_), S::HttpAuthSecurityScheme(http)) => is(http, "basic"),
             (Kind::Digest(_), S::HttpAuthSecurityScheme(http)) => is(http, "digest"),
             (Kind::Certificate(_), S::MtlsSecurityScheme(_)) => true,
@@ -77,6 +88,7 @@ impl Credential {
                 | Kind::Bearer(_)
                 | Kind::Basic(_)
                 | Kind::Digest(_)
+                | Kind::OAuth(_)
                 | Kind::Certificate(_),
                 _,
             ) => false,
@@ -116,12 +128,12 @@ mod tests {
     }
 
     /// What is sent, or what is said.
-    fn sent(requirements: &Value, credentials: &Credentials) -> String {
+    async fn sent(requirements: &Value, credentials: &Credentials) -> String {
         let url = Url::parse("https://a.example/rpc").expect("a URL");
         match credentials.choose(&card(requirements.clone()), &url) {
             Ok(access) => {
                 let mut request = Request::new(Method::POST, url);
-                access.sign(&mut request);
+                access.sign(&mut request).await.expect("nothing is asked for");
                 let mut told: Vec<String> =
                     request.url.query().map(str::to_owned).into_iter().collect();
                 for (name, value) in &request.headers {
@@ -139,8 +151,8 @@ mod tests {
         json!({ "schemes": schemes })
     }
 
-    #[test]
-    fn the_first_alternative_that_can_be_satisfied_counts() {
+    #[tokio::test]
+    async fn the_first_alternative_that_can_be_satisfied_counts() {
         let bearer = || Credential::bearer("t").expect("a token");
         let basic = || Credential::basic("u", "p").expect("a pair");
         let key = || Credential::api_key("k1");
@@ -212,7 +224,7 @@ mod tests {
             (json!([all(&["bad"])]), key().into(), "header `Host` (`bad`)"),
         ];
         for (requirements, credentials, expected) in cases {
-            let sent = sent(&requirements, &credentials);
+            let sent = sent(&requirements, &credentials).await;
             let good = if expected.is_empty() { sent.is_empty() } else { sent.contains(expected) };
             assert!(good, "{requirements}: {sent}");
         }

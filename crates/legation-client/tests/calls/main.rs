@@ -2,5 +2,6 @@
 
 mod answers;
 mod credentials;
+mod oauth;
 mod resuming;
 mod server;

@@ -101,6 +101,7 @@ impl Failure {
             | Error::Unreachable { .. }
             | Error::Lost { .. }
             | Error::Unsatisfied { .. }
+            | Error::Token(_)
             | Error::Card { .. }
             | Error::Keys { .. }
             | Error::NoInterface { .. }
@@ -146,7 +147,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Address { .. } => Exit::Usage,
         Error::Unreachable { .. } | Error::Lost { .. } | Error::Cut { .. } => Exit::Unreachable,
         Error::GaveUp { last, .. } => exit_of(last),
-        Error::Denied { .. } | Error::Unsatisfied { .. } => Exit::Refused,
+        Error::Denied { .. } | Error::Unsatisfied { .. } | Error::Token(_) => Exit::Refused,
         Error::Agent { error, .. } if REFUSALS.contains(&error.kind) => Exit::Refused,
         Error::Agent { error, .. } if OUTAGES.contains(&error.kind) => Exit::Unreachable,
         Error::Setup(_) => Exit::Failed,
@@ -190,6 +191,7 @@ fn advice(error: &Error, target: &Target) -> Option<String> {
         Error::Address { .. } => "It looks like `http://127.0.0.1:8080`".into(),
         Error::Setup(_)
         | Error::Unsatisfied { .. }
+        | Error::Token(_)
         | Error::Keys { .. }
         | Error::NoInterface { .. }
         | Error::BadAnswer { .. } => return None,
