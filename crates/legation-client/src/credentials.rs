@@ -42,6 +42,8 @@ pub struct Credential {
     places: Places,
     /// The one scheme of cards that it is for; any that it fits when absent.
     scheme: Option<String>,
+    /// Whether nobody misses it where it does not fit.
+    is_spare: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -194,7 +196,7 @@ impl Credential {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, places: Places::Agent, scheme: None }
+        Self { kind, places: Places::Agent, scheme: None, is_spare: false }
     }
 
     /// The same for these origins only, whichever agent is called.
@@ -213,6 +215,13 @@ impl Credential {
     #[must_use]
     pub fn for_scheme(self, name: impl Into<String>) -> Self {
         Self { scheme: Some(name.into()), ..self }
+    }
+
+    /// The same where nobody chose it for this agent: it goes where the card asks for it, and where it
+    /// does not fit, that is no mistake.
+    #[must_use]
+    pub fn if_it_fits(self) -> Self {
+        Self { is_spare: true, ..self }
     }
 
     fn is_for(&self, url: &Url) -> bool {

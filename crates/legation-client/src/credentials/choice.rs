@@ -28,6 +28,9 @@ impl Credentials {
         });
         match chosen {
             Some(uses) => Ok(Access::new(url, uses)),
+            None if self.of(url).all(|credential| credential.is_spare) => {
+                Ok(Access::new(url, Vec::new()))
+            }
             None => Err(self.needs(card, url)),
         }
     }
@@ -221,6 +224,10 @@ mod tests {
                 bearer().into(),
                 "something that the card does not explain (`unknown`)",
             ),
+            // A spare one goes where it fits, and is missed nowhere.
+            (json!([all(&["bearer"])]), bearer().if_it_fits().into(), "authorization: Bearer t"),
+            (json!([all(&["key"])]), bearer().if_it_fits().into(), ""),
+            (json!([all(&["key"])]), none().and(basic()).and(bearer().if_it_fits()), "(`key`)"),
             (json!([all(&["bad"])]), key().into(), "header `Host` (`bad`)"),
         ];
         for (requirements, credentials, expected) in cases {

@@ -48,7 +48,7 @@ impl Card {
     /// Shows it. A card can be read of agents that cannot be called.
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         let options = self.target.options()?;
-        let fetched = legation_client::fetch_card_as_sent(self.target.url(), &options).await;
+        let fetched = legation_client::fetch_card_as_sent(&self.target.address()?, &options).await;
         let (card, sent) = fetched.map_err(|error| self.target.failure(&error))?;
         let signed = if self.verify { self.check(&sent).await? } else { label(&card) };
         let mut out = Out::new();
@@ -100,7 +100,7 @@ impl Card {
             });
         }
         if self.trust.is_empty() {
-            keys = fetch_keys_of(self.target.url(), &options).await.map_err(failure)?;
+            keys = fetch_keys_of(&self.target.address()?, &options).await.map_err(failure)?;
         }
         if !self.pin.is_empty() {
             keys.keep_pinned(&self.pin);

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use legation_client::Error;
+use legation_client::credentials::Fault;
 use legation_model::{ErrorKind, TaskState};
 
 use super::out::note;
@@ -188,7 +189,12 @@ fn advice(error: &Error, target: &Target) -> Option<String> {
             format!("If you trust that address, add `--allow-origin {}`", quote(interface))
         }
         Error::Agent { error, .. } | Error::Denied { error, .. } => of_kind(error.kind, target)?,
-        Error::Address { .. } => "It looks like `http://127.0.0.1:8080`".into(),
+        Error::Address { .. } => {
+            "It looks like `http://127.0.0.1:8080`, or is a name in your profiles".into()
+        }
+        Error::Token(Fault::LogIn { .. }) => {
+            format!("`{}` does that", target.command(&["login"], &[]))
+        }
         Error::Setup(_)
         | Error::Unsatisfied { .. }
         | Error::Token(_)

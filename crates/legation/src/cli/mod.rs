@@ -13,9 +13,11 @@ mod init;
 mod json;
 mod keys;
 mod lines;
+mod login;
 mod manual;
 mod message;
 mod out;
+mod profile;
 mod render;
 mod save;
 mod send;
@@ -81,6 +83,12 @@ enum Command {
     /// Show how an agent describes itself
     #[command(after_help = exit::help())]
     Card(card::Card),
+    /// Log in where an agent's callers get their tokens
+    #[command(after_help = exit::help())]
+    Login(login::Login),
+    /// Forget the tokens for an agent
+    #[command(after_help = exit::help())]
+    Logout(login::Logout),
     /// Print a script that completes command lines of `legation` in a shell
     Completions(manual::Completions),
     /// Print the manual page, or write the pages of all commands
@@ -105,6 +113,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Task(task) => calling(task.run()),
         Command::Context(context) => calling(context.run()),
         Command::Card(card) => calling(card.run()),
+        Command::Login(login) => calling(login.run()),
+        Command::Logout(logout) => calling(logout.run()),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     };
@@ -193,6 +203,11 @@ mod tests {
             ("completions abacus", false),
             ("man --dir d", true),
             ("--color sometimes man", false),
+            ("login a --no-browser", true),
+            ("logout a --profiles f.yaml", true),
+            ("login", false),
+            ("send a text --proxy http://p:1 --client-cert c --client-key k", true),
+            ("send a text --client-cert c", false),
             ("task get http://a t", true),
             ("task list http://a --status input-required", true),
             ("task list http://a --status lazy", false),

@@ -1,22 +1,24 @@
 //! Who is called, with what credential, and the command lines that go on from there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use legation_client::{
-    Authorities, Binding, Client, Credential, Error, Observer, Options, Retry, is_loopback,
+    Authorities, Binding, Client, Credential, Credentials, Error, Identity, Observer, Options,
+    Proxy, Retry, is_loopback,
 };
 use url::Url;
 
 use super::exit::Failure;
 use super::out::note;
+use super::profile::Profile;
 use super::serve::data_dir;
 use super::text::quote;
 
 /// The agent to call.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Target {
-    /// Address of the agent, such as http://127.0.0.1:8080, or of its card
+    /// Address of the agent, such as http://127.0.0.1:8080, or of its card; or its name in your profiles
     url: String,
     /// Bearer token. A server on this machine needs none: its own is found in the data directory
     #[arg(long, env = "LEGATION_TOKEN", hide_env_values = true, help_heading = "Calling")]
@@ -33,6 +35,24 @@ pub(crate) struct Target {
     /// Authorities in PEM whose certificates are believed, instead of those of the system
     #[arg(long, value_name = "FILE", env = "LEGATION_CA", help_heading = "Calling")]
     ca: Option<PathBuf>,
+    /// Your own certificate in PEM, for agents that know callers by it
+    #[arg(long, value_name = "FILE", requires = "client_key", help_heading = "Calling")]
+    client_cert: Option<PathBuf>,
+    /// The key of that certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "client_cert", help_heading = "Calling")]
+    client_key: Option<PathBuf>,
+    /// The HTTP proxy that connects to the agent
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LEGATION_PROXY",
+        hide_env_values = true,
+        help_heading = "Calling"
+    )]
+    proxy: Option<String>,
+    /// File with agents and credentials by name [default: the user's, such as ~/.config/legation/config.yaml]
+    #[arg(long, value_name = "FILE", env = "LEGATION_PROFILES", help_heading = "Calling")]
+    profiles: Option<PathBuf>,
 }
 
 fn bindings() -> impl clap::builder::TypedValueParser<Value = Binding> {
@@ -44,39 +64,72 @@ fn bindings() -> impl clap::builder::TypedValueParser<Value = Binding> {
 impl Target {
     /// The agent as somebody to talk to.
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
-        let client = Client::discover(&self.url, self.options()?).await;
+        let client = Client::discover(&self.address()?, self.options()?).await;
         client.map_err(|error| self.failure(&error))
     }
 
     /// The same by one binding, whichever the card names first.
     pub(crate) async fn connect_by(&self, binding: Binding) -> Result<Client, Failure> {
-        if self.binding.is_some_and(|pinned| pinned != binding) {
+        let options = self.options()?;
+        if options.binding.is_some_and(|pinned| pinned != binding) {
             return Err(Failure::usage(format!("this goes by {} only", binding.name())));
         }
-        let options = Options { binding: Some(binding), ..self.options()? };
-        let client = Client::discover(&self.url, options).await;
+        let options = Options { binding: Some(binding), ..options };
+        let client = Client::discover(&self.address()?, options).await;
         client.map_err(|error| self.failure(&error))
     }
 
     /// How calls are made.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
+        let profile = self.profile()?;
+        let agent = profile.agent(&self.url);
+        let mut credentials = match agent {
+            Some(agent) => profile.credentials(agent)?,
+            None => Credentials::none(),
+        };
+        // A token that is there for every agent is not for those that have their own.
+        let is_own = agent.is_some_and(|agent| !agent.credentials.is_empty());
+        let token = if is_own && self.is_token_of_all() { None } else { self.token()? };
+        for credential in [self.certificate()?, token].into_iter().flatten() {
+            credentials = credentials.and(credential);
+        }
+        let origins = agent.map(|agent| agent.allow_origins.as_slice()).unwrap_or_default();
+        let origins = origins.iter().filter_map(|origin| Url::parse(origin).ok());
+        let ca = agent.and_then(|agent| agent.ca.as_ref()).map(|path| profile.path(path));
         Ok(Options {
-            credentials: self.token()?.into(),
-            binding: self.binding,
-            trusted_origins: self.allow_origin.clone(),
-            authorities: self.authorities()?,
+            credentials,
+            binding: self.binding.or(agent.and_then(|agent| agent.binding)),
+            trusted_origins: self.allow_origin.iter().cloned().chain(origins).collect(),
+            authorities: self.authorities(ca)?,
+            proxy: self.proxy()?.map_or_else(|| profile.proxy(), |proxy| Ok(Some(proxy)))?,
             observer: Observer::new(tell_retry),
             ..Options::default()
         })
     }
 
-    /// The address as it was given.
+    /// The address, also where a name was given for it.
+    pub(crate) fn address(&self) -> Result<String, Failure> {
+        let profile = self.profile()?;
+        Ok(profile.agent(&self.url).map_or_else(|| self.url.clone(), |agent| agent.url.clone()))
+    }
+
+    /// The caller's own file, unless it is plain that no name was given.
+    fn profile(&self) -> Result<Profile, Failure> {
+        if self.url.contains("://") {
+            Ok(Profile::none())
+        } else {
+            Profile::load(self.profiles.as_ref())
+        }
+    }
+
+    /// The agent as it was given.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
-        Url::parse(&self.url).is_ok_and(|url| is_loopback(&url))
+        let address = self.address().ok().and_then(|address| Url::parse(&address).ok());
+        address.is_some_and(|url| is_loopback(&url))
     }
 
     pub(crate) fn pins_binding(&self) -> bool {
@@ -106,10 +159,13 @@ impl Target {
         let files = [
             ("--data-dir", &self.data_dir, "LEGATION_DATA_DIR"),
             ("--ca", &self.ca, "LEGATION_CA"),
+            ("--client-cert", &self.client_cert, ""),
+            ("--client-key", &self.client_key, ""),
+            ("--profiles", &self.profiles, "LEGATION_PROFILES"),
         ];
         for (flag, file, variable) in files {
             // From the environment it is there the next time as well.
-            let is_flag = std::env::var_os(variable).is_none();
+            let is_flag = variable.is_empty() || std::env::var_os(variable).is_none();
             if let Some(path) = file.as_ref().filter(|_| is_flag).and_then(|path| path.to_str()) {
                 words.extend([flag, path]);
             }
@@ -117,16 +173,35 @@ impl Target {
         words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
     }
 
-    fn authorities(&self) -> Result<Option<Authorities>, Failure> {
-        let Some(file) = self.ca.as_ref().filter(|file| !file.as_os_str().is_empty()) else {
-            return Ok(None);
-        };
-        let name = file.display();
-        let pem = std::fs::read(file)
-            .map_err(|error| Failure::usage(format!("cannot read `{name}`: {error}")))?;
+    /// Those of the command line, else those of the agent's profile.
+    fn authorities(&self, profile: Option<PathBuf>) -> Result<Option<Authorities>, Failure> {
+        let named = self.ca.clone().filter(|file| !file.as_os_str().is_empty());
+        let Some(file) = named.or(profile) else { return Ok(None) };
+        let (name, pem) = (file.display(), read(&file)?);
         let authorities = Authorities::from_pem(&pem);
         let unfit = || Failure::usage(format!("`{name}` holds no certificates in PEM"));
         authorities.map(Some).ok_or_else(unfit)
+    }
+
+    fn certificate(&self) -> Result<Option<Credential>, Failure> {
+        let (Some(chain), Some(key)) = (&self.client_cert, &self.client_key) else {
+            return Ok(None);
+        };
+        let identity = Identity::from_pem(&read(chain)?, &read(key)?);
+        let (chain, key) = (chain.display(), key.display());
+        let unfit = || Failure::usage(format!("`{chain}` and `{key}` are no certificate and key"));
+        identity.map(Credential::certificate).map(Some).ok_or_else(unfit)
+    }
+
+    fn proxy(&self) -> Result<Option<Proxy>, Failure> {
+        let Some(url) = self.proxy.as_ref().filter(|url| !url.is_empty()) else { return Ok(None) };
+        let proxy = Proxy::new(url, &[""; 0]);
+        proxy.map(Some).map_err(|error| Failure::usage(format!("--proxy: {error}")))
+    }
+
+    /// Whether no token was given for this command alone.
+    fn is_token_of_all(&self) -> bool {
+        self.token.is_none() || self.token == std::env::var("LEGATION_TOKEN").ok()
     }
 
     fn token(&self) -> Result<Option<Credential>, Failure> {
@@ -141,7 +216,7 @@ impl Target {
         match dir.token() {
             Ok(token) => {
                 let token = token.as_deref().and_then(Credential::bearer);
-                Ok(token.map(Credential::only_on_loopback))
+                Ok(token.map(|token| token.only_on_loopback().if_it_fits()))
             }
             Err(error) => {
                 let file = dir.token_file();
@@ -150,6 +225,11 @@ impl Target {
             }
         }
     }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let name = file.display();
+    std::fs::read(file).map_err(|error| Failure::usage(format!("cannot read `{name}`: {error}")))
 }
 
 /// Tells of an outage once: not at the first try, which mends a mere cut in a moment.

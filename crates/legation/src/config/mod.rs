@@ -4,6 +4,7 @@
 //! row for each key; `setting` reads a tree, shows values and describes keys by these rows; and
 //! `resolved` makes of what is given what a server is built from.
 
+mod caller;
 #[cfg(test)]
 mod document;
 mod door;
@@ -33,8 +34,9 @@ use keys::{Access, Agent, Config};
 use reader::{Environment, Reader, Source};
 use setting::{Shown, group};
 
+pub(crate) use caller::{Caller, Kind as CallerKind, Known, Place, file_of_user, load_caller};
 pub(crate) use explain::{Explained, explain};
-pub(crate) use keys::{Exec, Http, Mode, OpenAi, Runtime};
+pub(crate) use keys::{Exec, Http, Location, Mode, OpenAi, Runtime};
 pub(crate) use resolved::{Resolved, ResolvedAgent};
 pub(crate) use schema::schema;
 pub(crate) use units::read_time;

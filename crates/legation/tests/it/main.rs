@@ -4,6 +4,7 @@ mod audit;
 mod calling;
 mod configuration;
 mod keys;
+mod profiles;
 mod secrets;
 mod security;
 mod serving;
