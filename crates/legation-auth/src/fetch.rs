@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
-use legation_net::{Http, Limits, Request};
+use legation_net::{Egress, Http, Limits, Request};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -59,8 +59,15 @@ impl Line {
     /// # Errors
     /// When the trust roots of the system cannot be loaded.
     pub fn new(is_private: bool) -> Result<Self, SetupError> {
-        let http = if is_private { Http::new()? } else { Http::guarded()? };
-        Ok(Self { http, is_private })
+        Self::by(Egress::default(), is_private)
+    }
+
+    /// A line as [`Line::new`] makes it that leaves by this way.
+    ///
+    /// # Errors
+    /// As [`Line::new`].
+    pub fn by(egress: Egress, is_private: bool) -> Result<Self, SetupError> {
+        Ok(Self { http: Http::by(egress.to_any_if(is_private))?, is_private })
     }
 
     /// An address that may be called on this line.

@@ -10,7 +10,6 @@ mod choice;
 mod digest;
 mod needs;
 mod oauth;
-mod secret;
 
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderName, HeaderValue};
 use legation_net::Identity;
+pub use legation_net::Secret;
 use url::Url;
 
 use crate::is_loopback;
@@ -26,7 +26,6 @@ use crate::origin::same_place;
 pub(crate) use access::Access;
 pub use needs::{Need, Needs};
 pub use oauth::{Endpoints, Fault, Flow, Issuer, OAuth, TokenCache, Visit};
-pub use secret::Secret;
 
 use digest::Password;
 use oauth::Grants;

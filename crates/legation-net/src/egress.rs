@@ -26,6 +26,14 @@ pub struct Egress {
     pub names: Option<Arc<dyn Names>>,
 }
 
+impl Egress {
+    /// The same way to any address, or to what it is for: the operator chose the address, or nobody.
+    #[must_use]
+    pub fn to_any_if(self, is_chosen: bool) -> Self {
+        if is_chosen { Self { reach: Reach::Any, ..self } } else { self }
+    }
+}
+
 /// Which addresses are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -54,6 +62,12 @@ impl Network {
     /// Whether a number is in it. A number of IPv4 in IPv6's clothes is one of IPv6.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -11,6 +11,7 @@ mod guard;
 mod names;
 mod request;
 mod response;
+mod secret;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use error::Error;
 pub use names::{Names, SystemNames};
 pub use request::{Limits, Request};
 pub use response::Response;
+pub use secret::Secret;
 
 use guard::Guard;
 use names::Resolver;

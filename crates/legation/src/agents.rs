@@ -9,6 +9,7 @@ use legation::model::Message;
 use legation::{Agent, AgentError, Exposed, OnRestart, Profile, Turn, async_trait};
 use legation_agents::analyst::FetchingAnalyst;
 use legation_agents::http::{self, openai};
+use legation_net::{Egress, Http};
 
 use crate::config::{self, ResolvedAgent, Runtime};
 
@@ -16,13 +17,15 @@ use crate::config::{self, ResolvedAgent, Runtime};
 ///
 /// # Errors
 /// When what does its work cannot be had.
-pub(crate) fn build(resolved: &ResolvedAgent) -> anyhow::Result<Exposed> {
+pub(crate) fn build(resolved: &ResolvedAgent, egress: &Egress) -> anyhow::Result<Exposed> {
     let ResolvedAgent { profile, runtime, on_restart } = resolved;
     let built: Arc<dyn Agent> = match runtime {
-        Runtime::Analyst(_) => Arc::new(FetchingAnalyst::new()?),
+        Runtime::Analyst(_) => Arc::new(FetchingAnalyst::by(Http::by(egress.clone())?)),
         Runtime::Exec(given) => program(given, *on_restart).with_context(|| of(profile))?,
-        Runtime::Http(given) => endpoint(given, *on_restart).with_context(|| of(profile))?,
-        Runtime::OpenAi(given) => model(given).with_context(|| of(profile))?,
+        Runtime::Http(given) => {
+            endpoint(given, *on_restart, egress).with_context(|| of(profile))?
+        }
+        Runtime::OpenAi(given) => model(given, egress).with_context(|| of(profile))?,
     };
     let agent = match *on_restart {
         Some(on_restart) => Arc::new(WithPolicy { agent: built, on_restart }),
@@ -71,7 +74,11 @@ fn program(_: &config::Exec, _: Option<OnRestart>) -> anyhow::Result<Arc<dyn Age
     anyhow::bail!("programs are agents on Unix systems only")
 }
 
-fn endpoint(given: &config::Http, on_restart: Option<OnRestart>) -> anyhow::Result<Arc<dyn Agent>> {
+fn endpoint(
+    given: &config::Http,
+    on_restart: Option<OnRestart>,
+    egress: &Egress,
+) -> anyhow::Result<Arc<dyn Agent>> {
     let defaults = http::Settings::new(given.url.parse()?);
     let headers = given.headers.iter();
     Ok(Arc::new(http::Http::new(http::Settings {
@@ -81,12 +88,13 @@ fn endpoint(given: &config::Http, on_restart: Option<OnRestart>) -> anyhow::Resu
         timeout: given.timeout,
         stream: given.stream,
         allow_private: given.allow_private,
+        egress: egress.clone(),
         on_restart: on_restart.unwrap_or(defaults.on_restart),
         ..defaults
     })?))
 }
 
-fn model(given: &config::OpenAi) -> anyhow::Result<Arc<dyn Agent>> {
+fn model(given: &config::OpenAi, egress: &Egress) -> anyhow::Result<Arc<dyn Agent>> {
     Ok(Arc::new(http::OpenAi::new(openai::Settings {
         api_key: given.api_key.as_ref().map(|key| key.reveal().into()),
         system: given.system.clone(),
@@ -94,6 +102,7 @@ fn model(given: &config::OpenAi) -> anyhow::Result<Arc<dyn Agent>> {
         timeout: given.timeout,
         stream: given.stream,
         allow_private: given.allow_private,
+        egress: egress.clone(),
         ..openai::Settings::new(given.url.parse()?, given.model.clone())
     })?))
 }

@@ -36,7 +36,7 @@ pub(crate) fn serve_all(resolved: &Resolved, served: &[Served]) -> anyhow::Resul
         };
         let exposed = match served.iter().find(is_same) {
             Some((_, old)) => Exposed { profile: new.profile.clone(), agent: old.agent.clone() },
-            None => agents::build(new)?,
+            None => agents::build(new, &resolved.egress())?,
         };
         Ok((new.clone(), exposed))
     };

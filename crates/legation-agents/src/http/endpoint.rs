@@ -7,7 +7,7 @@ use ::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeade
 use ::http::{HeaderMap, Method};
 use bytes::Bytes;
 use legation_core::{AgentError, Entrusted};
-use legation_net::{Error, Limits, Request, Response};
+use legation_net::{Egress, Error, Limits, Request, Response};
 use url::Url;
 
 use super::Secret;
@@ -59,13 +59,12 @@ impl Endpoint {
         url: Url,
         headers: &BTreeMap<String, Secret>,
         timeout: Duration,
-        allow_private: bool,
+        egress: Egress,
     ) -> Result<Self, BadSettings> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(BadSettings::Address(url.into()));
         }
-        let http =
-            if allow_private { legation_net::Http::new() } else { legation_net::Http::guarded() };
+        let http = legation_net::Http::by(egress);
         let mut read = HeaderMap::new();
         read.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in headers {
@@ -77,7 +76,7 @@ impl Endpoint {
 
     /// The same with a bearer token, unless a header of the settings says who calls already.
     pub(super) fn with_bearer(mut self, token: &Secret) -> Result<Self, BadSettings> {
-        let value = Secret::from(format!("Bearer {}", token.expose()));
+        let value = Secret::from(format!("Bearer {}", token.reveal()));
         let value = header_value("authorization", &value)?;
         self.headers.entry(::http::header::AUTHORIZATION).or_insert(value);
         Ok(self)
@@ -164,7 +163,7 @@ impl Endpoint {
 
 fn header_value(name: &str, value: &Secret) -> Result<HeaderValue, BadSettings> {
     let bad = |_| BadSettings::HeaderValue(name.to_owned());
-    let mut value = HeaderValue::from_str(value.expose()).map_err(bad)?;
+    let mut value = HeaderValue::from_str(value.reveal()).map_err(bad)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -181,7 +180,7 @@ mod tests {
     fn endpoint(url: &str, (name, value): (&str, &str)) -> Result<Endpoint, BadSettings> {
         let headers = [(name.to_owned(), value.into())].into();
         let url = Url::parse(url).expect("a URL");
-        Endpoint::new(url, &headers, Duration::from_secs(1), false)
+        Endpoint::new(url, &headers, Duration::from_secs(1), Egress::default())
     }
 
     #[test]

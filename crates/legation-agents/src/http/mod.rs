@@ -10,10 +10,9 @@ mod fault;
 mod frames;
 pub mod openai;
 mod plain;
-mod secret;
 mod wire;
 
 pub use endpoint::BadSettings;
+pub use legation_net::Secret;
 pub use openai::OpenAi;
 pub use plain::{Http, Settings};
-pub use secret::Secret;

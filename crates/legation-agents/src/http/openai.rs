@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use legation_core::{Agent, AgentError, Entrusted, OnRestart, Turn};
 use legation_model::Json;
+use legation_net::Egress;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -54,6 +55,8 @@ pub struct Settings {
     /// Whether addresses of this machine and of private networks may be called, for a model that
     /// runs there.
     pub allow_private: bool,
+    /// By what way calls leave.
+    pub egress: Egress,
 }
 
 impl Settings {
@@ -71,6 +74,7 @@ impl Settings {
             timeout: Duration::from_secs(300),
             stream: true,
             allow_private: false,
+            egress: Egress::default(),
         }
     }
 
@@ -117,8 +121,9 @@ impl OpenAi {
         let mut url = settings.url.clone();
         let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
         url.set_path(&path);
-        let Settings { headers, timeout, allow_private, .. } = &settings;
-        let mut endpoint = Endpoint::new(url, headers, *timeout, *allow_private)?;
+        let Settings { headers, timeout, allow_private, egress, .. } = &settings;
+        let egress = egress.clone().to_any_if(*allow_private);
+        let mut endpoint = Endpoint::new(url, headers, *timeout, egress)?;
         if let Some(key) = &settings.api_key {
             endpoint = endpoint.with_bearer(key)?;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use legation_core::{Agent, AgentError, OnRestart, Turn};
-use legation_net::Response;
+use legation_net::{Egress, Response};
 use url::Url;
 
 use super::endpoint::Endpoint;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub stream: bool,
     /// Whether addresses of this machine and of private networks may be called.
     pub allow_private: bool,
+    /// By what way calls leave.
+    pub egress: Egress,
     /// What becomes of a message that was being worked on when this server died.
     pub on_restart: OnRestart,
 }
@@ -53,6 +55,7 @@ impl Settings {
             timeout: Duration::from_secs(300),
             stream: true,
             allow_private: false,
+            egress: Egress::default(),
             on_restart: OnRestart::Fail,
         }
     }
@@ -76,8 +79,9 @@ impl Http {
     /// When the settings cannot be those of any endpoint.
     pub fn new(settings: Settings) -> Result<Self, BadSettings> {
         let Settings { url, headers, credentials, history, .. } = settings;
-        let Settings { timeout, stream, allow_private, on_restart, .. } = settings;
-        let endpoint = Endpoint::new(url, &headers, timeout, allow_private)?;
+        let Settings { timeout, stream, allow_private, egress, on_restart, .. } = settings;
+        let egress = egress.to_any_if(allow_private);
+        let endpoint = Endpoint::new(url, &headers, timeout, egress)?;
         Ok(Self { endpoint, credentials, history, stream, on_restart })
     }
 

@@ -14,6 +14,7 @@ use legation::model::{
 };
 use legation::{BEARER, Caller, Door, INTEGRATION, SCOPES, Scopes};
 use legation_core::Names;
+use legation_net::Egress;
 
 use super::form::Secret;
 use super::keys::{
@@ -59,7 +60,7 @@ pub(super) fn names(auth: &Auth) -> Vec<Arc<str>> {
 ///
 /// # Errors
 /// When a scheme cannot be what the file says.
-pub(super) fn door(auth: &Auth) -> Result<Door, BadScheme> {
+pub(super) fn door(auth: &Auth, egress: &Egress) -> Result<Door, BadScheme> {
     let mut door = Door::new().attempts(auth.attempts);
     let names = names(auth);
     let mut keys: Vec<(Arc<str>, &ApiKey, Vec<Token>)> = Vec::new();
@@ -82,7 +83,7 @@ pub(super) fn door(auth: &Auth) -> Result<Door, BadScheme> {
                 door
             }
             Some(Way::Oidc(oidc)) => {
-                let verifier = Verifier::Jwt(jwt(oidc, name)?);
+                let verifier = Verifier::Jwt(jwt(oidc, name, egress)?);
                 let url = discovery_url(&oidc.issuer).map(String::from).unwrap_or_default();
                 let on_card =
                     OpenIdConnectSecurityScheme { open_id_connect_url: url, description: None };
@@ -91,7 +92,8 @@ pub(super) fn door(auth: &Auth) -> Result<Door, BadScheme> {
                 door.scheme(name.clone(), scheme, on_card).issuer(&oidc.issuer)
             }
             Some(Way::OAuth2(oauth)) => {
-                let scheme = Scheme::new(name.clone(), Carrier::Bearer, tokens_of(oauth, name)?);
+                let scheme =
+                    Scheme::new(name.clone(), Carrier::Bearer, tokens_of(oauth, name, egress)?);
                 let door = door.scheme(name.clone(), scheme, oauth_on_card(oauth));
                 match &oauth.issuer {
                     Some(issuer) => door.issuer(issuer),
@@ -99,7 +101,7 @@ pub(super) fn door(auth: &Auth) -> Result<Door, BadScheme> {
                 }
             }
             Some(Way::Enterprise(enterprise)) => {
-                let verifier = Verifier::Introspection(remote(enterprise, name)?);
+                let verifier = Verifier::Introspection(remote(enterprise, name, egress)?);
                 let scheme = Scheme::new(name.clone(), Carrier::Bearer, verifier);
                 let on_card =
                     HttpAuthSecurityScheme { scheme: "Bearer".into(), ..Default::default() };
@@ -171,7 +173,7 @@ fn mapping(issued: &Issued) -> Mapping {
     }
 }
 
-fn jwt(oidc: &Oidc, name: &Arc<str>) -> Result<Jwt, SetupError> {
+fn jwt(oidc: &Oidc, name: &Arc<str>, egress: &Egress) -> Result<Jwt, SetupError> {
     let rules = Rules {
         jwks_url: oidc.jwks_url.clone(),
         hosts: oidc.jwks_hosts.clone(),
@@ -183,12 +185,12 @@ fn jwt(oidc: &Oidc, name: &Arc<str>) -> Result<Jwt, SetupError> {
         mapping: mapping(&oidc.issued),
         ..Rules::new(&oidc.issuer, oidc.issued.audience.clone())
     };
-    Jwt::new(name.clone(), rules, Line::new(oidc.issued.private_network)?)
+    Jwt::new(name.clone(), rules, Line::by(egress.clone(), oidc.issued.private_network)?)
 }
 
 /// What knows the tokens of an OAuth 2.0 server: itself when it may be asked, else its signature.
-fn tokens_of(oauth: &OAuth2, name: &Arc<str>) -> Result<Verifier, SetupError> {
-    let line = Line::new(oauth.issued.private_network)?;
+fn tokens_of(oauth: &OAuth2, name: &Arc<str>, egress: &Egress) -> Result<Verifier, SetupError> {
+    let line = Line::by(egress.clone(), oauth.issued.private_network)?;
     let Some(url) = &oauth.introspection_url else {
         let rules = Rules {
             jwks_url: oauth.jwks_url.clone(),
@@ -209,7 +211,11 @@ fn tokens_of(oauth: &OAuth2, name: &Arc<str>) -> Result<Verifier, SetupError> {
     Introspection::new(name.clone(), endpoint, line).map(Verifier::Introspection)
 }
 
-fn remote(enterprise: &Enterprise, name: &Arc<str>) -> Result<Introspection, SetupError> {
+fn remote(
+    enterprise: &Enterprise,
+    name: &Arc<str>,
+    egress: &Egress,
+) -> Result<Introspection, SetupError> {
     let endpoint = Endpoint {
         client: client(enterprise.client_id.as_ref(), enterprise.client_secret.as_ref()),
         prefix: enterprise.prefix.clone(),
@@ -218,7 +224,11 @@ fn remote(enterprise: &Enterprise, name: &Arc<str>) -> Result<Introspection, Set
         mapping: mapping(&enterprise.issued),
         ..Endpoint::new(&enterprise.verify_url, audience(&enterprise.issued))
     };
-    Introspection::new(name.clone(), endpoint, Line::new(enterprise.issued.private_network)?)
+    Introspection::new(
+        name.clone(),
+        endpoint,
+        Line::by(egress.clone(), enterprise.issued.private_network)?,
+    )
 }
 
 fn audience(issued: &Issued) -> Audience {

@@ -228,6 +228,15 @@ pub(crate) fn network() -> Form<Network> {
     })
 }
 
+/// A network that may be called.
+pub(crate) fn outbound_network() -> Form<legation_net::Network> {
+    let read = |text: &Text| text.text()?.parse().ok();
+    let expects = "an address or a network such as `10.1.0.0/16`";
+    Form::new(expects, json!({"type": "string"}), read, |network: &legation_net::Network| {
+        json!(network.to_string())
+    })
+}
+
 /// Ports, the first and the last.
 pub(crate) fn ports() -> Form<RangeInclusive<u16>> {
     let read = |text: &Text| {

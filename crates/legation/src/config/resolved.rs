@@ -11,6 +11,7 @@ use legation::{
 
 use http::HeaderName;
 use legation_agents::http::openai;
+use legation_net::{Egress, Reach};
 
 use super::door::{self, BadScheme};
 use super::fault::Fault;
@@ -48,6 +49,14 @@ pub(crate) struct ResolvedAgent {
 }
 
 impl Resolved {
+    /// By what way calls leave.
+    pub(crate) fn egress(&self) -> Egress {
+        let outbound = &self.config.outbound;
+        let proxy = outbound.proxy().transpose().expect("the file was checked");
+        let reach = Reach::Public(outbound.allow_networks.clone());
+        Egress { reach, proxy, ..Egress::default() }
+    }
+
     /// The address to listen on.
     pub(crate) fn listen(&self) -> String {
         self.config.server.listen.to_string()
@@ -138,7 +147,7 @@ impl Resolved {
         if self.is_open() {
             return Ok(server.without_auth());
         }
-        Ok(server.door(door::door(&self.config.auth)?))
+        Ok(server.door(door::door(&self.config.auth, &self.egress())?))
     }
 }
 
@@ -148,6 +157,9 @@ pub(super) fn resolve(given: &Given, faults: &mut Vec<Fault>) -> Resolved {
     let mut check = Check { given, faults };
     let config = &given.config;
     check.server(config);
+    if let Some(Err(bad)) = config.outbound.proxy() {
+        check.fault("outbound.proxy", bad.to_string());
+    }
     check.rates(config);
     let directory = given.directory();
     let mut agents = Vec::new();

@@ -51,7 +51,7 @@ fn keys_that_are_not_there() {
     check(
         "quux: 1\n",
         "f.yaml:1:1: `quux`: there is no such key here; there are `server`, `store`, `auth`, \
-         `contexts`, `audit`, `limits`, `crew`, `agents`",
+         `contexts`, `audit`, `limits`, `outbound`, `crew`, `agents`",
     );
     check(
         "server:\n  publicURL: http://a\n",

@@ -1,67 +1,28 @@
 //! Agents by name, credentials by name, and the login of a person, as the command has them.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 
 use crate::user::{PATIENCE, lines_of, text};
+use crate::web::Web;
 
-/// A server of a few lines: what comes in is answered by a function, and remembered.
-struct Web {
-    base: String,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-type Answer = (u16, String);
-
-impl Web {
-    fn start(answer: impl Fn(&str, &str, &str) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let base = format!("http://{}", listener.local_addr().expect("bound"));
-        let heads = Arc::<Mutex<Vec<String>>>::default();
-        let (log, own) = (Arc::clone(&heads), base.clone());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let mut reader = BufReader::new(stream);
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap_or(0) > 0 {}
-                let length = head.lines().find_map(|line| {
-                    let (name, value) = line.split_once(':')?;
-                    name.eq_ignore_ascii_case("content-length")
-                        .then(|| value.trim().parse().ok())?
-                });
-                let mut body = vec![0; length.unwrap_or(0)];
-                let _ = reader.read_exact(&mut body);
-                let (status, said) = answer(&own, &head, &text(&body));
-                log.lock().expect("not poisoned").push(head);
-                let _ = write!(
-                    reader.into_inner(),
-                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-                     Connection: close\r\n\r\n{said}",
-                    said.len()
-                );
-            }
-        });
-        Self { base, heads }
-    }
-
-    /// An agent whose card has this scheme, and that answers whoever comes with this line in the head.
-    fn agent(scheme: &'static str, line: &'static str) -> Self {
-        Self::start(move |base, head, _| {
-            if head.contains("agent-card.json") {
-                return (200, card(base, scheme));
-            }
-            if !head.to_ascii_lowercase().contains(&line.to_ascii_lowercase()) {
-                return (401, "{}".into());
-            }
-            let message = r#"{"message":{"messageId":"m","role":"ROLE_AGENT","parts":[{"text":"hello you"}]}}"#;
-            (200, format!(r#"{{"jsonrpc":"2.0","id":1,"result":{message}}}"#))
-        })
-    }
+/// An agent whose card has this scheme, and that answers whoever comes with this line in the head.
+fn agent(scheme: &'static str, line: &'static str) -> Web {
+    Web::start(move |base, head, _| {
+        if head.contains("agent-card.json") {
+            return (200, card(base, scheme));
+        }
+        if !head.to_ascii_lowercase().contains(&line.to_ascii_lowercase()) {
+            return (401, "{}".into());
+        }
+        let message =
+            r#"{"message":{"messageId":"m","role":"ROLE_AGENT","parts":[{"text":"hello you"}]}}"#;
+        (200, format!(r#"{{"jsonrpc":"2.0","id":1,"result":{message}}}"#))
+    })
 }
 
 fn card(base: &str, scheme: &str) -> String {
@@ -91,9 +52,9 @@ fn a_name_stands_for_an_address_and_what_is_known_there() {
     const BASIC: &str = r#"{"httpAuthSecurityScheme":{"scheme":"basic"}}"#;
     let home = tempfile::tempdir().expect("a home");
     let (bearer, key) =
-        (Web::agent(BEARER, "Bearer from-the-file"), Web::agent(KEY, "x-key: from a command"));
+        (agent(BEARER, "Bearer from-the-file"), agent(KEY, "x-key: from a command"));
     // `user:from-a-variable` in base64.
-    let basic = Web::agent(BASIC, "Basic dXNlcjpmcm9tLWEtdmFyaWFibGU=");
+    let basic = agent(BASIC, "Basic dXNlcjpmcm9tLWEtdmFyaWFibGU=");
     let profiles = format!(
         "agents:\n  bearer: {{ url: {}, credentials: [token] }}\n  key: {{ url: {}, credentials: [token, key] }}\n  \
          basic: {{ url: {}, credentials: [password], binding: JSONRPC }}\n  wrong: {{ url: {}, credentials: [token] }}\n\
@@ -136,7 +97,7 @@ fn a_person_logs_in_once_and_out_again() {
     const OIDC: &str =
         r#"{"openIdConnectSecurityScheme":{"openIdConnectUrl":"https://elsewhere.example"}}"#;
     let home = tempfile::tempdir().expect("a home");
-    let agent = Web::agent(OIDC, "Bearer the-token");
+    let agent = agent(OIDC, "Bearer the-token");
     let issuer = Web::start(|base, head, body| match head.split(' ').nth(1) {
         Some("/.well-known/openid-configuration") => (
             200,

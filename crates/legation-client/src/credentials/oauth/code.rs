@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::metadata::Server;
 use super::session::{Session, Tokens};
 use super::{Fault, Visit, ask};
-use crate::origin::origin;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -30,9 +29,7 @@ pub(super) async fn log_in(
     server: &Server,
     visit: &(dyn Fn(Visit<'_>) + Send + Sync),
 ) -> Result<Tokens, Fault> {
-    let no_endpoint =
-        || Fault::NoEndpoint { issuer: origin(session.place()), endpoint: "authorization" };
-    let mut url = server.endpoints.authorization.clone().ok_or_else(no_endpoint)?;
+    let mut url = session.needed(&server.endpoints.authorization, "authorization")?.clone();
     ask::check(&url)?;
     let no_port =
         |error: std::io::Error| Fault::System(format!("no port on this machine: {error}"));

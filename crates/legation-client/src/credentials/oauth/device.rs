@@ -11,7 +11,6 @@ use super::metadata::Server;
 use super::session::{Session, Tokens};
 use super::{Fault, Visit, ask};
 use crate::credentials::needs::plain;
-use crate::origin::origin;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Between two questions, unless the server says otherwise, and what it adds when it is asked too
@@ -26,8 +25,7 @@ pub(super) async fn log_in(
     server: &Server,
     visit: &(dyn Fn(Visit<'_>) + Send + Sync),
 ) -> Result<Tokens, Fault> {
-    let no_endpoint = || Fault::NoEndpoint { issuer: origin(session.place()), endpoint: "device" };
-    let url = server.endpoints.device.as_ref().ok_or_else(no_endpoint)?;
+    let url = session.needed(&server.endpoints.device, "device")?;
     let (client, in_form) = (session.client(), server.secret_in_form);
     let mut form = session.about();
     if client.client_secret.is_some() && !in_form {

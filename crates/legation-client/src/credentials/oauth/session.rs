@@ -205,6 +205,16 @@ impl Session {
         self.client.resource.as_ref().map(|url| ("resource", url.as_str()))
     }
 
+    /// An endpoint that a flow needs.
+    pub(super) fn needed<'e>(
+        &self,
+        endpoint: &'e Option<Url>,
+        name: &'static str,
+    ) -> Result<&'e Url, Fault> {
+        let missing = || Fault::NoEndpoint { issuer: origin(self.place()), endpoint: name };
+        endpoint.as_ref().ok_or_else(missing)
+    }
+
     pub(super) fn client(&self) -> &OAuth {
         &self.client
     }

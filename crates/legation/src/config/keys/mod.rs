@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod grpc;
 mod limits;
+mod outbound;
 mod runtime;
 mod server;
 mod signing;
@@ -19,6 +20,7 @@ pub(crate) use auth::{
     OAuth2, Oidc, Scheme, Way,
 };
 pub(crate) use grpc::Served;
+pub(crate) use outbound::Outbound;
 pub(crate) use runtime::{Analyst, Exec, Http, Mode, OpenAi, Runtime};
 pub(crate) use server::{Server, Store};
 pub(crate) use signing::Signing;
@@ -41,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) contexts: Retention,
     pub(crate) audit: AuditLimits,
     pub(crate) limits: Limits,
+    pub(crate) outbound: Outbound,
     pub(crate) crew: Crew,
     pub(crate) agents: Named<Agent>,
 }
@@ -55,6 +58,9 @@ impl Group for Config {
         row("contexts", "How long conversations are kept", |c| group(&mut c.contexts)),
         row("audit", "The log of what was refused and what was changed", |c| group(&mut c.audit)),
         row("limits", "The bounds of the service", |c| group(&mut c.limits)),
+        row("outbound", "By what way calls leave: of issuers, endpoints, models and files", |c| {
+            group(&mut c.outbound)
+        }),
         row("crew", "How several agents present themselves as one", |c| group(&mut c.crew)),
         required(row(
             "agents",

@@ -221,7 +221,10 @@ agents: {a: {role: R, runtime: {type: analyst}, a2a: {server: {auth: [apiKey, oi
     let schemes = resolved.agents[0].profile.schemes.clone().expect("some only");
     assert_eq!(&*schemes, ["apiKey".into(), "oidc".into()]);
     assert!(resolved.server().is_ok());
-    let shown = format!("{given:?} {:?}", door::door(&given.config.auth).expect("a door"));
+    let shown = format!(
+        "{given:?} {:?}",
+        door::door(&given.config.auth, &Default::default()).expect("a door")
+    );
     for secret in ["hush", "7c1b9e0a", "4f1a9c0d"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }

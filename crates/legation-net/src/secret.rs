@@ -1,14 +1,14 @@
-//! A text that must not be shown.
+//! A text that is shown nowhere.
 
 use std::fmt;
 
-/// A credential: what prints it prints nothing of it.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// A text that is shown nowhere: not by `Debug`, in no error and in no log.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the header it belongs in.
-    pub(super) fn expose(&self) -> &str {
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
