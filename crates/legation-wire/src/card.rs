@@ -5,6 +5,7 @@
 
 mod older;
 mod patch;
+mod read;
 mod scheme;
 
 use legation_model::{A2aError, AgentCard};
@@ -13,6 +14,7 @@ use crate::percent;
 use crate::version::Version;
 
 pub use patch::{BadMember, patch};
+pub use read::{Finding, NoCard, Reading, read};
 
 /// The query parameter that chooses a form.
 pub const PROFILE: &str = "profile";
@@ -149,6 +151,11 @@ impl Binding {
             Self::HttpJson => "HTTP+JSON",
             Self::Grpc => "GRPC",
         }
+    }
+
+    /// The binding with this name on cards.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|binding| binding.name() == name)
     }
 }
 

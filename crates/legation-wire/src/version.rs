@@ -56,7 +56,7 @@ impl Version {
     }
 
     /// Reads `Major.Minor`. A patch number must not be considered (Spec 3.6), so it is not.
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split('.');
         let wanted = (numbers.next()?, numbers.next()?);
         let patch_is_number = numbers.next().is_none_or(|patch| patch.parse::<u32>().is_ok());
