@@ -289,6 +289,22 @@ impl Request {
         .as_deref()
     }
 
+    /// The tenant that the request names, to be changed.
+    pub fn tenant_mut(&mut self) -> &mut Option<String> {
+        match self {
+            Self::SendMessage(request) | Self::SendStreamingMessage(request) => &mut request.tenant,
+            Self::GetTask(request) => &mut request.tenant,
+            Self::ListTasks(request) => &mut request.tenant,
+            Self::CancelTask(request) => &mut request.tenant,
+            Self::SubscribeToTask(request) => &mut request.tenant,
+            Self::CreateTaskPushNotificationConfig(config) => &mut config.tenant,
+            Self::GetTaskPushNotificationConfig(request) => &mut request.tenant,
+            Self::ListTaskPushNotificationConfigs(request) => &mut request.tenant,
+            Self::DeleteTaskPushNotificationConfig(request) => &mut request.tenant,
+            Self::GetExtendedAgentCard(request) => &mut request.tenant,
+        }
+    }
+
     /// Checks what the types alone do not say (Spec 5.7), naming the member at fault.
     ///
     /// # Errors

@@ -173,6 +173,15 @@ impl Metadata {
         Json::from_value(&members).map(Self)
     }
 
+    /// The object without a member; `None` when nothing is left.
+    pub fn without(&self, key: &str) -> Option<Self> {
+        let mut members: std::collections::BTreeMap<String, Json> =
+            serde_json::from_str(self.as_str()).ok()?;
+        members.remove(key);
+        let left = Json::from_value(&members).ok().filter(|_| !members.is_empty());
+        left.map(Self)
+    }
+
     /// The members of another object with these, which take the places of those with their names.
     #[must_use]
     pub fn over(&self, other: Option<&Self>) -> Self {
@@ -257,5 +266,7 @@ mod tests {
         assert!(serde_json::from_str::<Metadata>("[1]").is_err());
         let single = Metadata::single("k", &5).expect("numbers are JSON");
         assert_eq!(single.get("k").expect("just set").as_str(), "5");
+        assert_eq!(single.without("k"), None);
+        assert_eq!(single.without("j"), Some(single));
     }
 }

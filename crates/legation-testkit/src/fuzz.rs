@@ -102,8 +102,10 @@ fn check(input: &[u8]) {
     round_trip::<StreamResponse>(text);
     round_trip::<Event>(text);
     round_trip::<AgentCard>(text);
-    let _ = fault::read_rpc(text);
-    let _ = fault::read_rest(404, text);
+    for version in Version::SERVED {
+        let _ = fault::read_rpc(version, text);
+        let _ = fault::read_rest(version, 404, text);
+    }
     if let Some((verb, path)) = text.split_once(' ') {
         for stated in [None, Some(Version::V1_0), Some(Version::V0_3), Some(Version::V0_1)] {
             let Ok(codec::Place::Route(spoken)) =

@@ -1,14 +1,21 @@
 //! Errors as the bindings write and read them (Spec 9.5, 11.6).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use legation_model::{A2aError, ErrorKind, FieldViolation};
+use serde::de::IgnoredAny;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::error::{ErrorProfile, Grpc, Row, TABLE, row_of};
 use crate::grpc;
+use crate::percent;
 use crate::version::Version;
 
 const DOMAIN: &str = "a2a-protocol.org";
@@ -50,6 +57,23 @@ pub struct GrpcStatus {
     pub details: Vec<u8>,
 }
 
+impl GrpcStatus {
+    /// Reads the trailers of a call, the text percent-encoded and the details in base64; `None` when
+    /// the code is no number.
+    pub fn read(code: &str, message: Option<&str>, details: Option<&[u8]>) -> Option<Self> {
+        let message = message.unwrap_or_default();
+        let message = percent::decode(message).map_or_else(|| message.to_owned(), Cow::into_owned);
+        let details = details.and_then(|details| BASE64.decode(details.trim_ascii()).ok());
+        Some(Self { code: code.parse().ok()?, message, details: details.unwrap_or_default() })
+    }
+}
+
+/// With padding or without, as gRPC has it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// Writes an error as the end of a gRPC call in a version.
 ///
 /// Clients of 0.3 know an error by the name of its class at the beginning of the text.
@@ -73,39 +97,58 @@ pub fn write_grpc(error: &A2aError, version: Version, profile: ErrorProfile) -> 
     GrpcStatus { code, message, details }
 }
 
-/// Reads the `error` member of a JSON-RPC response.
+/// Reads the `error` member of a JSON-RPC response in a version.
 ///
 /// Whatever it is, it becomes an error: a code that is not known is an internal one.
-pub fn read_rpc(json: &str) -> A2aError {
-    let Ok(read) = serde_json::from_str::<Read>(json) else { return unreadable(json) };
-    // Several kinds share a code; without a reason it means the one that has no HTTP status.
-    let plain = |row: &&Row| Some(i64::from(row.code)) == read.code && row.http_of_rpc() == 200;
-    let kind = TABLE.iter().find(plain).map(|row| row.kind);
-    read.into_error(kind)
+pub fn read_rpc(version: Version, json: &str) -> A2aError {
+    let Ok(value) = serde_json::from_str::<Value>(json) else {
+        return A2aError::new(ErrorKind::Internal, excerpt(json));
+    };
+    let read = Read::of(&value);
+    let kind = read.kind(version, None).unwrap_or(ErrorKind::Internal);
+    read.into_error(version, kind)
 }
 
-/// Reads the body of a REST error response; the status counts when the body says nothing.
-pub fn read_rest(status: u16, body: &str) -> A2aError {
+/// Reads an answer of HTTP that is no success, in any of the forms that agents of a version, their
+/// frameworks and the proxies before them have for it; `None` when it is none of them and its status
+/// says nothing either.
+///
+/// The reason decides, then the name of the error, then the status where it is one of HTTP's own,
+/// then the code, and the status at last (Spec 5.4).
+pub fn read_rest(version: Version, status: u16, body: &str) -> Option<A2aError> {
+    let value: Value = serde_json::from_str(body).unwrap_or_default();
+    let read = Read::of(&value);
+    let kind = read.kind(version, Some(status))?;
+    let mut error = read.into_error(version, kind);
+    if error.message == UNSAID {
+        let text = excerpt(body);
+        let is_text = !text.trim().is_empty() && !text.trim_start().starts_with(['<', '{']);
+        let text = if is_text { format!(": {}", text.trim()) } else { String::new() };
+        error.message = format!("HTTP status {status}{text}");
+    }
+    Some(error)
+}
+
+/// Whether the body of an answer with a good status is an error all the same.
+pub fn is_error(body: &str) -> bool {
     #[derive(Deserialize)]
-    struct Body {
-        error: Read,
+    struct Failed {
+        error: Option<IgnoredAny>,
     }
-    let kind = BY_STATUS.iter().find(|(known, _)| *known == status).map(|(_, kind)| *kind);
-    match serde_json::from_str::<Body>(body) {
-        Ok(Body { error }) => error.into_error(kind),
-        Err(_) => A2aError::new(kind.unwrap_or(ErrorKind::Internal), excerpt(body)),
-    }
+    serde_json::from_str::<Failed>(body).is_ok_and(|failed| failed.error.is_some())
 }
 
-/// Reads the end of a gRPC call that failed; the code counts when the details say nothing.
-pub fn read_grpc(status: &GrpcStatus) -> A2aError {
-    let kind = BY_GRPC.iter().find(|(known, _)| known.number() == status.code);
-    let kind = kind.map(|(_, kind)| *kind);
+/// Reads the end of a gRPC call that failed in a version; the code counts when nothing else says more.
+pub fn read_grpc(version: Version, status: &GrpcStatus) -> A2aError {
+    let by_code = BY_GRPC.iter().find(|(known, _)| known.number() == status.code);
+    let by_code = by_code.map_or(ErrorKind::Internal, |(_, kind)| *kind);
     let details = grpc::read_status(&status.details).filter(|_| !status.details.is_empty());
-    match details.and_then(|json| serde_json::from_str::<Read>(&json).ok()) {
-        Some(read) => read.into_error(kind),
-        None => A2aError::new(kind.unwrap_or(ErrorKind::Internal), excerpt(&status.message)),
-    }
+    let value = details.and_then(|json| serde_json::from_str(&json).ok());
+    // Its code is gRPC's, which was looked at.
+    let value: Value = value.unwrap_or_else(|| json!({"message": excerpt(&status.message)}));
+    let read = Read { code: None, ..Read::of(&value) };
+    let kind = read.kind(version, None).unwrap_or(by_code);
+    read.into_error(version, kind)
 }
 
 /// What a gRPC code means by itself.
@@ -121,19 +164,33 @@ const BY_GRPC: [(Grpc, ErrorKind); 9] = [
     (Grpc::Unauthenticated, ErrorKind::Unauthenticated),
 ];
 
-/// What a status means by itself, whoever sends it, a proxy included.
-const BY_STATUS: [(u16, ErrorKind); 10] = [
-    (400, ErrorKind::InvalidRequest),
+/// What a status says that belongs to one error only, or that proxies answer by themselves.
+const BY_OWN_STATUS: [(u16, ErrorKind); 9] = [
     (401, ErrorKind::Unauthenticated),
     (403, ErrorKind::PermissionDenied),
-    (404, ErrorKind::MethodNotFound),
     (405, ErrorKind::MethodNotAllowed),
     (413, ErrorKind::TooLarge),
     (429, ErrorKind::RateLimited),
+    (502, ErrorKind::Unavailable),
     (503, ErrorKind::Unavailable),
     (504, ErrorKind::DeadlineExceeded),
     (507, ErrorKind::StorageFull),
 ];
+
+/// What a status says when nothing else does.
+const BY_STATUS: [(u16, ErrorKind); 6] = [
+    (400, ErrorKind::InvalidRequest),
+    // Without a body that says so it is the path that is unknown, not a task.
+    (404, ErrorKind::MethodNotFound),
+    (409, ErrorKind::TaskNotCancelable),
+    (415, ErrorKind::ContentTypeNotSupported),
+    (422, ErrorKind::InvalidParams),
+    (501, ErrorKind::UnsupportedOperation),
+];
+
+fn of_status(table: &[(u16, ErrorKind)], status: u16) -> Option<ErrorKind> {
+    table.iter().find(|(known, _)| *known == status).map(|(_, kind)| *kind)
+}
 
 #[derive(Serialize)]
 struct RpcError<'e> {
@@ -219,20 +276,18 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers are always JSON")
 }
 
-/// An error of either binding, as leniently as it can be read.
-#[derive(Deserialize)]
-struct Read {
-    #[serde(default)]
+/// An error of any binding, version and framework, as leniently as it can be read.
+struct Read<'v> {
     code: Option<i64>,
-    #[serde(default)]
-    message: String,
-    #[serde(default, alias = "data", deserialize_with = "details_or_none")]
-    details: Vec<ReadDetail>,
+    /// The name of its class, which the REST binding had before 1.0.
+    class: Option<&'v str>,
+    message: &'v str,
+    details: Vec<Detailed>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ReadDetail {
+struct Detailed {
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
@@ -251,24 +306,54 @@ struct ReadViolation {
     description: String,
 }
 
-/// Reads details of a form that is not 1.0's as none: JSON-RPC lets `data` be anything.
-fn details_or_none<'de, D>(deserializer: D) -> Result<Vec<ReadDetail>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-{
-    let json = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-    let details: Vec<Box<serde_json::value::RawValue>> =
-        serde_json::from_str(json.get()).unwrap_or_default();
-    Ok(details.iter().filter_map(|detail| serde_json::from_str(detail.get()).ok()).collect())
-}
+/// Stands where an error has no text.
+const UNSAID: &str = "no reason given";
 
-impl Read {
-    fn into_error(self, by_code: Option<ErrorKind>) -> A2aError {
-        let mut error = A2aError::new(by_code.unwrap_or(ErrorKind::Internal), self.message);
+impl<'v> Read<'v> {
+    /// Reads what stands under `error`, or beside it where that is a mere name, or in the place of
+    /// both: a problem (RFC 9457), a message, or what a framework makes of an exception.
+    fn of(value: &'v Value) -> Self {
+        let error = value.get("error").filter(|error| error.is_object()).unwrap_or(value);
+        let text = |name: &str| error.get(name).and_then(Value::as_str);
+        let named = value.get("error").and_then(Value::as_str);
+        let texts = ["message", "detail", "error_description", "title"];
+        let message = texts.into_iter().find_map(text).or(named).filter(|text| !text.is_empty());
+        // JSON-RPC lets `data` be anything.
+        let details = error.get("data").or(error.get("details")).and_then(Value::as_array);
+        let details = details.into_iter().flatten();
+        Self {
+            code: error.get("code").and_then(Value::as_i64),
+            class: named.or(text("name")),
+            message: message.unwrap_or(UNSAID),
+            details: details.filter_map(|detail| Detailed::deserialize(detail).ok()).collect(),
+        }
+    }
+
+    fn kind(&self, version: Version, status: Option<u16>) -> Option<ErrorKind> {
+        // The reason is finer than the codes: several kinds share one.
+        let of_reason = |reason: &str| TABLE.iter().find(|row| row.reason == reason);
+        let by_reason = self.details.iter().find_map(|detail| of_reason(detail.reason.as_deref()?));
+        let by_class = || {
+            let before_colon = self.message.split_once(':').map(|(class, _)| class);
+            let classes = self.class.into_iter().chain(before_colon);
+            classes.into_iter().find_map(|class| TABLE.iter().find(|row| row.class == class))
+        };
+        by_reason
+            .or_else(by_class)
+            .map(|row| row.kind)
+            .or_else(|| of_status(&BY_OWN_STATUS, status?))
+            .or_else(|| of_code(version, self.code?))
+            .or_else(|| of_status(&BY_STATUS, status?))
+            .or_else(|| status.filter(|status| *status >= 500).map(|_| ErrorKind::Internal))
+            .or_else(|| self.code.filter(|code| *code < 0).map(|_| ErrorKind::Internal))
+    }
+
+    fn into_error(self, version: Version, kind: ErrorKind) -> A2aError {
+        // Before 1.0 gRPC says the name of the error in its text.
+        let prefix = format!("{}: ", row_of(kind).class);
+        let plain = self.message.strip_prefix(&*prefix).filter(|_| version != Version::V1_0);
+        let mut error = A2aError::new(kind, plain.unwrap_or(self.message));
         for detail in self.details {
-            // The reason is finer than the codes: several kinds share one.
-            let by_reason = TABLE.iter().find(|row| Some(row.reason) == detail.reason.as_deref());
-            error.kind = by_reason.map_or(error.kind, |row| row.kind);
             for violation in detail.field_violations {
                 let ReadViolation { field, description } = violation;
                 error.violations.push(FieldViolation { field, description });
@@ -282,13 +367,23 @@ impl Read {
     }
 }
 
+/// The meaning of a code in a version. Several kinds share the codes of JSON-RPC itself; without a
+/// reason they mean what JSON-RPC says.
+fn of_code(version: Version, code: i64) -> Option<ErrorKind> {
+    let known = |row: &&Row| i64::from(row.code_in(version)) == code;
+    let plain = TABLE.iter().find(|row| known(row) && row.http_of_rpc() == 200);
+    match (version, code) {
+        (_, -32600) => Some(ErrorKind::InvalidRequest),
+        (_, -32603) => Some(ErrorKind::Internal),
+        // The second one says there that streams are not supported.
+        (Version::V0_1, -32004 | -32006) => Some(ErrorKind::UnsupportedOperation),
+        _ => plain.or_else(|| TABLE.iter().find(known)).map(|row| row.kind),
+    }
+}
+
 fn read_delay(text: String) -> Option<Duration> {
     let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
-}
-
-fn unreadable(json: &str) -> A2aError {
-    A2aError::new(ErrorKind::Internal, excerpt(json))
 }
 
 /// The beginning of a text that may be a proxy's page.
@@ -356,7 +451,7 @@ mod tests {
     fn a_grpc_error_of_others_is_read_by_its_code() {
         let read = |code, details: &[u8]| {
             let (message, details) = ("x".to_owned(), details.to_vec());
-            read_grpc(&GrpcStatus { code, message, details })
+            read_grpc(Version::V1_0, &GrpcStatus { code, message, details })
         };
         assert_eq!(read(14, b"").kind, ErrorKind::Unavailable);
         assert_eq!(read(2, b"\xff").kind, ErrorKind::Internal);
@@ -370,38 +465,116 @@ mod tests {
             let mut error = A2aError { kind: row.kind, ..invalid() };
             error.retry_after = Some(Duration::from_millis(2500));
             for version in Version::SERVED {
-                assert_eq!(read_rpc(&write_rpc(&error, version)), error);
-            }
-            for profile in [ErrorProfile::V1_0_0, ErrorProfile::V1_0_1] {
-                let written = write_rest(&error, Version::V1_0, profile);
-                assert_eq!(read_rest(row.http(profile), &written), error);
-                assert_eq!(read_grpc(&write_grpc(&error, Version::V1_0, profile)), error);
+                assert_eq!(read_rpc(version, &write_rpc(&error, version)), error);
+                for profile in [ErrorProfile::V1_0_0, ErrorProfile::V1_0_1] {
+                    let written = write_rest(&error, version, profile);
+                    let status = row.http_in(version, profile);
+                    assert_eq!(read_rest(version, status, &written), Some(error.clone()));
+                    let written = write_grpc(&error, version, profile);
+                    assert_eq!(read_grpc(version, &written), error);
+                }
             }
         }
     }
 
     #[test]
+    fn a_code_means_what_its_version_says() {
+        use ErrorKind as E;
+        use Version::{V0_1, V0_3, V1_0};
+        let cases = [
+            (V1_0, -32001, E::TaskNotFound),
+            (V1_0, -32008, E::ExtensionSupportRequired),
+            (V1_0, -32009, E::VersionNotSupported),
+            (V0_3, -32004, E::UnsupportedOperation),
+            (V0_3, -32007, E::ExtendedAgentCardNotConfigured),
+            (V0_1, -32004, E::UnsupportedOperation),
+            (V0_1, -32006, E::UnsupportedOperation),
+            (V0_1, -32007, E::Unauthenticated),
+            (V0_1, -32009, E::UnsupportedOperation),
+            (V0_1, -32010, E::RateLimited),
+            (V0_1, -32011, E::Unavailable),
+            (V0_3, -32602, E::InvalidParams),
+            (V0_3, -32600, E::InvalidRequest),
+            (V0_3, -32000, E::Internal),
+            (V0_3, 7, E::Internal),
+        ];
+        for (version, code, expected) in cases {
+            let json = format!(r#"{{"code":{code},"message":"x"}}"#);
+            assert_eq!(read_rpc(version, &json).kind, expected, "{version:?} {code}");
+        }
+    }
+
+    #[test]
     fn what_others_write_is_read_as_far_as_it_goes() {
+        use ErrorKind::*;
         let rpc = [
-            (r#"{"code":-32001,"message":"x"}"#, ErrorKind::TaskNotFound),
-            (r#"{"code":-32001,"message":"x","data":{"free":1}}"#, ErrorKind::TaskNotFound),
-            (r#"{"code":-32001,"message":"x","data":[5,{"reason":1}]}"#, ErrorKind::TaskNotFound),
-            (r#"{"code":-32603,"message":"x"}"#, ErrorKind::Internal),
-            (r#"{"code":-32600,"message":"x"}"#, ErrorKind::InvalidRequest),
-            (r#"{"code":-1,"message":"x"}"#, ErrorKind::Internal),
-            ("<html>", ErrorKind::Internal),
+            (r#"{"code":-32001,"message":"x","data":{"free":1}}"#, TaskNotFound),
+            (r#"{"code":-32001,"message":"x","data":[5,{"reason":1}]}"#, TaskNotFound),
+            (r#"{"code":-32603,"message":"m","data":"text"}"#, Internal),
+            (r#"{"code":-32603,"data":[{"reason":"UNAVAILABLE"}]}"#, Unavailable),
+            ("<html>", Internal),
+            ("[]", Internal),
         ];
         for (json, kind) in rpc {
-            assert_eq!(read_rpc(json).kind, kind, "{json}");
+            assert_eq!(read_rpc(Version::V1_0, json).kind, kind, "{json}");
         }
         let rest = [
-            (503, "<html>", ErrorKind::Unavailable),
-            (429, "", ErrorKind::RateLimited),
-            (404, "no such page", ErrorKind::MethodNotFound),
-            (500, r#"{"error":{"status":"INTERNAL"}}"#, ErrorKind::Internal),
+            (200, r#"{"error":{"code":-32001,"message":"m"}}"#, "TaskNotFound: m"),
+            (503, r#"{"error":{"code":-32603,"message":"m"}}"#, "Unavailable: m"),
+            (
+                404,
+                r#"{"error":{"details":[{"reason":"TASK_NOT_FOUND"}]}}"#,
+                "TaskNotFound: HTTP status 404",
+            ),
+            (
+                404,
+                r#"{"error":{"code":404,"status":"NOT_FOUND"}}"#,
+                "MethodNotFound: HTTP status 404",
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"details":[{"reason":"NEW"}]}}"#,
+                "InvalidRequest: HTTP status 400",
+            ),
+            // Older servers, by name, by code and by status.
+            (
+                404,
+                r#"{"error":"TaskNotFoundError","code":-32001,"message":"m"}"#,
+                "TaskNotFound: m",
+            ),
+            (400, r#"{"code":-32002,"message":"m","data":null}"#, "TaskNotCancelable: m"),
+            (501, r#"{"message":"m"}"#, "UnsupportedOperation: m"),
+            // Frameworks and proxies.
+            (
+                409,
+                r#"{"type":"about:blank","title":"Conflict","detail":"d"}"#,
+                "TaskNotCancelable: d",
+            ),
+            (422, r#"{"detail":[{"loc":["body"],"msg":"m"}]}"#, "InvalidParams: HTTP status 422"),
+            (
+                401,
+                r#"{"error":"invalid_token","error_description":"expired"}"#,
+                "Unauthenticated: expired",
+            ),
+            (403, "<html>", "PermissionDenied: HTTP status 403"),
+            (404, "no such page", "MethodNotFound: HTTP status 404: no such page"),
+            (429, "", "RateLimited: HTTP status 429"),
+            (502, "<html>", "Unavailable: HTTP status 502"),
+            (500, r#"{"message":"0.3"}"#, "Internal: 0.3"),
+            (307, "", "none"),
+            (200, "{}", "none"),
         ];
-        for (status, body, kind) in rest {
-            assert_eq!(read_rest(status, body).kind, kind, "{status} {body}");
+        for (status, body, expected) in rest {
+            let got = read_rest(Version::V0_3, status, body);
+            let got = got.map(|error| format!("{:?}: {}", error.kind, error.message));
+            assert_eq!(got.as_deref().unwrap_or("none"), expected, "{status} {body}");
+        }
+        let grpc =
+            [(12, "TaskNotCancelableError: m", TaskNotCancelable), (12, "m", MethodNotFound)];
+        for (code, message, kind) in grpc {
+            let status = GrpcStatus { code, message: message.into(), details: Vec::new() };
+            let error = read_grpc(Version::V0_3, &status);
+            assert_eq!((error.kind, &*error.message), (kind, "m"));
         }
     }
 }

@@ -9,6 +9,7 @@
 mod cursor;
 mod fault;
 mod fields;
+pub mod frame;
 mod from_json;
 mod known;
 mod lengths;

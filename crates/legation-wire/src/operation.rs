@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use legation_model::A2aError;
+use legation_model::{A2aError, Request};
 
 use crate::grpc::Package;
 use crate::percent;
@@ -165,6 +165,23 @@ impl Operation {
     pub fn of_method(version: Version, method: &str) -> Option<Self> {
         let mut named = rows(version).iter().filter(|row| !row.method.is_empty());
         named.find(|row| row.method == method).map(|row| row.operation)
+    }
+
+    /// The operation of a request.
+    pub const fn of_request(request: &Request) -> Self {
+        match request {
+            Request::SendMessage(_) => SendMessage,
+            Request::SendStreamingMessage(_) => SendStreamingMessage,
+            Request::GetTask(_) => GetTask,
+            Request::ListTasks(_) => ListTasks,
+            Request::CancelTask(_) => CancelTask,
+            Request::SubscribeToTask(_) => SubscribeToTask,
+            Request::CreateTaskPushNotificationConfig(_) => CreateTaskPushNotificationConfig,
+            Request::GetTaskPushNotificationConfig(_) => GetTaskPushNotificationConfig,
+            Request::ListTaskPushNotificationConfigs(_) => ListTaskPushNotificationConfigs,
+            Request::DeleteTaskPushNotificationConfig(_) => DeleteTaskPushNotificationConfig,
+            Request::GetExtendedAgentCard(_) => GetExtendedAgentCard,
+        }
     }
 
     /// The operation of a gRPC method of a package's service.

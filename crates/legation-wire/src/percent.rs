@@ -37,6 +37,18 @@ fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     decode(&text.replace('+', " ")).map(|text| Cow::Owned(text.into_owned()))
 }
 
+/// Encodes a path segment or a value of a query. All that could end either is encoded, the colon as
+/// well because it begins an action.
+pub(crate) fn encode(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
 fn digit(byte: u8) -> Option<u8> {
     // The digit is below 16.
     char::from(byte).to_digit(16).map(|digit| digit as u8)
@@ -61,6 +73,12 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(decode(text).as_deref(), expected, "{text}");
+        }
+        for text in ["", "a/b?c#d%e:f é", "%41", "+&="] {
+            assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+            let pair = format!("k={}", encode(text));
+            let read: Vec<_> = pairs(&pair).flatten().collect();
+            assert_eq!(read, [("k".into(), text.into())]);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Reads answers of older agents, as clients do and as the tests of the writer do.
 
 use legation_model::{
-    Artifact, ArtifactId, ContextId, Metadata, StreamResponse, Task, TaskArtifactUpdateEvent,
-    TaskId, TaskState, TaskStatus, TaskStatusUpdateEvent, Timestamp, rules,
+    Artifact, ArtifactId, ContextId, Message, Metadata, Part, Role, StreamResponse, Task,
+    TaskArtifactUpdateEvent, TaskId, TaskState, TaskStatus, TaskStatusUpdateEvent, Timestamp,
+    rules,
 };
 use serde::Deserialize;
-use serde::de::{Error, IgnoredAny};
+use serde::de::{Deserializer, Error, IgnoredAny};
+use serde_json::value::RawValue;
 
 use super::Form;
 use super::message::{AnyPart, Said};
@@ -15,6 +17,9 @@ use crate::answer::Answer;
 
 /// Reads an answer in a form, as what it is.
 ///
+/// What tells one answer from another is looked for in all of them, so that agents which leave the
+/// kind out, wrap what others do not, or spell REST as JSON-RPC are understood as well.
+///
 /// # Errors
 /// When the document is no such answer.
 pub fn read_answer(
@@ -22,34 +27,64 @@ pub fn read_answer(
     answer: Answer,
     document: &[u8],
 ) -> serde_json::Result<StreamResponse> {
-    match (form, answer) {
-        (Form::Proto, Answer::Task) => {
-            serde_json::from_slice::<AnyTask<true>>(document)?.into_response()
+    match form {
+        Form::Proto => read_as::<true>(answer, document),
+        Form::Json | Form::JsonAnd0_1 | Form::Json0_1 => read_as::<false>(answer, document),
+    }
+}
+
+/// Reads an item of a stream. One event of a REST agent of 0.1 may tell of an artifact and of the
+/// status behind it at once, which are two items.
+///
+/// # Errors
+/// As [`read_answer`].
+pub fn read_items(form: Form, document: &[u8]) -> serde_json::Result<Vec<StreamResponse>> {
+    let clues: Clues = serde_json::from_slice(document)?;
+    let artifact = read_answer(form, Answer::Item, document)?;
+    let is_both = clues.status.is_some() && matches!(artifact, StreamResponse::ArtifactUpdate(_));
+    if !is_both {
+        return Ok(vec![artifact]);
+    }
+    let status: StatusEvent = serde_json::from_slice(document)?;
+    // The artifact first: a status may end the task.
+    Ok(vec![artifact, status.into_response()?])
+}
+
+fn read_as<const PROTO: bool>(
+    answer: Answer,
+    document: &[u8],
+) -> serde_json::Result<StreamResponse> {
+    let clues: Clues = serde_json::from_slice(document)?;
+    if clues.is_wrapped() {
+        return serde_json::from_slice::<Wrapped<PROTO>>(document)?.into_response();
+    }
+    match clues.kind(answer) {
+        Kind::Task => serde_json::from_slice::<AnyTask<PROTO>>(document)?.into_response(),
+        Kind::Message => {
+            serde_json::from_slice(document).map(|said: Said| StreamResponse::Message(said.message))
         }
-        (Form::Proto, _) => serde_json::from_slice::<Wrapped>(document)?.into_response(),
-        (Form::Json | Form::JsonAnd0_1 | Form::Json0_1, _) => {
-            match serde_json::from_slice::<Clues>(document)?.kind(answer) {
-                Kind::Task => serde_json::from_slice::<AnyTask<false>>(document)?.into_response(),
-                Kind::Message => serde_json::from_slice(document)
-                    .map(|said: Said| StreamResponse::Message(said.message)),
-                Kind::StatusUpdate => {
-                    serde_json::from_slice::<StatusEvent>(document)?.into_response()
-                }
-                Kind::ArtifactUpdate => {
-                    serde_json::from_slice::<ArtifactEvent<false>>(document)?.into_response()
-                }
-            }
+        Kind::StatusUpdate => serde_json::from_slice::<StatusEvent>(document)?.into_response(),
+        Kind::ArtifactUpdate => {
+            serde_json::from_slice::<ArtifactEvent<PROTO>>(document)?.into_response()
         }
     }
 }
 
 /// What tells one answer from another.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Clues {
-    kind: Option<Kind>,
+    kind: Option<Box<RawValue>>,
     role: Option<IgnoredAny>,
     status: Option<IgnoredAny>,
     artifact: Option<IgnoredAny>,
+    task: Option<IgnoredAny>,
+    #[serde(alias = "msg")]
+    message: Option<IgnoredAny>,
+    #[serde(alias = "status_update")]
+    status_update: Option<IgnoredAny>,
+    #[serde(alias = "artifact_update")]
+    artifact_update: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -62,9 +97,18 @@ enum Kind {
 }
 
 impl Clues {
-    /// What the answer says it is; 0.1 leaves it to be seen.
+    /// Whether the answer stands under a member that says what it is.
+    const fn is_wrapped(&self) -> bool {
+        self.task.is_some()
+            || self.message.is_some()
+            || self.status_update.is_some()
+            || self.artifact_update.is_some()
+    }
+
+    /// What the answer says it is; where it says nothing of sense it is to be seen.
     fn kind(&self, answer: Answer) -> Kind {
-        self.kind.unwrap_or(match (&self.role, &self.artifact, &self.status) {
+        let said = self.kind.as_ref().and_then(|kind| serde_json::from_str(kind.get()).ok());
+        said.unwrap_or(match (&self.role, &self.artifact, &self.status) {
             (Some(_), ..) => Kind::Message,
             (None, Some(_), _) => Kind::ArtifactUpdate,
             (None, None, Some(_)) if answer == Answer::Item => Kind::StatusUpdate,
@@ -75,17 +119,17 @@ impl Clues {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wrapped {
-    task: Option<AnyTask<true>>,
+struct Wrapped<const PROTO: bool> {
+    task: Option<AnyTask<PROTO>>,
     #[serde(alias = "msg")]
     message: Option<Said>,
     #[serde(alias = "status_update")]
     status_update: Option<StatusEvent>,
     #[serde(alias = "artifact_update")]
-    artifact_update: Option<ArtifactEvent<true>>,
+    artifact_update: Option<ArtifactEvent<PROTO>>,
 }
 
-impl Wrapped {
+impl<const PROTO: bool> Wrapped<PROTO> {
     fn into_response(self) -> serde_json::Result<StreamResponse> {
         match (self.task, self.message, self.status_update, self.artifact_update) {
             (Some(task), None, None, None) => task.into_response(),
@@ -131,18 +175,45 @@ impl<const PROTO: bool> AnyTask<PROTO> {
 
 #[derive(Deserialize)]
 struct AnyStatus {
-    #[serde(deserialize_with = "names::state")]
+    #[serde(deserialize_with = "names::any_state")]
     state: TaskState,
     // The name in the protobuf schema is another than that in its JSON.
     #[serde(alias = "update")]
-    message: Option<Said>,
-    timestamp: Option<Timestamp>,
+    message: Option<StatusMessage>,
+    timestamp: Option<AnyTime>,
 }
 
 impl From<AnyStatus> for TaskStatus {
     fn from(status: AnyStatus) -> Self {
         let AnyStatus { state, message, timestamp } = status;
-        Self { state, message: message.map(|said| said.message), timestamp }
+        let message = message.map(|StatusMessage(message)| message);
+        Self { state, message, timestamp: timestamp.and_then(|AnyTime(moment)| moment) }
+    }
+}
+
+/// What a status says, which some agents say as a mere text.
+struct StatusMessage(Message);
+
+impl<'de> Deserialize<'de> for StatusMessage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let read = if json.get().starts_with('"') {
+            serde_json::from_str(json.get())
+                .map(|text: String| Message::new(Role::Agent, vec![Part::text(text)]))
+        } else {
+            serde_json::from_str(json.get()).map(|said: Said| said.message)
+        };
+        read.map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// A time. Agents that write it without a zone do not say which moment they mean.
+struct AnyTime(Option<Timestamp>);
+
+impl<'de> Deserialize<'de> for AnyTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(json.get()).ok()))
     }
 }
 
@@ -271,9 +342,14 @@ mod tests {
                 Answer::Item,
                 r#"{"kind":"task","id":"t","contextId":"c","status":{"state":"unknown"}}"#,
             ),
+            (
+                Answer::Item,
+                r#"{"id":"t","status":{"state":"bored","timestamp":"2026-01-02T03:04:05"}}"#,
+            ),
             (Answer::Item, r#"{"status":{"state":"working"}}"#),
-            (Answer::Item, r#"{"id":"t","status":{"state":"bored"}}"#),
             (Answer::Item, r#"{"kind":"joke"}"#),
+            (Answer::SentTask, r#"{"task":{"id":"t","status":{"state":"working"}}}"#),
+            (Answer::Item, r#"{"kind":"joke","id":"t","status":{"state":"working"}}"#),
         ];
         let got =
             cases.map(|(answer, text)| match read_answer(Form::Json0_1, answer, text.as_bytes()) {
@@ -286,9 +362,15 @@ mod tests {
         {"statusUpdate":{"taskId":"t","contextId":"t","status":{"state":"TASK_STATE_COMPLETED","message":{"messageId":"m","role":"ROLE_AGENT","parts":[]}}}}
         {"artifactUpdate":{"taskId":"t","contextId":"t","artifact":{"artifactId":"artifact-0","parts":[{"text":"x"}]},"append":true,"lastChunk":true}}
         {"task":{"id":"t","contextId":"c","status":{"state":"TASK_STATE_UNSPECIFIED"}}}
+        {"statusUpdate":{"taskId":"t","contextId":"t","status":{"state":"TASK_STATE_UNSPECIFIED"}}}
         missing field `taskId`
-        invalid value: string "bored", expected the state of a task at line 1 column 35
-        unknown variant `joke`, expected one of `task`, `message`, `status-update`, `artifact-update` at line 1 column 14
+        missing field `id` at line 1 column 15
+        {"task":{"id":"t","status":{"state":"TASK_STATE_WORKING"}}}
+        {"statusUpdate":{"taskId":"t","contextId":"t","status":{"state":"TASK_STATE_WORKING"}}}
         "#);
+        let text = br#"{"id":"t","status":{"state":"working","message":"Thinking..."}}"#;
+        let said = read_answer(Form::Json0_1, Answer::Item, text).expect("a status");
+        let StreamResponse::StatusUpdate(update) = said else { panic!("{said:?}") };
+        assert_eq!(update.status.message.expect("a text").text(), "Thinking...");
     }
 }

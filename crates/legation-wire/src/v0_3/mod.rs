@@ -22,9 +22,10 @@ use crate::read::{self, Source};
 use params::{About, Send, Send0_1};
 use webhook::SetWebhook;
 
-pub use answer::read_answer;
+pub use answer::{read_answer, read_items};
 pub use kept::{DATA_PART_COMPAT, FILENAME, MEDIA_TYPE};
-pub use write::write;
+pub use webhook::{read_webhook, read_webhooks};
+pub use write::{write, write_params, write_rest};
 
 /// The shape in which an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

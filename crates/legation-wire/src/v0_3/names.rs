@@ -69,11 +69,17 @@ pub(super) fn role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D
     })
 }
 
-/// Reads a state by any of its names, or by its number.
-pub(super) fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TaskState, D::Error> {
-    let expected = "the state of a task";
-    let number = TaskState::from_number;
-    deserializer.deserialize_any(Spelled { expected, name: state_of_name, number })
+/// Reads a state by any of its names, or by its number. One that nobody here knows is one that is not
+/// said: an agent may know more states than its callers.
+pub(super) fn any_state<'de, D>(deserializer: D) -> Result<TaskState, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_any(Spelled {
+        expected: "the state of a task",
+        name: |name| Some(state_of_name(name).unwrap_or(TaskState::Unspecified)),
+        number: |number| Some(TaskState::from_number(number).unwrap_or(TaskState::Unspecified)),
+    })
 }
 
 struct Spelled<T> {

@@ -1,8 +1,12 @@
 //! Webhooks, and the parameters that set one, in every shape they come in.
 
-use legation_model::{A2aError, AuthenticationInfo, TaskId, TaskPushNotificationConfig, rules};
+use legation_model::{
+    A2aError, AuthenticationInfo, ListTaskPushNotificationConfigsResponse, TaskId,
+    TaskPushNotificationConfig, rules,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use serde_json::value::RawValue;
 
 use super::Form;
 use super::names::{ConfigId, List, ResourceName, given};
@@ -153,4 +157,52 @@ impl SetWebhook {
         let id = id.unwrap_or_else(|| ConfigId(task_id.to_string()));
         Ok(webhook.into_config(Some(id), Some(task_id)))
     }
+}
+
+/// Reads a webhook that an agent answers with, in any of the shapes that requests have for it. The
+/// task is the one that was asked about where the agent does not repeat it.
+///
+/// # Errors
+/// When it is none.
+pub fn read_webhook(
+    form: Form,
+    task: &TaskId,
+    document: &[u8],
+) -> serde_json::Result<TaskPushNotificationConfig> {
+    let mut set: SetWebhook = serde_json::from_slice(document)?;
+    let names_task = set.task_id.is_some() || set.name.is_some() || set.parent.is_some();
+    if !names_task && set.config.as_ref().is_none_or(|config| config.name.is_none()) {
+        set.task_id = Some(task.clone());
+    }
+    set.into_config(form).map_err(serde_json::Error::custom)
+}
+
+/// Reads a task's webhooks: a list, or in REST a page of one. Gives the next page's token as well.
+///
+/// # Errors
+/// When it is neither.
+pub fn read_webhooks(
+    form: Form,
+    task: &TaskId,
+    document: &[u8],
+) -> serde_json::Result<ListTaskPushNotificationConfigsResponse> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Page {
+        configs: Option<List<Box<RawValue>>>,
+        #[serde(default, alias = "next_page_token", deserialize_with = "rules::text")]
+        next_page_token: Option<String>,
+    }
+    let is_list = document.trim_ascii_start().starts_with(b"[");
+    let (configs, next_page_token) = if is_list {
+        (serde_json::from_slice::<List<Box<RawValue>>>(document)?, None)
+    } else {
+        let page: Page = serde_json::from_slice(document)?;
+        (page.configs.unwrap_or(List(Vec::new())), page.next_page_token)
+    };
+    let List(configs) = configs;
+    let read = |config: &RawValue| read_webhook(form, task, config.get().as_bytes());
+    let configs = configs.iter().map(|config| read(config)).collect::<Result<_, _>>()?;
+    let next_page_token = next_page_token.unwrap_or_default();
+    Ok(ListTaskPushNotificationConfigsResponse { configs, next_page_token })
 }

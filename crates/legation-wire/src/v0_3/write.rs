@@ -2,6 +2,7 @@
 
 mod content;
 mod object;
+mod request;
 
 use legation_model::{
     ContextId, StreamResponse, Task, TaskArtifactUpdateEvent, TaskId, TaskState, TaskStatus,
@@ -16,6 +17,8 @@ use super::narrow;
 use crate::answer::Answer;
 use content::Chunk;
 use object::Object;
+
+pub use request::{write_params, write_rest};
 
 /// Writes a 1.0 document in a form.
 ///

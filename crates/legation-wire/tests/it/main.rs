@@ -6,4 +6,5 @@ mod grpc;
 mod grpc_bounds;
 mod grpc_faults;
 mod round_trip;
+mod speech;
 mod values;
