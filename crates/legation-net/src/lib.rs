@@ -39,6 +39,12 @@ const KEEP: Duration = Duration::from_secs(15);
 /// The headers of an answer in all, in bytes, where HTTP/2 is spoken. That of HTTP/1.1 has a
 /// hundred lines at most, and they fit a buffer of the library.
 const MAX_HEADERS: u32 = 64 << 10;
+/// How often a connection of HTTP/2 alone is asked whether it still stands while it is in use. gRPC's
+/// streams say nothing by themselves when there is nothing to say, and its servers cut off callers that
+/// ask more often than every five minutes.
+const PING: Duration = Duration::from_secs(330);
+/// How long the answer to that may take.
+const PONG: Duration = Duration::from_secs(20);
 const USER_AGENT: &str = concat!("legation/", env!("CARGO_PKG_VERSION"));
 /// What a request that follows a redirect takes along. Whatever else a header is, it may be a
 /// credential.
@@ -52,6 +58,8 @@ pub struct Http(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     line: Line,
+    /// For exchanges that HTTP/2 alone carries, made when the first of them comes.
+    http2: OnceLock<Line>,
     egress: Egress,
     /// For addresses that another server chose, when the line itself goes anywhere.
     guarded: OnceLock<Line>,
@@ -90,8 +98,9 @@ impl Http {
     /// # Errors
     /// As [`Http::new`], and when an authority is none or a key is not that of its certificate.
     pub fn by(egress: Egress) -> Result<Self, Error> {
-        let line = Line::of(&egress)?;
-        Ok(Self(Arc::new(Inner { line, egress, guarded: OnceLock::new() })))
+        let line = Line::of(&egress, builder())?;
+        let (http2, guarded) = (OnceLock::new(), OnceLock::new());
+        Ok(Self(Arc::new(Inner { line, http2, egress, guarded })))
     }
 
     /// Sends a request and waits for the head of the answer. A redirect is an answer like others.
@@ -104,7 +113,8 @@ impl Http {
     /// Dropping the future drops the request, which the other side may have received by then.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let deadline = Deadline::of(request.limits);
-        self.0.line.send(request, deadline).await
+        let line = if request.http2 { self.0.http2()? } else { &self.0.line };
+        line.send(request, deadline).await
     }
 
     /// Asks for a public document, following this many redirects at most. Each is judged anew: it must
@@ -136,6 +146,18 @@ impl Http {
 }
 
 impl Inner {
+    /// Without TLS nobody says whether HTTP/2 is spoken, so whoever needs it has to speak it from the
+    /// first byte on.
+    fn http2(&self) -> Result<&Line, Error> {
+        if let Some(line) = self.http2.get() {
+            return Ok(line);
+        }
+        let builder = builder().http2_prior_knowledge();
+        let builder = builder.http2_keep_alive_interval(PING).http2_keep_alive_timeout(PONG);
+        let line = Line::of(&self.egress, builder)?;
+        Ok(self.http2.get_or_init(|| line))
+    }
+
     fn guarded(&self) -> Result<&Line, Error> {
         if self.line.guard.is_some() {
             return Ok(&self.line);
@@ -143,13 +165,14 @@ impl Inner {
         if let Some(line) = self.guarded.get() {
             return Ok(line);
         }
-        let line = Line::of(&Egress { reach: Reach::default(), ..self.egress.clone() })?;
+        let egress = Egress { reach: Reach::default(), ..self.egress.clone() };
+        let line = Line::of(&egress, builder())?;
         Ok(self.guarded.get_or_init(|| line))
     }
 }
 
 impl Line {
-    fn of(egress: &Egress) -> Result<Self, Error> {
+    fn of(egress: &Egress, builder: reqwest::ClientBuilder) -> Result<Self, Error> {
         let guard = match &egress.reach {
             Reach::Any => None,
             Reach::Public(allowed) => Some(Guard { allowed: allowed.clone() }),
@@ -158,7 +181,7 @@ impl Line {
         let proxy = egress.proxy.clone();
         let name = proxy.as_ref().and_then(Proxy::name).map(str::to_owned);
         let resolver = Resolver { names, guard: guard.clone(), proxy: name };
-        let mut builder = builder().dns_resolver(Arc::new(resolver));
+        let mut builder = builder.dns_resolver(Arc::new(resolver));
         if let Some(proxy) = &proxy {
             builder = builder.proxy(proxy.for_library());
         }
@@ -172,7 +195,7 @@ impl Line {
     }
 
     async fn send(&self, request: Request, deadline: Deadline) -> Result<Response, Error> {
-        let Request { method, url, headers, body, limits } = request;
+        let Request { method, url, headers, body, http2: _, limits } = request;
         check_address(&url)?;
         self.judge(&url)?;
         let sent = self.client.request(method, url).headers(headers).body(body).send();

@@ -18,6 +18,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Bytes,
+    /// Whether HTTP/2 alone carries it, as it does gRPC.
+    pub http2: bool,
     /// How long and how much is waited for.
     pub limits: Limits,
 }
@@ -50,7 +52,7 @@ impl Request {
     /// A request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        Self { method, url, headers, body, limits: Limits::SHORT }
+        Self { method, url, headers, body, http2: false, limits: Limits::SHORT }
     }
 }
 

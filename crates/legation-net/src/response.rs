@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
 
 use crate::request::Deadline;
 use crate::{Error, Limits};
@@ -9,7 +10,11 @@ use crate::{Error, Limits};
 /// An answer whose body may still be arriving.
 #[derive(Debug)]
 pub struct Response {
-    inner: reqwest::Response,
+    inner: http::Response<reqwest::Body>,
+    /// Who answered.
+    url: url::Url,
+    /// What came behind the body.
+    trailers: Option<HeaderMap>,
     limits: Limits,
     deadline: Deadline,
     taken: u64,
@@ -17,12 +22,13 @@ pub struct Response {
 
 impl Response {
     pub(crate) fn new(inner: reqwest::Response, limits: Limits, deadline: Deadline) -> Self {
-        Self { inner, limits, deadline, taken: 0 }
+        let url = inner.url().clone();
+        Self { inner: inner.into(), url, trailers: None, limits, deadline, taken: 0 }
     }
 
     /// Who answered: the address that was asked, or the one that redirects led to.
     pub fn url(&self) -> &url::Url {
-        self.inner.url()
+        &self.url
     }
 
     /// The status.
@@ -50,16 +56,30 @@ impl Response {
     /// # Cancel safety
     /// Safe: a dropped call has taken nothing.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let wait = self.deadline.within(self.limits.idle);
-        let piece = tokio::time::timeout(wait, self.inner.chunk()).await;
-        let piece = piece
-            .map_err(|_| self.too_slow(wait))?
-            .map_err(|broken| Error::Broken(broken.without_url()))?;
-        self.taken += piece.as_ref().map_or(0, |piece| piece.len() as u64);
-        if self.taken > self.limits.max_bytes {
-            return Err(Error::TooLarge(self.limits.max_bytes));
+        loop {
+            let wait = self.deadline.within(self.limits.idle);
+            let frame = tokio::time::timeout(wait, self.inner.body_mut().frame()).await;
+            let frame = frame.map_err(|_| self.too_slow(wait))?.transpose();
+            let frame = frame.map_err(|broken| Error::Broken(broken.without_url()))?;
+            let Some(frame) = frame else { return Ok(None) };
+            let piece = match frame.into_data() {
+                Ok(piece) => piece,
+                Err(frame) => {
+                    self.trailers = frame.into_trailers().ok().or(self.trailers.take());
+                    continue;
+                }
+            };
+            self.taken += piece.len() as u64;
+            if self.taken > self.limits.max_bytes {
+                return Err(Error::TooLarge(self.limits.max_bytes));
+            }
+            return Ok(Some(piece));
         }
-        Ok(piece)
+    }
+
+    /// What came behind the body, once it has ended.
+    pub const fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
     }
 
     /// The bound that was overstepped: the wait, unless the end of all was nearer.
@@ -82,6 +102,14 @@ impl Response {
     /// # Errors
     /// As [`Response::chunk`].
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
+        self.take().await
+    }
+
+    /// The rest of the body; its trailers can be looked at then.
+    ///
+    /// # Errors
+    /// As [`Response::chunk`].
+    pub async fn take(&mut self) -> Result<Bytes, Error> {
         let mut whole = BytesMut::new();
         while let Some(piece) = self.chunk().await? {
             whole.extend_from_slice(&piece);
