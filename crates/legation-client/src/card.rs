@@ -1,26 +1,59 @@
 //! Finds and reads an agent card.
 
+mod cache;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use legation_model::AgentCard;
 use legation_net::{Http, Limits, Request};
-use legation_wire::signature::KeySet;
+use legation_wire::card::{self as wire, Reading};
+use legation_wire::fault;
+use legation_wire::signature::{KeySet, Verdict, verify};
 use legation_wire::version::{VERSION, Version};
-use serde_json::Value;
 use url::Url;
 
 use crate::credentials::{Access, Needs};
-use crate::{Error, Options, exchange, fault};
+use crate::exchange::denied;
+use crate::retry_after::retry_after;
+use crate::{Error, Options, Signatures};
 
-/// Where a card is, below the address of its agent (Spec 14.3).
-const WELL_KNOWN: &str = "/.well-known/agent-card.json";
+pub use cache::CardCache;
+
+/// Where a card is, below the address of its agent (Spec 14.3), and where it was before 0.3.
+const WELL_KNOWN: [&str; 2] = ["/.well-known/agent-card.json", "/.well-known/agent.json"];
 /// Where servers publish the keys that sign their cards.
 const KEYS: &str = "/.well-known/jwks.json";
 /// No honest card is larger.
 const MAX_BYTES: u64 = 1 << 20;
+const OPERATION: &str = "GetAgentCard";
 
-/// Where the card of this address is: the address itself when it names a document.
-pub(crate) fn card_url(address: &str) -> Result<Url, Error> {
+/// A card that was found.
+pub(crate) struct Found {
+    pub(crate) card: AgentCard,
+    /// Where.
+    pub(crate) url: Url,
+    reading: Reading,
+    sent: Bytes,
+}
+
+/// The places where the card of this address may be: the address itself when it names a document, else
+/// the well-known places below it, and then the address, where some servers have it.
+fn places(address: &str) -> Result<Vec<Url>, Error> {
+    let url = parse(address)?;
+    if url.path().ends_with(".json") {
+        return Ok(vec![url]);
+    }
+    let below = WELL_KNOWN.map(|place| {
+        let mut below = url.clone();
+        below.set_path(&format!("{}{place}", url.path().trim_end_matches('/')));
+        below
+    });
+    Ok(below.into_iter().chain([url]).collect())
+}
+
+fn parse(address: &str) -> Result<Url, Error> {
     let refuse = |reason: String| Error::Address { address: address.to_owned(), reason };
     // Without this `localhost:8080` would be an address with the scheme `localhost`.
     if !["http://", "https://"].iter().any(|scheme| address.starts_with(scheme)) {
@@ -28,19 +61,16 @@ pub(crate) fn card_url(address: &str) -> Result<Url, Error> {
     }
     let mut url = Url::parse(address).map_err(|fault| refuse(fault.to_string()))?;
     url.set_fragment(None);
-    if !url.path().ends_with(".json") {
-        let path = format!("{}{WELL_KNOWN}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-    }
     Ok(url)
 }
 
-/// Reads the card of the agent at this address, or at this card's own address.
+/// Reads the card of the agent at this address, or at this card's own address, in whatever version it
+/// is written.
 ///
 /// # Errors
-/// When the address is none, nobody is there (it is tried once), or there is no 1.0 card.
+/// When the address is none, nobody is there (it is tried once), or there is no card.
 pub async fn fetch_card(url: &str, options: &Options) -> Result<AgentCard, Error> {
-    fetch_card_as_sent(url, options).await.map(|(card, _)| card)
+    find(url, options).await.map(|found| found.card)
 }
 
 /// Reads a card as [`fetch_card`] does, with the bytes that came: signatures are over what was sent.
@@ -48,9 +78,16 @@ pub async fn fetch_card(url: &str, options: &Options) -> Result<AgentCard, Error
 /// # Errors
 /// As [`fetch_card`].
 pub async fn fetch_card_as_sent(url: &str, options: &Options) -> Result<(AgentCard, Bytes), Error> {
-    let url = card_url(url)?;
-    let body = get(&options.connections(&url)?, &url, options).await?;
-    Ok((read_at(&url, &body)?, body))
+    let found = find(url, options).await?;
+    Ok((found.card, found.sent))
+}
+
+/// Reads a card as [`fetch_card`] does, with what is wrong with it.
+///
+/// # Errors
+/// As [`fetch_card`].
+pub async fn examine_card(url: &str, options: &Options) -> Result<Reading, Error> {
+    find(url, options).await.map(|found| found.reading)
 }
 
 /// Reads the public keys that the server of an agent publishes. It may be anybody's server, so they
@@ -59,7 +96,7 @@ pub async fn fetch_card_as_sent(url: &str, options: &Options) -> Result<(AgentCa
 /// # Errors
 /// When the address is none, nobody is there, or there are no keys.
 pub async fn fetch_keys_of(agent: &str, options: &Options) -> Result<KeySet, Error> {
-    let mut url = card_url(agent)?;
+    let mut url = parse(agent)?;
     url.set_path(KEYS);
     url.set_query(None);
     fetch_keys(&url, options).await
@@ -83,17 +120,55 @@ pub async fn fetch_keys(url: &Url, options: &Options) -> Result<KeySet, Error> {
     KeySet::read(&body).map_err(|fault| unreadable(fault.to_string()))
 }
 
-/// Fetches a card. It is tried once: who is not there when first called may not exist.
-pub(crate) async fn fetch(http: &Http, url: &Url, options: &Options) -> Result<AgentCard, Error> {
-    read_at(url, &get(http, url, options).await?)
+/// Finds the card of an agent. Each place is tried once: who is not there when first called may not
+/// exist.
+pub(crate) async fn find(address: &str, options: &Options) -> Result<Found, Error> {
+    let (places, mut nowhere) = (places(address)?, None);
+    // All of them have one origin.
+    let http = options.connections(&places[0])?;
+    for url in places {
+        match fetch(&http, &url, options).await {
+            // What is at the first place says most of why there is no card.
+            Err(error @ Error::Card { .. }) => drop(nowhere.get_or_insert(error)),
+            Ok(found) => {
+                check_signatures(&found, &options.signatures)?;
+                return Ok(found);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(nowhere.expect("there is at least one place"))
 }
 
-fn read_at(url: &Url, body: &[u8]) -> Result<AgentCard, Error> {
-    read(body).map_err(|reason| Error::Card { url: url.to_string(), reason })
+async fn fetch(http: &Http, url: &Url, options: &Options) -> Result<Found, Error> {
+    let sent = get(http, url, options).await?;
+    let reading = wire::read(&sent)
+        .map_err(|fault| Error::Card { url: url.to_string(), reason: fault.to_string() })?;
+    Ok(Found { card: reading.card.clone(), url: url.clone(), reading, sent })
+}
+
+/// Checks a card as it was sent by the caller's policy.
+fn check_signatures(found: &Found, policy: &Signatures) -> Result<(), Error> {
+    let (keys, required) = match policy {
+        Signatures::Off => return Ok(()),
+        Signatures::IfPresent(keys) => (keys, false),
+        Signatures::Required(keys) => (keys, true),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let reason = match verify(&found.sent, keys, now.try_into().unwrap_or(i64::MAX)) {
+        Ok(Verdict::Verified { .. }) => return Ok(()),
+        Ok(Verdict::Unsigned) if !required => return Ok(()),
+        Ok(Verdict::Unsigned) => "it is not signed".into(),
+        Ok(Verdict::UnknownKey { keys }) => {
+            format!("it is signed by keys that are not trusted: {}", keys.join(", "))
+        }
+        Ok(Verdict::BadSignature { reason }) => reason,
+        Err(fault) => fault.to_string(),
+    };
+    Err(Error::Unverified { url: found.url.to_string(), reason })
 }
 
 async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> {
-    const OPERATION: &str = "GetAgentCard";
     let unreadable = |reason: String| Error::Card { url: url.to_string(), reason };
     let mut request = Request::new(Method::GET, url.clone());
     request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
@@ -101,14 +176,28 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
     request.headers.insert(VERSION, HeaderValue::from_static(Version::V1_0.name()));
     let access = Access::offhand(&options.credentials, url);
     access.sign(&mut request).await.map_err(Error::Token)?;
+    // What is asked, and by whom: credentials may stand in headers and in the query.
+    let asked = (request.url.clone(), request.headers.clone());
+    let kept = options.cards.find(&asked);
+    if let Some(kept) = &kept {
+        if kept.is_fresh() {
+            return Ok(kept.body.clone());
+        }
+        kept.ask_for_change(&mut request.headers);
+    }
     let failed = |reason| Error::of_net(OPERATION, url, reason);
     let response = http.send(request).await.map_err(failed)?;
-    if matches!(response.status().as_u16(), 401 | 403) {
-        return Err(exchange::denied(OPERATION, url, Needs::default(), response).await);
+    if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(denied(OPERATION, url, Version::V1_0, Needs::default(), response).await);
     }
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.map_err(failed)?;
+    if let Some(kept) = kept.filter(|_| status == StatusCode::NOT_MODIFIED) {
+        options.cards.keep(asked, kept.body.clone(), &headers, Some(&kept));
+        return Ok(kept.body);
+    }
     if status.is_success() {
+        options.cards.keep(asked, body.clone(), &headers, None);
         return Ok(body);
     }
     if let Some(target) = headers.get(header::LOCATION) {
@@ -119,36 +208,14 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
     }
     // These are about the moment; the others say that there is no card.
     const OF_THE_CALL: [u16; 4] = [429, 502, 503, 504];
-    match fault::of_answer(status, &headers, &body) {
-        Some(error) if OF_THE_CALL.contains(&status.as_u16()) => {
+    let said = fault::read_rest(Version::V1_0, status.as_u16(), &String::from_utf8_lossy(&body));
+    match said.filter(|_| OF_THE_CALL.contains(&status.as_u16())) {
+        Some(mut error) => {
+            error.retry_after = retry_after(&headers).or(error.retry_after);
             Err(Error::Agent { operation: OPERATION, error })
         }
-        _ => Err(unreadable(format!("HTTP status {status}"))),
+        None => Err(unreadable(format!("HTTP status {status}"))),
     }
-}
-
-fn read(body: &[u8]) -> Result<AgentCard, String> {
-    let mut card: Value = serde_json::from_slice(body).map_err(|fault| fault.to_string())?;
-    let older = card.get("supportedInterfaces").is_none()
-        && card.get("supported_interfaces").is_none()
-        && card.get("url").is_some();
-    if older {
-        return Err("the card is of a protocol version before 1.0".into());
-    }
-    for member in ["securitySchemes", "security_schemes"] {
-        if let Some(Value::Object(schemes)) = card.get_mut(member) {
-            schemes.retain(|_, scheme| keep_current_form(scheme));
-        }
-    }
-    serde_json::from_value(card).map_err(|fault| fault.to_string())
-}
-
-/// Cards for several versions write a scheme in the older form, with the 1.0 form beside it in the
-/// same object. Keeps the 1.0 form; false when there is none.
-fn keep_current_form(scheme: &mut Value) -> bool {
-    let Value::Object(members) = scheme else { return true };
-    members.retain(|name, _| name.ends_with("SecurityScheme") || name.ends_with("security_scheme"));
-    !members.is_empty()
 }
 
 #[cfg(test)]
@@ -158,44 +225,25 @@ mod tests {
     #[test]
     fn a_card_is_below_its_agent_unless_it_is_named() {
         let cases = [
-            ("http://a", Some("http://a/.well-known/agent-card.json")),
-            ("http://a/", Some("http://a/.well-known/agent-card.json")),
-            ("https://a:1/b/c/#x", Some("https://a:1/b/c/.well-known/agent-card.json")),
-            ("http://a/cards/mine.json?v=1", Some("http://a/cards/mine.json?v=1")),
-            ("http://a/.well-known/agent.json", Some("http://a/.well-known/agent.json")),
-            ("localhost:8080", None),
-            ("ftp://a", None),
-            ("file:///a.json", None),
-            ("", None),
+            (
+                "http://a",
+                "http://a/.well-known/agent-card.json http://a/.well-known/agent.json http://a/",
+            ),
+            (
+                "https://a:1/b/c/#x",
+                "https://a:1/b/c/.well-known/agent-card.json https://a:1/b/c/.well-known/agent.json https://a:1/b/c/",
+            ),
+            ("http://a/cards/mine.json?v=1", "http://a/cards/mine.json?v=1"),
+            ("http://a/.well-known/agent.json", "http://a/.well-known/agent.json"),
+            ("localhost:8080", "none"),
+            ("ftp://a", "none"),
+            ("file:///a.json", "none"),
+            ("", "none"),
         ];
         for (address, expected) in cases {
-            let got = card_url(address).ok().map(String::from);
-            assert_eq!(got.as_deref(), expected, "{address}");
-        }
-    }
-
-    #[test]
-    fn cards_for_several_versions_are_read_and_older_ones_refused_in_words() {
-        let card = |extra: &str| {
-            format!(
-                r#"{{"name":"n","description":"d","version":"1","capabilities":{{}},
-                "defaultInputModes":[],"defaultOutputModes":[],"skills":[],{extra}}}"#
-            )
-        };
-        const FACES: &str = r#""supportedInterfaces":[]"#;
-        let hybrid = r#""url":"http://a","securitySchemes":{
-            "b":{"type":"http","scheme":"bearer","httpAuthSecurityScheme":{"scheme":"bearer"}},
-            "o":{"type":"apiKey","in":"header","name":"k"}}"#;
-        let cases = [
-            (card(FACES), "1"),
-            (card(&format!("{FACES},{hybrid}")), "1"),
-            (card(r#""url":"http://a""#), "before 1.0"),
-            (card(r#""x":1"#), "supportedInterfaces"),
-            ("<html>".into(), "expected value"),
-        ];
-        for (text, expected) in cases {
-            let got = read(text.as_bytes()).map_or_else(|fault| fault, |card| card.version);
-            assert!(got.contains(expected), "{text}: {got}");
+            let got = places(address)
+                .map(|places| places.iter().map(Url::as_str).collect::<Vec<_>>().join(" "));
+            assert_eq!(got.unwrap_or_else(|_| "none".into()), expected, "{address}");
         }
     }
 }

@@ -1,30 +1,36 @@
-//! The client: one method per operation, over whichever binding the card offered.
+//! The client: one method per operation, over whichever binding and version the card offered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::HeaderValue;
 use legation_model::{
-    AgentCard, CancelTaskRequest, GetTaskRequest, ListTasksRequest, ListTasksResponse,
-    SendMessageRequest, SendMessageResponse, SubscribeToTaskRequest, Task, TaskId,
+    AgentCard, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest, ErrorKind,
+    GetExtendedAgentCardRequest, GetTaskPushNotificationConfigRequest, GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest, ListTaskPushNotificationConfigsResponse,
+    ListTasksRequest, ListTasksResponse, Request, SendMessageRequest, SendMessageResponse,
+    SubscribeToTaskRequest, Task, TaskId, TaskPushNotificationConfig,
 };
 use legation_net::Http;
-use legation_wire::operation::Operation;
+use legation_wire::reply::Sent;
+use serde::de::IgnoredAny;
 use url::Url;
 
 use crate::credentials::{Access, Needs, Visit};
 use crate::events::Opening;
-use crate::feed::Feed;
+use crate::feed::{CURSOR_EXTENSION, Feed};
 use crate::origin::same_place;
 use crate::patience::Tries;
-use crate::reply::Sent;
 use crate::transport::Endpoint;
-use crate::{Binding, Error, Events, Options, Retry, card, interface};
+use crate::{Binding, Error, Events, Options, Retry, Version, card, interface};
 
 /// Calls one agent. Cheap to clone; clones share their connections.
 ///
 /// A server that refuses connections after it was discovered is being restarted, so every operation
-/// waits for it as long as [`Options::patience`] says. What may have been carried out is repeated
-/// only when that does no harm: questions are, messages and cancellations are not.
+/// waits for it as long as [`Options::patience`] says, unless the card names another address. What may
+/// have been carried out is repeated only when that does no harm: questions are, messages and
+/// cancellations are not.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
@@ -32,37 +38,79 @@ pub struct Client {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) http: Http,
     card: AgentCard,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) access: Access,
+    /// The ways to call it, the preferred one first.
+    ways: Vec<Way>,
+    /// Which of them is taken.
+    at: AtomicUsize,
     pub(crate) options: Options,
+}
+
+/// A way to call an agent: one of its interfaces, the connections to it, and what the caller is known
+/// by there.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) http: Http,
+    pub(crate) access: Access,
+}
+
+impl Way {
+    /// The way to an interface of a card. Connections are shared with those before it where they lead
+    /// to the same place; a certificate that is for the one is not shown to the other.
+    fn to(
+        endpoint: Endpoint,
+        card: &AgentCard,
+        options: &Options,
+        before: &[Self],
+    ) -> Result<Self, Error> {
+        let url = &endpoint.url;
+        let chosen = options.credentials.choose(card, url);
+        let mut access = chosen.map_err(|needs| Error::unsatisfied(url, needs))?;
+        if access.asks_issuers() {
+            access = access.by(options.connections_to_issuers()?);
+        }
+        let same = before.iter().find(|way| same_place(&way.endpoint.url, url));
+        let http = same.map_or_else(|| options.connections(url), |way| Ok(way.http.clone()))?;
+        Ok(Self { endpoint, http, access })
+    }
 }
 
 impl Client {
     /// Reads the card of the agent at this address, or at this card's own address, and chooses the
-    /// interface to call.
+    /// interface to call. Where the card declares a fuller one for callers who are known, and there is
+    /// a credential, that one takes its place.
     ///
     /// # Errors
-    /// When the address is none, nobody is there (it is tried once), there is no 1.0 card, or the
-    /// card offers no interface that is spoken here and lies within the card's own origin or
-    /// [`Options::trusted_origins`]; [`Error::Unsatisfied`] when the card asks for other credentials
-    /// than those that were given.
+    /// When the address is none, nobody is there (it is tried once), there is no card, it is not signed
+    /// as [`Options::signatures`] demands, or it offers no interface that is spoken here and lies
+    /// within the card's own origin or [`Options::trusted_origins`]; [`Error::Unsatisfied`] when the
+    /// card asks for other credentials than those that were given.
     pub async fn discover(url: &str, options: Options) -> Result<Self, Error> {
-        let card_url = card::card_url(url)?;
-        let mut http = options.connections(&card_url)?;
-        let card = card::fetch(&http, &card_url, &options).await?;
-        let endpoint = interface::choose(&card, &card_url, &options)?;
-        if !same_place(&card_url, &endpoint.url) {
-            // A certificate that is for the one is not shown to the other.
-            http = options.connections(&endpoint.url)?;
+        let found = card::find(url, &options).await?;
+        let (mut ways, mut lacking) = (Vec::new(), None);
+        for endpoint in interface::choose(&found.card, &found.url, &options)? {
+            match Way::to(endpoint, &found.card, &options, &ways) {
+                Ok(way) => ways.push(way),
+                Err(error) => drop(lacking.get_or_insert(error)),
+            }
         }
-        let chosen = options.credentials.choose(&card, &endpoint.url);
-        let mut access = chosen.map_err(|needs| Error::unsatisfied(&endpoint.url, needs))?;
-        if access.asks_issuers() {
-            access = access.by(options.connections_to_issuers()?);
+        let Some(first) = ways.first() else {
+            return Err(lacking.expect("there is at least one interface"));
+        };
+        let fuller = found.card.capabilities.extended_agent_card == Some(true);
+        let is_known = !first.access.is_empty();
+        let at = AtomicUsize::new(0);
+        let inner = Inner { card: found.card, ways, at, options };
+        let mut client = Self { inner: Arc::new(inner) };
+        // Without it the public card is still a card.
+        if fuller
+            && is_known
+            && let Ok(card) = client.extended_card_once().await
+        {
+            Arc::get_mut(&mut client.inner).expect("nobody else has it yet").card = card;
         }
-        Ok(Self { inner: Arc::new(Inner { http, card, endpoint, access, options }) })
+        Ok(client)
     }
 
     /// The agent's card as it was when the agent was discovered.
@@ -72,12 +120,17 @@ impl Client {
 
     /// The address that is called.
     pub fn url(&self) -> &Url {
-        &self.inner.endpoint.url
+        &self.endpoint().url
     }
 
     /// The binding that is spoken.
     pub fn binding(&self) -> Binding {
-        self.inner.endpoint.binding
+        self.endpoint().binding()
+    }
+
+    /// The version that is spoken.
+    pub fn version(&self) -> Version {
+        self.endpoint().version()
     }
 
     /// Says something and waits for the outcome (Spec 3.1.1): a direct answer, or the task when it
@@ -88,13 +141,10 @@ impl Client {
     ///
     /// # Cancel safety
     /// Not safe: the message may have been received, and the task is not known.
-    pub async fn send(
-        &self,
-        mut request: SendMessageRequest,
-    ) -> Result<SendMessageResponse, Error> {
-        request.tenant = self.tenant();
+    pub async fn send(&self, request: SendMessageRequest) -> Result<SendMessageResponse, Error> {
         let settled = self.inner.options.limits.settled;
-        self.ask(Operation::SendMessage, &request, settled).await.map(|Sent(response)| response)
+        let sent = self.ask(Request::SendMessage(request), settled).await;
+        sent.map(|Sent(response)| response)
     }
 
     /// Says something and follows what happens (Spec 3.1.2).
@@ -104,9 +154,8 @@ impl Client {
     ///
     /// # Cancel safety
     /// As [`Client::send`]; once this has returned, [`Events`] knows the task from its first item.
-    pub async fn stream(&self, mut request: SendMessageRequest) -> Result<Events, Error> {
-        request.tenant = self.tenant();
-        let feed = self.open_patiently(Operation::SendStreamingMessage, &request, None).await?;
+    pub async fn stream(&self, request: SendMessageRequest) -> Result<Events, Error> {
+        let feed = self.open_patiently(Request::SendStreamingMessage(request), None).await?;
         Ok(Events::new(self.clone(), feed, Opening::Message))
     }
 
@@ -114,30 +163,77 @@ impl Client {
     ///
     /// # Errors
     /// As every call.
-    pub async fn get_task(&self, mut request: GetTaskRequest) -> Result<Task, Error> {
-        request.tenant = self.tenant();
-        self.ask(Operation::GetTask, &request, self.inner.options.limits.answer).await
+    pub async fn get_task(&self, request: GetTaskRequest) -> Result<Task, Error> {
+        self.question(Request::GetTask(request)).await
     }
 
     /// Pages through tasks (Spec 3.1.4).
     ///
     /// # Errors
-    /// As every call.
-    pub async fn list_tasks(
-        &self,
-        mut request: ListTasksRequest,
-    ) -> Result<ListTasksResponse, Error> {
-        request.tenant = self.tenant();
-        self.ask(Operation::ListTasks, &request, self.inner.options.limits.answer).await
+    /// As every call; [`Error::Unsayable`] before 1.0, which alone has such a list.
+    pub async fn list_tasks(&self, request: ListTasksRequest) -> Result<ListTasksResponse, Error> {
+        self.question(Request::ListTasks(request)).await
     }
 
     /// Stops a task (Spec 3.1.5).
     ///
     /// # Errors
     /// As every call; [`legation_model::ErrorKind::TaskNotCancelable`] when the task has ended.
-    pub async fn cancel_task(&self, mut request: CancelTaskRequest) -> Result<Task, Error> {
-        request.tenant = self.tenant();
-        self.ask(Operation::CancelTask, &request, self.inner.options.limits.answer).await
+    pub async fn cancel_task(&self, request: CancelTaskRequest) -> Result<Task, Error> {
+        self.question(Request::CancelTask(request)).await
+    }
+
+    /// Registers a webhook for a task (Spec 3.1.7).
+    ///
+    /// # Errors
+    /// As every call; [`legation_model::ErrorKind::PushNotificationNotSupported`] where there are none.
+    pub async fn create_push_config(
+        &self,
+        config: TaskPushNotificationConfig,
+    ) -> Result<TaskPushNotificationConfig, Error> {
+        self.question(Request::CreateTaskPushNotificationConfig(config)).await
+    }
+
+    /// Looks at a webhook (Spec 3.1.8).
+    ///
+    /// # Errors
+    /// As [`Client::create_push_config`].
+    pub async fn get_push_config(
+        &self,
+        request: GetTaskPushNotificationConfigRequest,
+    ) -> Result<TaskPushNotificationConfig, Error> {
+        self.question(Request::GetTaskPushNotificationConfig(request)).await
+    }
+
+    /// Pages through the webhooks of a task (Spec 3.1.9).
+    ///
+    /// # Errors
+    /// As [`Client::create_push_config`]; [`Error::Unsayable`] in 0.1.
+    pub async fn list_push_configs(
+        &self,
+        request: ListTaskPushNotificationConfigsRequest,
+    ) -> Result<ListTaskPushNotificationConfigsResponse, Error> {
+        self.question(Request::ListTaskPushNotificationConfigs(request)).await
+    }
+
+    /// Removes a webhook (Spec 3.1.10).
+    ///
+    /// # Errors
+    /// As [`Client::list_push_configs`].
+    pub async fn delete_push_config(
+        &self,
+        request: DeleteTaskPushNotificationConfigRequest,
+    ) -> Result<(), Error> {
+        let request = Request::DeleteTaskPushNotificationConfig(request);
+        self.question::<IgnoredAny>(request).await.map(drop)
+    }
+
+    /// Reads the card that the agent has for this caller (Spec 3.1.11).
+    ///
+    /// # Errors
+    /// As every call; [`legation_model::ErrorKind::UnsupportedOperation`] where there is none.
+    pub async fn extended_card(&self) -> Result<AgentCard, Error> {
+        self.question(Request::GetExtendedAgentCard(GetExtendedAgentCardRequest::default())).await
     }
 
     /// Calls a method of an extension (Spec 4.6), once; by JSON-RPC only, because nothing says where
@@ -160,20 +256,35 @@ impl Client {
     /// # Errors
     /// [`legation_model::ErrorKind::UnsupportedOperation`] when the task has ended.
     pub async fn subscribe(&self, id: TaskId, after: Option<u64>) -> Result<Events, Error> {
-        let request = self.subscription(id.clone());
-        let feed = self.open_patiently(Operation::SubscribeToTask, &request, after).await?;
+        let feed = self.open_patiently(subscription(&id), after).await?;
         Ok(Events::new(self.clone(), feed, Opening::Task { id, after }))
     }
 
     /// One try to follow a task again.
-    pub(crate) async fn resubscribe(&self, id: TaskId, after: Option<u64>) -> Result<Feed, Error> {
-        self.open(Operation::SubscribeToTask, &self.subscription(id), after).await
+    pub(crate) async fn resubscribe(&self, id: &TaskId, after: Option<u64>) -> Result<Feed, Error> {
+        let endpoint = self.endpoint();
+        let opened = self.open(endpoint, &mut subscription(id), after).await;
+        if let Err(error) = &opened {
+            self.moves_on(endpoint, error, &mut 0);
+        }
+        opened
     }
 
     /// One try to look at a task.
-    pub(crate) async fn look_at(&self, id: TaskId) -> Result<Task, Error> {
-        let request = GetTaskRequest { tenant: self.tenant(), id, history_length: None };
-        self.try_ask(Operation::GetTask, &request, self.inner.options.limits.answer).await
+    pub(crate) async fn look_at(&self, id: &TaskId) -> Result<Task, Error> {
+        let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
+        let answer = self.inner.options.limits.answer;
+        self.try_ask(self.endpoint(), &mut Request::GetTask(request), answer).await
+    }
+
+    async fn extended_card_once(&self) -> Result<AgentCard, Error> {
+        let mut request = Request::GetExtendedAgentCard(GetExtendedAgentCardRequest::default());
+        self.try_ask(self.endpoint(), &mut request, self.inner.options.limits.answer).await
+    }
+
+    /// Asks for something that is answered at once.
+    async fn question<T: serde::de::DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
+        self.ask(request, self.inner.options.limits.answer).await
     }
 
     /// Lets a person log in wherever the agent's callers get their tokens; `visit` is told where the
@@ -186,7 +297,7 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future ends the login.
     pub async fn log_in(&self, visit: &(dyn Fn(Visit<'_>) + Send + Sync)) -> Result<usize, Error> {
-        self.inner.access.log_in(visit).await.map_err(Error::Token)
+        self.way(self.endpoint()).access.log_in(visit).await.map_err(Error::Token)
     }
 
     /// Forgets the tokens that calls of the agent use, also those that are kept; whether there were
@@ -195,16 +306,75 @@ impl Client {
     /// # Errors
     /// [`Error::Token`] when they cannot be forgotten.
     pub async fn log_out(&self) -> Result<bool, Error> {
-        self.inner.access.log_out().await.map_err(Error::Token)
-    }
-
-    /// What the agent wants of its callers.
-    pub(crate) fn needs(&self) -> Needs {
-        self.inner.options.credentials.needs(&self.inner.card, self.url())
+        self.way(self.endpoint()).access.log_out().await.map_err(Error::Token)
     }
 
     pub(crate) fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// The interface that is called.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.inner.ways[self.inner.at.load(Ordering::Relaxed)].endpoint
+    }
+
+    /// The way to one of the interfaces.
+    pub(crate) fn way(&self, endpoint: &Endpoint) -> &Way {
+        let way = self.inner.ways.iter().find(|way| way.endpoint == *endpoint);
+        way.unwrap_or(&self.inner.ways[0])
+    }
+
+    /// What the agent wants of its callers.
+    pub(crate) fn needs(&self, url: &Url) -> Needs {
+        self.inner.options.credentials.needs(&self.inner.card, url)
+    }
+
+    /// Goes on to the card's next interface where that may help: another address when this one cannot
+    /// be connected to, another version when this one is refused. Each is tried once for a call.
+    pub(crate) fn moves_on(&self, from: &Endpoint, error: &Error, moves: &mut usize) -> bool {
+        let ways = &self.inner.ways;
+        let here = ways.iter().position(|way| way.endpoint == *from).unwrap_or_default();
+        let away = matches!(error, Error::Unreachable { .. });
+        let refused = error.kind() == Some(ErrorKind::VersionNotSupported);
+        let unknown = [ErrorKind::MethodNotFound, ErrorKind::MethodNotAllowed];
+        let misguessed = from.speech.may_be_a_guess()
+            && error.kind().is_some_and(|kind| unknown.contains(&kind));
+        let helps = |next: &Endpoint| {
+            away && !same_place(&next.url, &from.url)
+                || refused && next.version() != from.version()
+                || misguessed && next.speech != from.speech
+        };
+        let others = (1..ways.len()).map(|step| (here + step) % ways.len());
+        let next = others.skip(*moves).find(|at| helps(&ways[*at].endpoint));
+        let Some(next) = next else { return false };
+        *moves += 1;
+        self.inner.at.store(next, Ordering::Relaxed);
+        true
+    }
+
+    /// The extensions that a call activates: those of the caller, those that the card requires, and
+    /// with gRPC the one by which streams are resumed, because its items have no numbers of their own.
+    pub(crate) fn extensions(&self, binding: Binding) -> Option<HeaderValue> {
+        let declared = &self.inner.card.capabilities.extensions;
+        let required = declared.iter().filter(|extension| extension.required);
+        let counts = (binding == Binding::Grpc && self.counts()).then_some(CURSOR_EXTENSION);
+        let own = self.inner.options.extensions.iter().map(String::as_str);
+        let mut uris: Vec<&str> = Vec::new();
+        for uri in own.chain(required.map(|extension| &*extension.uri)).chain(counts) {
+            if !uris.contains(&uri) {
+                uris.push(uri);
+            }
+        }
+        let uris = (!uris.is_empty()).then(|| uris.join(","))?;
+        HeaderValue::from_str(&uris).ok()
+    }
+
+    /// Whether the agent numbers its events in their metadata when it is asked to.
+    pub(crate) fn counts(&self) -> bool {
+        let declared = &self.inner.card.capabilities.extensions;
+        let own = &self.inner.options.extensions;
+        declared.iter().any(|extension| extension.uri == CURSOR_EXTENSION)
+            && !own.iter().any(|uri| uri == CURSOR_EXTENSION)
     }
 
     /// Decides on a further try, and says so; `None` when there is none.
@@ -213,12 +383,12 @@ impl Client {
         self.inner.options.observer.tell(&Retry { attempt: tries.made(), wait, error });
         Some(wait)
     }
+}
 
-    fn tenant(&self) -> Option<String> {
-        self.inner.endpoint.tenant.clone()
-    }
-
-    fn subscription(&self, id: TaskId) -> SubscribeToTaskRequest {
-        SubscribeToTaskRequest { tenant: self.tenant(), id, metadata: None }
-    }
+fn subscription(id: &TaskId) -> Request {
+    Request::SubscribeToTask(SubscribeToTaskRequest {
+        tenant: None,
+        id: id.clone(),
+        metadata: None,
+    })
 }

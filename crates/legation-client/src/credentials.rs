@@ -117,6 +117,11 @@ impl Credentials {
         self.0.iter().filter(|credential| credential.is_for(url))
     }
 
+    /// Whether any of them may go to this address.
+    pub(crate) fn go_to(&self, url: &Url) -> bool {
+        self.of(url).next().is_some()
+    }
+
     /// The certificate for connections to this address.
     pub(crate) fn identity(&self, url: &Url) -> Option<Identity> {
         self.of(url).find_map(|credential| match &credential.kind {

@@ -94,6 +94,22 @@ pub enum Error {
         /// What was found instead.
         reason: String,
     },
+    /// The card is not signed as the caller demands.
+    #[error("the card at {url} is unverified: {reason}")]
+    Unverified {
+        /// Where the card is.
+        url: String,
+        /// What its signatures are worth.
+        reason: String,
+    },
+    /// The version or the binding that is spoken with the agent has no words for the call.
+    #[error("the agent at {url} cannot be asked for this: {reason}")]
+    Unsayable {
+        /// Who would be called.
+        url: String,
+        /// What is missing.
+        reason: String,
+    },
     /// The card offers no interface that this client speaks.
     #[error("the agent at {url} offers no {wanted}, only {offered}")]
     NoInterface {
@@ -113,7 +129,7 @@ pub enum Error {
         interface: String,
     },
     /// The answer is not what the protocol says it must be.
-    #[error("{url} answered {operation} with something that is not A2A 1.0: {reason}")]
+    #[error("{url} answered {operation} with something that is not A2A: {reason}")]
     BadAnswer {
         /// What was attempted.
         operation: &'static str,
@@ -185,6 +201,8 @@ impl Error {
             | Self::Token(_)
             | Self::Card { .. }
             | Self::Keys { .. }
+            | Self::Unverified { .. }
+            | Self::Unsayable { .. }
             | Self::NoInterface { .. }
             | Self::ForeignInterface { .. }
             | Self::BadAnswer { .. }
@@ -210,6 +228,8 @@ impl Error {
             | Self::Unsatisfied { .. }
             | Self::Card { .. }
             | Self::Keys { .. }
+            | Self::Unverified { .. }
+            | Self::Unsayable { .. }
             | Self::NoInterface { .. }
             | Self::ForeignInterface { .. }
             | Self::BadAnswer { .. }

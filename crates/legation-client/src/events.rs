@@ -149,9 +149,10 @@ impl Events {
         let first = std::mem::take(&mut live.untouched);
         let opening = first && matches!(item, StreamResponse::Task(_));
         let snapshot = opening && live.cursor.is_some();
-        if snapshot && number.is_none() {
+        if first && live.cursor.is_some() && number.is_none() {
             // The header: the task as of the cursor, which is known, unless the caller of a
             // subscription knows more than these events: a task that has ended says nothing more.
+            // In 0.1, whose streams have no tasks in them, it is the status.
             if self.state.is_none() {
                 self.note(&item, false)?;
             }
@@ -240,14 +241,14 @@ impl Events {
 
     async fn resume(&mut self) -> Result<Option<Numbered>, Error> {
         let task = self.task.clone().expect("only streams of a known task are resumed");
-        match self.client.resubscribe(task.clone(), self.last).await {
+        match self.client.resubscribe(&task, self.last).await {
             Ok(feed) => {
                 self.link = Link::Live(Live::new(feed, self.last, false));
                 Ok(None)
             }
             // The protocol's answer for a task that has ended in the meantime (Spec 3.1.6).
             Err(error) if error.kind() == Some(ErrorKind::UnsupportedOperation) => {
-                let looked = self.client.look_at(task).await;
+                let looked = self.client.look_at(&task).await;
                 self.conclude(looked, error)
             }
             Err(error) if error.may_pass() => self.lose(Some(error)),

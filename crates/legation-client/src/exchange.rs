@@ -2,64 +2,70 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode, header};
-use legation_model::ErrorKind;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use legation_model::{A2aError, ErrorKind, Request as Asked};
 use legation_net::{Request, Response};
+use legation_wire::fault;
+use legation_wire::grpc::frame;
 use legation_wire::operation::{Operation, Verb};
-use legation_wire::version::{VERSION, Version};
+use legation_wire::speech::{NoResult, Speech};
+use legation_wire::version::VERSION;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::client::Way;
 use crate::credentials::Needs;
 use crate::feed::Feed;
 use crate::patience::Tries;
-use crate::transport::{NoResult, Outgoing};
-use crate::{Binding, Client, Error, fault};
+use crate::retry_after::retry_after;
+use crate::transport::{Endpoint, Outgoing, grpc_status};
+use crate::{Binding, Client, Error, Version};
 
 /// How long the body of an answer may take, so that nobody is kept by a drip.
 const BODY: Duration = Duration::from_secs(300);
+/// How long a stream of gRPC may say nothing.
+const QUIET: Duration = Duration::from_secs(24 * 3_600);
 const LAST_EVENT_ID: &str = "last-event-id";
-const EXTENSIONS: &str = "a2a-extensions";
+const GRPC_TIMEOUT: &str = "grpc-timeout";
 
 impl Client {
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
-        operation: Operation,
-        params: &impl Serialize,
+        mut asked: Asked,
         answer: Duration,
     ) -> Result<T, Error> {
-        let mut tries = Tries::new(self.inner.options.patience);
+        let (mut tries, mut moves) = (Tries::new(self.inner.options.patience), 0);
         loop {
-            match self.try_ask(operation, params, answer).await {
+            let endpoint = self.endpoint();
+            match self.try_ask(endpoint, &mut asked, answer).await {
                 Ok(result) => return Ok(result),
-                Err(error) => self.pause(operation, &mut tries, error).await?,
+                Err(error) if self.moves_on(endpoint, &error, &mut moves) => {}
+                Err(error) => self.pause(&asked, &mut tries, error).await?,
             }
         }
     }
 
     pub(crate) async fn open_patiently(
         &self,
-        operation: Operation,
-        params: &impl Serialize,
+        mut asked: Asked,
         after: Option<u64>,
     ) -> Result<Feed, Error> {
-        let mut tries = Tries::new(self.inner.options.patience);
+        let (mut tries, mut moves) = (Tries::new(self.inner.options.patience), 0);
         loop {
-            match self.open(operation, params, after).await {
+            let endpoint = self.endpoint();
+            match self.open(endpoint, &mut asked, after).await {
                 Ok(feed) => return Ok(feed),
-                Err(error) => self.pause(operation, &mut tries, error).await?,
+                Err(error) if self.moves_on(endpoint, &error, &mut moves) => {}
+                Err(error) => self.pause(&asked, &mut tries, error).await?,
             }
         }
     }
 
     /// Waits before a further try, or gives the error back when there must be none.
-    async fn pause(
-        &self,
-        operation: Operation,
-        tries: &mut Tries,
-        error: Error,
-    ) -> Result<(), Error> {
+    async fn pause(&self, asked: &Asked, tries: &mut Tries, error: Error) -> Result<(), Error> {
+        let operation = Operation::of_request(asked);
         let harmless = is_question(operation) || matches!(error, Error::Unreachable { .. });
         let wait = if harmless && error.may_pass() { self.retry(tries, &error) } else { None };
         let Some(wait) = wait else { return Err(error) };
@@ -69,27 +75,74 @@ impl Client {
 
     pub(crate) async fn try_ask<T: DeserializeOwned>(
         &self,
-        operation: Operation,
-        params: &impl Serialize,
+        endpoint: &Endpoint,
+        asked: &mut Asked,
         answer: Duration,
     ) -> Result<T, Error> {
-        let (name, limits) = (operation.row().method, self.limits(answer));
-        let outgoing = self.say(operation, operation.row().verbs[0], params)?;
-        let response = self.exchange(name, self.request(false, outgoing, limits)).await?;
-        self.take(name, response).await
+        asked.tenant_mut().clone_from(&endpoint.tenant);
+        let speech = endpoint.speech;
+        let first = self.ask_once(endpoint, speech, asked, answer).await;
+        match (&first, speech.respelled()) {
+            (Err(error), Some(other)) if is_misread(asked, error) => {
+                self.ask_once(endpoint, other, asked, answer).await.or(first)
+            }
+            _ => first,
+        }
     }
 
-    /// Takes the result out of a whole answer.
-    async fn take<T: DeserializeOwned>(
+    async fn ask_once<T: DeserializeOwned>(
         &self,
-        name: &'static str,
-        response: Response,
+        endpoint: &Endpoint,
+        speech: Speech,
+        asked: &Asked,
+        answer: Duration,
     ) -> Result<T, Error> {
+        let operation = Operation::of_request(asked);
+        let name = operation.row().method;
+        let outgoing = said(endpoint, speech, asked, speech.verbs(operation)[0])?;
+        let request = self.request(endpoint, false, outgoing, self.limits(answer));
+        let response = self.exchange(endpoint, name, request).await?;
+        let body = self.whole(endpoint, name, response).await?;
+        let read = speech.read(asked, &body);
+        let document = read.map_err(|fault| no_result(name, endpoint, fault))?;
+        let read = serde_json::from_slice(&document);
+        read.map_err(|fault| Error::bad(name, &endpoint.url, fault.to_string()))
+    }
+
+    /// The body of an answer that is a success; with gRPC the one message in it.
+    async fn whole(
+        &self,
+        endpoint: &Endpoint,
+        name: &'static str,
+        mut response: Response,
+    ) -> Result<Bytes, Error> {
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await;
-        let body = body.map_err(|reason| Error::of_net(name, self.url(), reason))?;
-        let result = self.inner.endpoint.result(status, &headers, &body);
-        result.map_err(|fault| self.no_result(name, fault))
+        let media_type = response.media_type();
+        let body = response.take().await;
+        let body = body.map_err(|reason| Error::of_net(name, &endpoint.url, reason))?;
+        if !status.is_success() {
+            return Err(no_success(endpoint, name, status, &headers, &body));
+        }
+        if endpoint.binding() != Binding::Grpc {
+            return Ok(body);
+        }
+        let bad = |reason: String| Error::bad(name, &endpoint.url, reason);
+        let trailers = response.trailers().unwrap_or(&headers);
+        match grpc_status(trailers).or_else(|| grpc_status(&headers)) {
+            None => return Err(bad(format!("no answer of gRPC but `{media_type}`"))),
+            Some(status) if status.code != 0 => {
+                let error = fault::read_grpc(endpoint.version(), &status);
+                return Err(Error::Agent { operation: name, error });
+            }
+            Some(_) => {}
+        }
+        let mut reader = frame::Reader::new(body.len());
+        reader.push(&body);
+        match reader.pop() {
+            Ok(Some(message)) if !reader.is_within_message() => Ok(message),
+            Ok(_) => Err(bad("it does not hold one message".into())),
+            Err(fault) => Err(bad(fault.to_string())),
+        }
     }
 
     /// Calls a JSON-RPC method of an extension, once.
@@ -99,13 +152,19 @@ impl Client {
         method: &'static str,
         params: &impl Serialize,
     ) -> Result<T, Error> {
-        let address = |reason: String| Error::Address { address: self.url().to_string(), reason };
+        let endpoint = self.endpoint();
+        let address = |reason: String| Error::Address { address: endpoint.url.to_string(), reason };
         let uri = HeaderValue::from_str(uri).map_err(|fault| address(fault.to_string()))?;
-        let outgoing = self.inner.endpoint.say_method(method, params).map_err(address)?;
+        let outgoing = endpoint.say_method(method, params).map_err(address)?;
         let limits = self.limits(self.inner.options.limits.answer);
-        let mut request = self.request(false, outgoing, limits);
-        request.headers.insert(EXTENSIONS, uri);
-        self.take(method, self.exchange(method, request).await?).await
+        let mut request = self.request(endpoint, false, outgoing, limits);
+        request.headers.append(endpoint.speech.extensions_header(), uri);
+        let response = self.exchange(endpoint, method, request).await?;
+        let body = self.whole(endpoint, method, response).await?;
+        let read = endpoint.speech.read_extension(&body);
+        let result = read.map_err(|fault| no_result(method, endpoint, fault))?;
+        let read = serde_json::from_slice(result);
+        read.map_err(|fault| Error::bad(method, &endpoint.url, fault.to_string()))
     }
 
     /// The bounds of a whole answer that may be so long in coming.
@@ -123,119 +182,149 @@ impl Client {
     /// of two minds about the verb of `SubscribeToTask`.
     pub(crate) async fn open(
         &self,
-        operation: Operation,
-        params: &impl Serialize,
+        endpoint: &Endpoint,
+        asked: &mut Asked,
         after: Option<u64>,
     ) -> Result<Feed, Error> {
-        let verbs = operation.row().verbs;
-        let (last, others) = verbs.split_last().expect("every operation has a verb");
-        for verb in others {
-            let opened = self.open_by(operation, *verb, params, after).await;
+        asked.tenant_mut().clone_from(&endpoint.tenant);
+        let speech = endpoint.speech;
+        let mut opened = None;
+        for verb in speech.verbs(Operation::of_request(asked)) {
+            let got = self.open_by(endpoint, speech, asked, *verb, after).await;
             let unknown = [ErrorKind::MethodNotFound, ErrorKind::MethodNotAllowed];
-            let kind = opened.as_ref().err().and_then(Error::kind);
-            if self.binding() == Binding::JsonRpc
-                || kind.is_none_or(|kind| !unknown.contains(&kind))
-            {
-                return opened;
+            let kind = got.as_ref().err().and_then(Error::kind);
+            let is_unknown = kind.is_some_and(|kind| unknown.contains(&kind));
+            opened = Some(got);
+            if !is_unknown {
+                break;
             }
         }
-        self.open_by(operation, *last, params, after).await
+        let opened = match opened {
+            Some(opened) => opened,
+            // Nothing to go by: the refusal says so.
+            None => {
+                return Err(said(endpoint, speech, asked, Verb::Post)
+                    .err()
+                    .unwrap_or(Error::Empty));
+            }
+        };
+        match (&opened, speech.respelled()) {
+            (Err(error), Some(other)) if is_misread(asked, error) => {
+                self.open_by(endpoint, other, asked, Verb::Post, after).await.or(opened)
+            }
+            _ => opened,
+        }
     }
 
     async fn open_by(
         &self,
-        operation: Operation,
+        endpoint: &Endpoint,
+        speech: Speech,
+        asked: &Asked,
         verb: Verb,
-        params: &impl Serialize,
         after: Option<u64>,
     ) -> Result<Feed, Error> {
-        let (name, limits) = (operation.row().method, self.inner.options.limits);
+        let name = Operation::of_request(asked).row().method;
+        let limits = self.inner.options.limits;
+        // gRPC has no signs of life but those of its connection, which are looked for below.
+        let is_grpc = endpoint.binding() == Binding::Grpc;
+        let silence = if is_grpc { QUIET } else { limits.silence };
         let whole = legation_net::Limits {
             first_byte: limits.silence,
-            idle: limits.silence,
+            idle: silence,
             // A stream may go on for days; its events have the cap.
             max_bytes: u64::MAX,
             total: None,
         };
-        let outgoing = self.say(operation, verb, params)?;
-        let mut request = self.request(true, outgoing, whole);
+        let outgoing = said(endpoint, speech, asked, verb)?;
+        let mut request = self.request(endpoint, true, outgoing, whole);
         if let Some(after) = after {
             request.headers.insert(LAST_EVENT_ID, HeaderValue::from(after));
         }
-        let response = self.exchange(name, request).await?;
-        if response.status().is_success() && response.media_type() == "text/event-stream" {
-            return Ok(Feed::new(name, self.inner.endpoint.clone(), response, limits.event_bytes));
+        let response = self.exchange(endpoint, name, request).await?;
+        let media_type = response.media_type();
+        let (is_stream, is_grpc) = match endpoint.binding() {
+            // A refusal has its status among the headers.
+            Binding::Grpc => {
+                let is_grpc = media_type.starts_with("application/grpc");
+                (is_grpc && grpc_status(response.headers()).is_none(), is_grpc)
+            }
+            Binding::JsonRpc | Binding::HttpJson => (media_type == "text/event-stream", false),
+        };
+        if response.status().is_success() && is_stream {
+            let endpoint = Endpoint { speech, ..endpoint.clone() };
+            return Ok(Feed::new(name, endpoint, response, limits.event_bytes, self.counts()));
         }
-        Err(self.no_stream(operation, response).await)
+        Err(self.no_stream(endpoint, asked, response, is_grpc).await)
     }
 
     /// Why an answer is no stream: faults known before the first event are answered whole.
-    async fn no_stream(&self, operation: Operation, response: Response) -> Error {
-        let name = operation.row().method;
+    async fn no_stream(
+        &self,
+        endpoint: &Endpoint,
+        asked: &Asked,
+        response: Response,
+        is_grpc: bool,
+    ) -> Error {
+        let name = Operation::of_request(asked).row().method;
         let (status, headers) = (response.status(), response.headers().clone());
+        if let (true, Some(status)) = (is_grpc, grpc_status(&headers)) {
+            let error = fault::read_grpc(endpoint.version(), &status);
+            return Error::Agent { operation: name, error };
+        }
         let media_type = response.media_type();
         // The cap on streams is none, so the body is read only as far as an error may go.
-        let body = response.bytes_up_to(1 << 20).await;
-        let body = match body {
+        let body = match response.bytes_up_to(1 << 20).await {
             Ok(body) => body,
-            Err(reason) => return Error::of_net(name, self.url(), reason),
+            Err(reason) => return Error::of_net(name, &endpoint.url, reason),
         };
-        let result = self.inner.endpoint.result::<serde::de::IgnoredAny>(status, &headers, &body);
-        match result {
-            Err(fault) => self.no_result(name, fault),
-            Ok(_) => {
-                let reason = format!("not a stream but `{media_type}`");
-                Error::bad(name, self.url(), reason)
+        if !status.is_success() {
+            return no_success(endpoint, name, status, &headers, &body);
+        }
+        match endpoint.speech.read(asked, &body) {
+            Err(fault @ NoResult::Error(_)) => no_result(name, endpoint, fault),
+            Ok(_) | Err(NoResult::Nonsense(_)) => {
+                Error::bad(name, &endpoint.url, format!("not a stream but `{media_type}`"))
             }
         }
     }
 
-    fn say(
+    async fn exchange(
         &self,
-        operation: Operation,
-        verb: Verb,
-        params: &impl Serialize,
-    ) -> Result<Outgoing, Error> {
-        let said = self.inner.endpoint.say(operation, verb, params);
-        said.map_err(|reason| Error::Address { address: self.url().to_string(), reason })
-    }
-
-    fn no_result(&self, operation: &'static str, fault: NoResult) -> Error {
-        match fault {
-            NoResult::Error(error) => Error::Agent { operation, error },
-            NoResult::Nonsense(reason) => Error::bad(operation, self.url(), reason),
-        }
-    }
-
-    async fn exchange(&self, name: &'static str, mut request: Request) -> Result<Response, Error> {
-        let response = self.exchange_as_known(name, &request).await?;
+        endpoint: &Endpoint,
+        name: &'static str,
+        mut request: Request,
+    ) -> Result<Response, Error> {
+        let response = self.exchange_as_known(endpoint, name, &request).await?;
         let json = HeaderValue::from_static("application/json");
         let said = request.headers.get(header::CONTENT_TYPE);
-        let refused = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let refused = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE
+            && endpoint.binding() != Binding::Grpc;
         if !refused || said.is_none_or(|said| *said == json) {
             return Ok(response);
         }
         // Servers of 1.0.0 know the older media type only. It was refused, so nothing was done.
         request.headers.insert(header::CONTENT_TYPE, json);
-        self.exchange_as_known(name, &request).await
+        self.exchange_as_known(endpoint, name, &request).await
     }
 
     /// An exchange with the credentials that the agent asks for. A refusal may tell how the next try
     /// fares better; there is one, because who refuses has done nothing.
     async fn exchange_as_known(
         &self,
+        endpoint: &Endpoint,
         name: &'static str,
         request: &Request,
     ) -> Result<Response, Error> {
-        let (http, access) = (&self.inner.http, &self.inner.access);
-        let failed = |reason| Error::of_net(name, self.url(), reason);
+        let Way { http, access, .. } = self.way(endpoint);
+        let failed = |reason| Error::of_net(name, &endpoint.url, reason);
         let sign = async || {
             let mut signed = request.clone();
             access.sign(&mut signed).await.map(|()| signed)
         };
         let signed = sign().await.map_err(Error::Token)?;
         let mut response = http.send(signed.clone()).await.map_err(failed)?;
-        if response.status() == StatusCode::UNAUTHORIZED
+        if is_unknown_caller(&response)
             && access.learn(&signed, response.headers()).await.map_err(Error::Token)?
         {
             let signed = sign().await.map_err(Error::Token)?;
@@ -244,17 +333,34 @@ impl Client {
         if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Ok(response);
         }
-        let needs = self.needs();
-        Err(denied(name, self.url(), needs, response).await)
+        let needs = self.needs(&endpoint.url);
+        Err(denied(name, &endpoint.url, endpoint.version(), needs, response).await)
     }
 
-    fn request(&self, streams: bool, outgoing: Outgoing, limits: legation_net::Limits) -> Request {
+    fn request(
+        &self,
+        endpoint: &Endpoint,
+        streams: bool,
+        outgoing: Outgoing,
+        limits: legation_net::Limits,
+    ) -> Request {
         let Outgoing { method, url, body } = outgoing;
         let mut request = Request::new(method, url);
         request.limits = limits;
-        let accept = self.inner.endpoint.accept(streams);
-        request.headers.insert(header::ACCEPT, accept);
-        request.headers.insert(VERSION, HeaderValue::from_static(Version::V1_0.name()));
+        let accept = endpoint.speech.accept(streams);
+        request.headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        let version = HeaderValue::from_static(endpoint.version().name());
+        request.headers.insert(VERSION, version);
+        if let Some(extensions) = self.extensions(endpoint.binding()) {
+            request.headers.insert(endpoint.speech.extensions_header(), extensions);
+        }
+        if endpoint.binding() == Binding::Grpc {
+            request.http2 = true;
+            request.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            if !streams {
+                request.headers.insert(GRPC_TIMEOUT, timeout(limits.first_byte));
+            }
+        }
         if let Some((media_type, body)) = body {
             request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
             request.body = body;
@@ -263,24 +369,91 @@ impl Client {
     }
 }
 
+/// Whether an answer says that the caller is not known: HTTP's 401, and gRPC's UNAUTHENTICATED, which
+/// stands among the headers of a refusal.
+fn is_unknown_caller(response: &Response) -> bool {
+    const UNAUTHENTICATED: u8 = 16;
+    response.status() == StatusCode::UNAUTHORIZED
+        || grpc_status(response.headers()).is_some_and(|status| status.code == UNAUTHENTICATED)
+}
+
 /// What a refusal (401, 403) says, and what would be needed.
 pub(crate) async fn denied(
     operation: &'static str,
     url: &Url,
+    version: Version,
     needs: Needs,
     response: Response,
 ) -> Error {
     let (status, headers) = (response.status(), response.headers().clone());
-    match response.bytes_up_to(1 << 20).await {
-        Err(reason) => Error::of_net(operation, url, reason),
-        Ok(body) => match fault::of_answer(status, &headers, &body) {
-            Some(error) => {
-                let needs = Box::new(needs.refused(&headers));
-                Error::Denied { operation, error, needs }
-            }
-            None => Error::bad(operation, url, format!("HTTP status {status}")),
-        },
+    let body = match response.bytes_up_to(1 << 20).await {
+        Ok(body) => body,
+        Err(reason) => return Error::of_net(operation, url, reason),
+    };
+    match fault::read_rest(version, status.as_u16(), &String::from_utf8_lossy(&body)) {
+        Some(mut error) => {
+            error.retry_after = retry_after(&headers).or(error.retry_after);
+            Error::Denied { operation, error, needs: Box::new(needs.refused(&headers)) }
+        }
+        None => Error::bad(operation, url, format!("HTTP status {status}")),
     }
+}
+
+fn said(endpoint: &Endpoint, speech: Speech, asked: &Asked, verb: Verb) -> Result<Outgoing, Error> {
+    let unsaid = |A2aError { kind, message: reason, .. }| {
+        let url = endpoint.url.to_string();
+        if kind == ErrorKind::InvalidParams {
+            return Error::Address { address: url, reason };
+        }
+        Error::Unsayable { url, reason }
+    };
+    endpoint.say(speech, asked, verb).map_err(unsaid)
+}
+
+fn no_result(operation: &'static str, endpoint: &Endpoint, fault: NoResult) -> Error {
+    match fault {
+        NoResult::Error(error) => Error::Agent { operation, error },
+        NoResult::Nonsense(reason) => Error::bad(operation, &endpoint.url, reason),
+    }
+}
+
+fn no_success(
+    endpoint: &Endpoint,
+    operation: &'static str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Error {
+    let text = String::from_utf8_lossy(body);
+    if !status.is_redirection()
+        && let Some(mut error) = endpoint.speech.read_error(status.as_u16(), &text)
+    {
+        error.retry_after = retry_after(headers).or(error.retry_after);
+        return Error::Agent { operation, error };
+    }
+    let target = headers.get(header::LOCATION).and_then(|target| target.to_str().ok());
+    let reason = match target {
+        Some(target) => format!("it redirects to {target}, and redirects are not followed"),
+        None => format!("HTTP status {status}"),
+    };
+    Error::bad(operation, &endpoint.url, reason)
+}
+
+/// How long the agent may take, as gRPC says it: up to eight digits and a unit.
+fn timeout(time: Duration) -> HeaderValue {
+    let text = match u32::try_from(time.as_millis()) {
+        Ok(millis) if millis < 100_000_000 => format!("{millis}m"),
+        _ => format!("{}S", time.as_secs().min(99_999_999)),
+    };
+    HeaderValue::from_str(&text).expect("digits and a letter")
+}
+
+/// Whether an agent may have taken the spelling of a message for a fault in it.
+fn is_misread(asked: &Asked, error: &Error) -> bool {
+    let refusals = [ErrorKind::InvalidParams, ErrorKind::InvalidRequest, ErrorKind::Parse];
+    let sends = matches!(asked, Asked::SendMessage(_) | Asked::SendStreamingMessage(_));
+    // What was refused like this was not begun.
+    sends && error.kind().is_some_and(|kind| refusals.contains(&kind))
 }
 
 /// Whether asking twice is the same as asking once.

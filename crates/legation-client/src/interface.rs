@@ -1,63 +1,92 @@
-//! Chooses how to call an agent: the first interface of its card that this client speaks and that
-//! the caller's trust covers (Spec 8.3.2).
+//! Chooses how to call an agent: the interfaces of its card that this client speaks and that the
+//! caller's trust covers, in the card's order and the caller's preference (Spec 8.3.2).
 
 use legation_model::{AgentCard, AgentInterface};
-use legation_wire::version::Version;
+use legation_wire::card::Interface;
+use legation_wire::speech::Speech;
 use url::Url;
 
-use crate::origin::{origin, same_place};
+use crate::origin::{origin, same_host, same_place};
 use crate::transport::Endpoint;
-use crate::{Binding, Error, Options};
+use crate::{Binding, Error, Options, Version};
 
-/// The interface to call.
+/// The interfaces to call, the first one first.
 pub(crate) fn choose(
     card: &AgentCard,
     found_at: &Url,
     options: &Options,
-) -> Result<Endpoint, Error> {
-    let usable: Vec<Endpoint> = card
-        .supported_interfaces
-        .iter()
-        .filter_map(usable)
-        .filter(|endpoint| options.binding.is_none_or(|pinned| pinned == endpoint.binding))
+) -> Result<Vec<Endpoint>, Error> {
+    let usable =
+        card.supported_interfaces.iter().filter_map(|interface| usable(interface, found_at));
+    let mut usable: Vec<Endpoint> = usable
+        .filter(|endpoint| options.binding.is_none_or(|pinned| pinned == endpoint.binding()))
+        .filter(|endpoint| options.version.is_none_or(|pinned| pinned == endpoint.version()))
         .collect();
-    let trusted = |endpoint: &&Endpoint| {
-        let mut origins = std::iter::once(found_at).chain(&options.trusted_origins);
-        origins.any(|origin| same_place(origin, &endpoint.url))
-    };
-    match (usable.iter().find(trusted), usable.first()) {
-        (Some(endpoint), _) => Ok(endpoint.clone()),
-        (None, Some(foreign)) => Err(Error::ForeignInterface {
+    // The card's order stays among those that the caller likes alike.
+    usable.sort_by_key(|endpoint| options.preference.rank(endpoint.binding(), endpoint.version()));
+    let trusted: Vec<_> =
+        usable.iter().filter(|endpoint| is_trusted(endpoint, found_at, options)).cloned().collect();
+    match (trusted.is_empty(), usable.first()) {
+        (false, _) => Ok(trusted),
+        (true, Some(foreign)) => Err(Error::ForeignInterface {
             card: found_at.to_string(),
             interface: origin(&foreign.url),
         }),
-        (None, None) => Err(none(card, found_at, options.binding)),
+        (true, None) => Err(none(card, found_at, options)),
     }
 }
 
-/// The interface as something to call, when this client speaks its binding and version.
-fn usable(interface: &AgentInterface) -> Option<Endpoint> {
-    let binding = Binding::from_name(&interface.protocol_binding)?;
-    let mut numbers = interface.protocol_version.split('.');
-    // A patch number must not be considered (Spec 3.6).
-    let spoken = (numbers.next(), numbers.next()) == (Some("1"), Some("0"));
-    let url = Url::parse(&interface.url).ok().filter(|url| !url.cannot_be_a_base())?;
-    spoken.then(|| Endpoint { binding, url, tenant: interface.tenant.clone() })
+/// Whether the caller's trust covers an interface: it lies within the card's own origin or one that
+/// was named. gRPC often has a port of its own on the card's host. Such a port is another origin, and
+/// may be another's, so that no credential goes there unless it was named; without one there is
+/// nothing to lose.
+fn is_trusted(endpoint: &Endpoint, found_at: &Url, options: &Options) -> bool {
+    let mut origins = std::iter::once(found_at).chain(&options.trusted_origins);
+    origins.any(|origin| same_place(origin, &endpoint.url))
+        || endpoint.binding() == Binding::Grpc
+            && !options.credentials.go_to(&endpoint.url)
+            && same_host(found_at, &endpoint.url)
 }
 
-fn none(card: &AgentCard, found_at: &Url, pinned: Option<Binding>) -> Error {
+/// The interface as something to call, when this client speaks its binding and version.
+fn usable(interface: &AgentInterface, found_at: &Url) -> Option<Endpoint> {
+    let binding = Binding::from_name(&interface.protocol_binding)?;
+    let version = Version::parse(interface.protocol_version.trim())?;
+    let url = match binding {
+        Binding::Grpc => grpc_url(&interface.url, found_at.scheme())?,
+        Binding::JsonRpc | Binding::HttpJson => Url::parse(&interface.url).ok()?,
+    };
+    let speech = Speech::of(Interface { binding, version })?;
+    (!url.cannot_be_a_base()).then(|| Endpoint { speech, url, tenant: interface.tenant.clone() })
+}
+
+/// The address of gRPC in any of the forms that cards have it in. Where it does not say whether there
+/// is TLS, the card's own address does.
+fn grpc_url(text: &str, scheme: &str) -> Option<Url> {
+    let text = text.strip_prefix("dns:").map_or(text, |rest| rest.trim_start_matches('/'));
+    let text = match text.split_once("://") {
+        Some(("grpc", rest)) => format!("http://{rest}"),
+        Some(("grpcs", rest)) => format!("https://{rest}"),
+        Some(_) => text.to_owned(),
+        None => format!("{scheme}://{text}"),
+    };
+    Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn none(card: &AgentCard, found_at: &Url, options: &Options) -> Error {
     let name = |interface: &AgentInterface| {
         format!("{} {}", interface.protocol_binding, interface.protocol_version)
     };
     let offered: Vec<_> = card.supported_interfaces.iter().map(name).collect();
-    let wanted: Vec<_> = Binding::ALL
-        .iter()
-        .filter(|binding| pinned.is_none_or(|pinned| pinned == **binding))
-        .map(|binding| format!("{} {}", binding.name(), Version::V1_0.name()))
-        .collect();
+    let bindings =
+        Binding::ALL.iter().filter(|binding| options.binding.is_none_or(|it| it == **binding));
+    let bindings: Vec<_> = bindings.map(|binding| binding.name()).collect();
+    let versions = Version::SERVED.iter();
+    let versions = versions.filter(|version| options.version.is_none_or(|it| it == **version));
+    let versions: Vec<_> = versions.map(|version| version.name()).collect();
     Error::NoInterface {
         url: found_at.to_string(),
-        wanted: wanted.join(" or "),
+        wanted: format!("{} of A2A {}", bindings.join(" or "), versions.join(" or ")),
         offered: if offered.is_empty() { "nothing".into() } else { offered.join(", ") },
     }
 }
@@ -65,9 +94,12 @@ fn none(card: &AgentCard, found_at: &Url, pinned: Option<Binding>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Credential, Preference};
 
-    fn card(interfaces: &[(&str, &str, &str)]) -> AgentCard {
-        let one = |(binding, version, url): &(&str, &str, &str)| AgentInterface {
+    type Face = (&'static str, &'static str, &'static str);
+
+    fn card(interfaces: &[Face]) -> AgentCard {
+        let one = |(binding, version, url): &Face| AgentInterface {
             url: (*url).to_owned(),
             protocol_binding: (*binding).to_owned(),
             tenant: None,
@@ -91,49 +123,112 @@ mod tests {
         }
     }
 
-    fn chosen(
-        interfaces: &[(&str, &str, &str)],
-        pinned: Option<Binding>,
-        trusted: &[&str],
-    ) -> String {
-        let url = |text: &str| Url::parse(text).expect("a URL");
-        let trusted_origins = trusted.iter().map(|text| url(text)).collect();
-        let options = Options { binding: pinned, trusted_origins, ..Options::default() };
-        match choose(&card(interfaces), &url("https://a/.well-known/agent-card.json"), &options) {
-            Ok(endpoint) => format!("{} {}", endpoint.binding.name(), endpoint.url),
+    fn check(faces: &[Face], options: Options, expected: &str) {
+        let url = Url::parse("https://a/.well-known/agent-card.json").expect("a URL");
+        let told = |endpoint: &Endpoint| {
+            let (binding, version) = (endpoint.binding().name(), endpoint.version().name());
+            format!("{binding} {version} {}", endpoint.url)
+        };
+        let got = match choose(&card(faces), &url, &options) {
+            Ok(endpoints) => endpoints.iter().map(told).collect::<Vec<_>>().join(", "),
             Err(error) => error.to_string(),
-        }
+        };
+        assert!(
+            got == expected || got.starts_with("the ") && got.ends_with(expected),
+            "{faces:?}: {got}"
+        );
+    }
+
+    const RPC: Face = ("JSONRPC", "1.0", "https://a/rpc");
+    const REST: Face = ("HTTP+JSON", "1.0.1", "https://a/");
+    const OLD: Face = ("JSONRPC", "0.3.0", "https://a/old");
+    const FAR: Face = ("JSONRPC", "1.0", "https://b/rpc");
+    const DOWN: Face = ("JSONRPC", "1.0", "http://a/rpc");
+    const GRPC: Face = ("GRPC", "1.0", "a:443");
+    const PORT: Face = ("GRPC", "0.3", "a:7");
+
+    #[test]
+    fn the_card_has_an_order_and_the_caller_a_preference() {
+        let any = Options::default;
+        let pinned = |binding, version| Options { binding, version, ..any() };
+        check(&[RPC, REST], any(), "JSONRPC 1.0 https://a/rpc, HTTP+JSON 1.0 https://a/");
+        check(&[OLD, RPC], any(), "JSONRPC 0.3 https://a/old, JSONRPC 1.0 https://a/rpc");
+        check(&[OLD, RPC], pinned(None, Some(Version::V1_0)), "JSONRPC 1.0 https://a/rpc");
+        check(&[RPC, REST], pinned(Some(Binding::HttpJson), None), "HTTP+JSON 1.0 https://a/");
+        check(
+            &[("SOAP", "1.0", "https://a/"), ("JSONRPC", "2.0", "https://a/"), GRPC],
+            any(),
+            "GRPC 1.0 https://a/",
+        );
+        let bindings = vec![Binding::Grpc, Binding::HttpJson];
+        let preference = Preference { bindings, versions: Vec::new() };
+        let preferring = Options { preference, ..any() };
+        check(
+            &[RPC, REST, GRPC],
+            preferring,
+            "GRPC 1.0 https://a/, HTTP+JSON 1.0 https://a/, JSONRPC 1.0 https://a/rpc",
+        );
+        let preference = Preference { bindings: Vec::new(), versions: vec![Version::V1_0] };
+        let preferring = Options { preference, ..any() };
+        check(&[OLD, REST], preferring, "HTTP+JSON 1.0 https://a/, JSONRPC 0.3 https://a/old");
+        check(
+            &[OLD],
+            pinned(None, Some(Version::V1_0)),
+            "offers no JSONRPC or HTTP+JSON or GRPC of A2A 1.0, only JSONRPC 0.3.0",
+        );
+        check(
+            &[RPC],
+            pinned(Some(Binding::HttpJson), None),
+            "offers no HTTP+JSON of A2A 1.0 or 0.3 or 0.2 or 0.1, only JSONRPC 1.0",
+        );
+        check(&[], any(), "only nothing");
     }
 
     #[test]
-    fn the_first_interface_that_is_spoken_and_trusted_is_called() {
-        const RPC: (&str, &str, &str) = ("JSONRPC", "1.0", "https://a/rpc");
-        const REST: (&str, &str, &str) = ("HTTP+JSON", "1.0", "https://a/");
-        const OLD: (&str, &str, &str) = ("JSONRPC", "0.3", "https://a/old");
-        const FAR: (&str, &str, &str) = ("JSONRPC", "1.0", "https://b/rpc");
-        const DOWN: (&str, &str, &str) = ("JSONRPC", "1.0", "http://a/rpc");
-        let rest = Some(Binding::Rest);
-        check(&[RPC, REST], None, &[], "JSONRPC https://a/rpc");
-        check(&[REST, RPC], None, &[], "HTTP+JSON https://a/");
-        check(&[RPC, REST], rest, &[], "HTTP+JSON https://a/");
-        check(&[("GRPC", "1.0", "a:1"), OLD, RPC], None, &[], "JSONRPC https://a/rpc");
-        check(&[("JSONRPC", "1.0.1", "https://a/rpc")], None, &[], "JSONRPC https://a/rpc");
-        check(&[FAR, REST], None, &[], "HTTP+JSON https://a/");
-        check(&[FAR], None, &[], "sends callers to another origin, https://b");
-        check(&[FAR], None, &["https://b/x"], "JSONRPC https://b/rpc");
-        check(&[DOWN], None, &[], "sends callers to another origin, http://a");
-        check(&[OLD], None, &[], "offers no JSONRPC 1.0 or HTTP+JSON 1.0, only JSONRPC 0.3");
-        check(&[RPC], rest, &[], "offers no HTTP+JSON 1.0, only JSONRPC 1.0");
-        check(&[], None, &[], "only nothing");
+    fn trust_is_for_an_origin() {
+        let any = Options::default;
+        let trusting = |origin: &str| Options {
+            trusted_origins: vec![Url::parse(origin).expect("a URL")],
+            ..any()
+        };
+        let token = || Options { credentials: Credential::bearer("secret").into(), ..any() };
+        check(&[FAR, REST], any(), "HTTP+JSON 1.0 https://a/");
+        check(&[FAR], any(), "sends callers to another origin, https://b");
+        check(&[FAR], trusting("https://b/x"), "JSONRPC 1.0 https://b/rpc");
+        check(&[DOWN], any(), "sends callers to another origin, http://a");
+        // A port of gRPC's own on the same host: without a credential, or when it was named.
+        check(&[PORT], any(), "GRPC 0.3 https://a:7/");
+        check(&[PORT, RPC], token(), "JSONRPC 1.0 https://a/rpc");
+        check(&[PORT], token(), "sends callers to another origin, https://a:7");
+        check(
+            &[PORT],
+            Options { credentials: Credential::bearer("s").into(), ..trusting("https://a:7") },
+            "GRPC 0.3 https://a:7/",
+        );
+        check(&[("GRPC", "1.0", "b:443")], any(), "sends callers to another origin, https://b");
+        check(
+            &[("GRPC", "1.0", "http://a:443")],
+            any(),
+            "sends callers to another origin, http://a:443",
+        );
     }
 
-    fn check(
-        faces: &[(&str, &str, &str)],
-        pinned: Option<Binding>,
-        trusted: &[&str],
-        expected: &str,
-    ) {
-        let got = chosen(faces, pinned, trusted);
-        assert!(got.ends_with(expected) || got.contains(expected), "{faces:?}: {got}");
+    #[test]
+    fn addresses_of_grpc_come_in_many_forms() {
+        let cases = [
+            ("a:7", Some("https://a:7/")),
+            ("a", Some("https://a/")),
+            ("[::1]:7", Some("https://[::1]:7/")),
+            ("dns:///a:7", Some("https://a:7/")),
+            ("grpc://a:7", Some("http://a:7/")),
+            ("grpcs://a:7", Some("https://a:7/")),
+            ("http://a:7/base", Some("http://a:7/base")),
+            ("ftp://a:7", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let got = grpc_url(text, "https");
+            assert_eq!(got.as_ref().map(Url::as_str), expected, "{text}");
+        }
     }
 }

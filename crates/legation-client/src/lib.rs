@@ -2,8 +2,9 @@
 //!
 //! [`Client::discover`] reads an agent's card and chooses one of its interfaces; the methods of
 //! [`Client`] are the protocol's operations; [`Events`] follows a task through broken connections
-//! and restarts of the server. Versions other than 1.0 and the gRPC binding would be further rows
-//! of the choice in `interface` and further arms of `Binding`.
+//! and restarts of the server. Agents of 1.0, 0.3, 0.2 and 0.1 are called over JSON-RPC, REST and gRPC
+//! alike: whoever calls sees 1.0. What the older ones have no words for is in
+//! [`legation_wire::speech`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), legation_client::Error> {
@@ -30,23 +31,25 @@ pub mod credentials;
 mod error;
 mod events;
 mod exchange;
-mod fault;
 mod feed;
 mod interface;
 mod options;
 mod origin;
 mod patience;
-mod reply;
+mod retry_after;
 mod transport;
 
-pub use card::{fetch_card, fetch_card_as_sent, fetch_keys, fetch_keys_of};
+pub use card::{
+    CardCache, examine_card, fetch_card, fetch_card_as_sent, fetch_keys, fetch_keys_of,
+};
 pub use client::Client;
 pub use credentials::{Credential, Credentials};
 pub use error::Error;
 pub use events::Events;
 pub use legation_net::{Authorities, Identity, Proxy};
+pub use legation_wire::card::{Binding, Finding, Reading};
 pub use legation_wire::signature::{KeySet, Verdict, verify};
-pub use options::{Limits, Observer, Options, Retry};
+pub use legation_wire::version::Version;
+pub use options::{Limits, Observer, Options, Preference, Retry, Signatures};
 pub use origin::is_loopback;
 pub use patience::Patience;
-pub use transport::Binding;

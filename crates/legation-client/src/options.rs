@@ -7,7 +7,7 @@ use std::time::Duration;
 use legation_net::{Authorities, Egress, Http, Identity, Proxy, Reach};
 use url::Url;
 
-use crate::{Binding, Credentials, Error, Patience};
+use crate::{Binding, CardCache, Credentials, Error, KeySet, Patience, Version};
 
 /// How a client calls. The default is right for a public agent.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,16 @@ pub struct Options {
     pub credentials: Credentials,
     /// The one binding to use; the card's order decides when absent.
     pub binding: Option<Binding>,
+    /// The one version to speak; the card's order decides when absent.
+    pub version: Option<Version>,
+    /// What is preferred to the card's order.
+    pub preference: Preference,
+    /// URIs of the extensions that the caller understands. Those that the card requires go along.
+    pub extensions: Vec<String>,
+    /// What becomes of a card by its signatures.
+    pub signatures: Signatures,
+    /// Cards that were read before. Clones of these options share them.
+    pub cards: CardCache,
     /// Origins, beside the card's own, that may be called and given credentials that are for
     /// the agent.
     pub trusted_origins: Vec<Url>,
@@ -49,6 +59,38 @@ impl Options {
             Egress { reach: Reach::Any, authorities, identity, proxy, ..Egress::default() };
         Http::by(egress).map_err(Error::Setup)
     }
+}
+
+/// Bindings and versions that are preferred, the most liked first. Those that are not named come behind,
+/// in the card's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preference {
+    /// The bindings; they count before the versions.
+    pub bindings: Vec<Binding>,
+    /// The versions.
+    pub versions: Vec<Version>,
+}
+
+impl Preference {
+    /// How much a way to call is liked; the smaller, the more.
+    pub(crate) fn rank(&self, binding: Binding, version: Version) -> (usize, usize) {
+        fn place<T: PartialEq>(liked: &[T], one: &T) -> usize {
+            liked.iter().position(|it| it == one).unwrap_or(liked.len())
+        }
+        (place(&self.bindings, &binding), place(&self.versions, &version))
+    }
+}
+
+/// What becomes of a card by its signatures (Spec 8.4.3).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Signatures {
+    /// They are not looked at.
+    #[default]
+    Off,
+    /// A card that is signed has to be signed by one of these keys; one that is not is taken.
+    IfPresent(KeySet),
+    /// A card has to be signed by one of these keys.
+    Required(KeySet),
 }
 
 /// How long and how much is waited for.

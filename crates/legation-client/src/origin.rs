@@ -21,6 +21,11 @@ pub(crate) fn same_place(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme() && same_host && same_port
 }
 
+/// Whether two addresses have the same scheme and host, whatever their ports.
+pub(crate) fn same_host(one: &Url, other: &Url) -> bool {
+    one.scheme() == other.scheme() && one.host().is_some() && one.host() == other.host()
+}
+
 /// The origin as people write it.
 pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()

@@ -58,6 +58,11 @@ impl Access {
         Self::new(place, uses)
     }
 
+    /// Whether nothing goes along.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.uses.is_empty()
+    }
+
     /// Whether tokens have to be asked for.
     pub(crate) fn asks_issuers(&self) -> bool {
         self.sessions().next().is_some()

@@ -8,7 +8,7 @@ use legation_model::{
     SendMessageRequest, SendMessageResponse, TaskId, TaskState,
 };
 
-use crate::server::{Answer, Asked, End, Server, card, hasty};
+use crate::server::{Answer, Asked, BOTH, End, Server, card, hasty};
 
 const TASK: &str = r#"{"id":"t","contextId":"c","status":{"state":"TASK_STATE_COMPLETED"}}"#;
 
@@ -49,7 +49,7 @@ async fn every_operation_is_said_in_both_bindings() {
         }
         result(asked, TASK)
     };
-    for binding in Binding::ALL {
+    for binding in BOTH {
         let server = Server::start(script).await;
         let client = server.client(pinned(binding)).await;
         let sent = client.send(send()).await.expect("a task");
@@ -80,13 +80,13 @@ async fn answers_that_are_none_are_told_apart() {
         r#"{"error":{"code":-32001,"message":"m","details":[{"reason":"TASK_NOT_FOUND"}]}}"#;
     type Case = (fn(&str) -> Answer, Option<ErrorKind>, &'static str);
     let cases: [Case; 8] = [
-        (|body| Answer::json(200, body), None, "not A2A 1.0"),
-        (|_| Answer::json(200, "<html>"), None, "not A2A 1.0"),
+        (|body| Answer::json(200, body), None, "not A2A"),
+        (|_| Answer::json(200, "<html>"), None, "not A2A"),
         (|_| Answer::json(401, ""), Some(Unauthenticated), "401"),
         (|_| Answer::json(403, "{}"), Some(PermissionDenied), "403"),
         (|body| Answer::json(404, body), Some(TaskNotFound), "m"),
         (|_| Answer::json(429, ""), Some(RateLimited), "429"),
-        (|_| Answer::json(204, ""), None, "not A2A 1.0"),
+        (|_| Answer::json(204, ""), None, "not A2A"),
         (|_| Answer::json(418, ""), None, "HTTP status 418"),
     ];
     let options = |binding| {
@@ -94,7 +94,7 @@ async fn answers_that_are_none_are_told_apart() {
         options.patience.attempts = 0;
         options
     };
-    for binding in Binding::ALL {
+    for binding in BOTH {
         for (index, (answer, kind, words)) in cases.iter().enumerate() {
             let (answer, body) = (*answer, if index == 0 { "{}" } else { not_found });
             let server = Server::start(move |_: &Asked| answer(body)).await;
@@ -112,7 +112,7 @@ async fn answers_that_are_none_are_told_apart() {
 
 #[tokio::test]
 async fn questions_are_repeated_and_messages_are_not() {
-    for binding in Binding::ALL {
+    for binding in BOTH {
         let server = Server::start(|_: &Asked| Answer::stream(Vec::new(), End::Cut)).await;
         let mut options = pinned(binding);
         options.patience.attempts = 2;
@@ -158,7 +158,7 @@ async fn older_servers_are_met_halfway() {
         result(asked, &format!(r#"{{"task":{TASK}}}"#))
     };
     let server = Server::start(script).await;
-    let client = server.client(pinned(Binding::Rest)).await;
+    let client = server.client(pinned(Binding::HttpJson)).await;
     client.send(send()).await.expect("a task");
     let mut events = client.subscribe(id(), None).await.expect("a stream");
     assert!(matches!(events.next().await, Some(Ok(_))));
@@ -173,6 +173,7 @@ async fn nobody_there_is_said_at_once_and_no_card_is_said_in_words() {
         ("http://127.0.0.1:1".to_owned(), "cannot reach http://127.0.0.1:1: connection refused"),
         ("127.0.0.1:8080".to_owned(), "is not an address of an agent"),
         (here("/other.json"), "cannot read an agent card at"),
+        (here("/other"), "/other/.well-known/agent-card.json: it is not JSON"),
         (here("/.well-known/agent-card.json"), "ok"),
         (gone.url(), "ok"),
     ];

@@ -167,7 +167,7 @@ async fn digest_is_answered_as_the_standard_says_in_every_algorithm() {
         ("SHA-256", false, wrong(), 0, 5),
     ];
     for (algorithm, userhash, credential, successes, requests) in cases {
-        for binding in [Binding::Rest, Binding::JsonRpc] {
+        for binding in [Binding::HttpJson, Binding::JsonRpc] {
             let nonces = Mutex::default();
             let checker = Checker { algorithm, userhash, uses: 3, nonces };
             let server =

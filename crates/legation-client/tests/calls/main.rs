@@ -1,7 +1,10 @@
-//! The client against scripted servers that answer well, badly and in pieces.
+//! Calls, against a scripted server and against our own.
 
 mod answers;
 mod credentials;
+mod discovery;
+mod matrix;
 mod oauth;
+mod real;
 mod resuming;
 mod server;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use legation_client::{Binding, Events, Options, Patience};
+use legation_client::{Events, Options, Patience};
 use legation_model::{Message, Part, Role, SendMessageRequest, StreamResponse, TaskId, TaskState};
 
-use crate::server::{Answer, Asked, End, Server, hasty};
+use crate::server::{Answer, Asked, BOTH, End, Server, hasty};
 
 /// How many events the scripted task has: its creation, chunks, its end.
 const LAST: u64 = 12;
@@ -77,8 +77,7 @@ fn request() -> SendMessageRequest {
 }
 
 fn both(options: Options) -> [Options; 2] {
-    [Binding::JsonRpc, Binding::Rest]
-        .map(|binding| Options { binding: Some(binding), ..options.clone() })
+    BOTH.map(|binding| Options { binding: Some(binding), ..options.clone() })
 }
 
 /// What a stream says: numbers, `task:STATE` for a snapshot without one, and the end in words.
@@ -355,7 +354,7 @@ async fn errors_that_no_further_try_changes_end_a_stream() {
         let first = framed(asked, Some(1), &logged(1));
         Answer::stream(vec![first, "data: {\n\n".into()], End::Silence)
     };
-    check(garbage, hasty(), "that is not A2A 1.0").await;
+    check(garbage, hasty(), "that is not A2A").await;
 
     let fails = |asked: &Asked| {
         let first = framed(asked, Some(1), &logged(1));

@@ -13,11 +13,14 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use legation_client::{Client, Error, Options, Patience};
+use legation_client::{Binding, Client, Error, Options, Patience};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
+
+/// The bindings that a script speaks.
+pub(crate) const BOTH: [Binding; 2] = [Binding::JsonRpc, Binding::HttpJson];
 
 /// A request as the script sees it.
 #[derive(Clone, Debug)]
@@ -31,6 +34,11 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The address that was called, as far as its origin.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.header("host").expect("HTTP/1.1 has one"))
     }
 
     /// The operation in either binding.
@@ -82,6 +90,15 @@ pub(crate) struct Server {
 impl Server {
     /// Serves a card for both bindings (under `/rpc` and `/rest`), and what the script says.
     pub(crate) async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let with_card = move |asked: &Asked| match asked.path.as_str() {
+            "/.well-known/agent-card.json" => Answer::json(200, card(&asked.base())),
+            _ => script(asked),
+        };
+        Self::bare(with_card).await
+    }
+
+    /// Serves what the script says.
+    pub(crate) async fn bare(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let script: Arc<Script> = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -131,12 +148,11 @@ pub(crate) fn hasty() -> Options {
 
 async fn accept(listener: TcpListener, script: Arc<Script>, asked: Arc<Mutex<Vec<Asked>>>) {
     while let Ok((socket, _)) = listener.accept().await {
-        let address = socket.local_addr().expect("connected");
         let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
         tokio::spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
                 let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
-                async move { Ok::<_, Infallible>(serve(address, request, &script, &asked).await) }
+                async move { Ok::<_, Infallible>(serve(request, &script, &asked).await) }
             });
             let connection = hyper::server::conn::http1::Builder::new();
             // It fails by design when the script cuts.
@@ -146,7 +162,6 @@ async fn accept(listener: TcpListener, script: Arc<Script>, asked: Arc<Mutex<Vec
 }
 
 async fn serve(
-    address: SocketAddr,
     request: Request<Incoming>,
     script: &Arc<Script>,
     log: &Mutex<Vec<Asked>>,
@@ -157,10 +172,7 @@ async fn serve(
     let path = head.uri.to_string();
     let asked = Asked { method: head.method, path, headers: head.headers, body };
     log.lock().push(asked.clone());
-    let answer = match asked.path.as_str() {
-        "/.well-known/agent-card.json" => Answer::json(200, card(&format!("http://{address}"))),
-        _ => script(&asked),
-    };
+    let answer = script(&asked);
     let mut response = Response::builder().status(answer.status);
     for (name, value) in answer.headers {
         response = response.header(name, value);

@@ -3,14 +3,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use legation_auth::Anonymous;
-use legation_core::{Agent, AgentError, OnRestart, Profile, Service, Turn};
-use legation_model::{
-    Artifact, ArtifactId, Base64, Content, ErrorKind, Json, Message, Metadata, Part, Role,
-    StreamResponse, Task, TaskState,
-};
+use legation_core::{Profile, Service};
+use legation_model::{ErrorKind, Message, Role, StreamResponse, Task, TaskState};
 use legation_store::sqlite::{Options, SqliteStore};
+use legation_testkit::agents::{Versatile, everything};
 use legation_wire::answer::Answer;
 use legation_wire::grpc::Package;
 use legation_wire::loss;
@@ -21,67 +18,6 @@ use legation_wire::version::Version;
 use crate::client::{Reply, ask, rpc};
 use crate::grpc_client::{GrpcReply, call, integers};
 use crate::server::{self, Server};
-
-/// Says everything that can be said, or does the one thing it is told.
-struct Versatile;
-
-#[async_trait]
-impl Agent for Versatile {
-    async fn reply(&self, message: &Message) -> Option<Message> {
-        (message.text() == "hello").then(|| Message::new(Role::Agent, everything()))
-    }
-
-    async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
-        match &*turn.message().text() {
-            "ask" => turn.ask("which?").await,
-            "authorize" => turn.settle(TaskState::AuthRequired, "who are you?").await,
-            "reject" => turn.reject("no").await,
-            "wait" => {
-                turn.working(Some("waiting")).await?;
-                turn.stopped().await;
-                Err(AgentError::Stopped)
-            }
-            _ => {
-                turn.working(Some("at it")).await?;
-                let mut artifact = Artifact::new(id("report"), everything());
-                artifact.name = Some("Report".into());
-                artifact.description = Some("All there is".into());
-                artifact.metadata = Metadata::single("pages", &3).ok();
-                artifact.extensions = vec!["urn:x".into()];
-                turn.artifact(artifact).await?;
-                for piece in ["a", "b"] {
-                    let chunk = Artifact::new(id("artifact-7"), vec![Part::text(piece)]);
-                    turn.chunk(chunk, piece == "b").await?;
-                }
-                turn.answer(everything()).await
-            }
-        }
-    }
-
-    fn on_restart(&self) -> OnRestart {
-        OnRestart::Fail
-    }
-}
-
-fn id(id: &str) -> ArtifactId {
-    ArtifactId::parse(id).expect("a valid identifier")
-}
-
-fn everything() -> Vec<Part> {
-    let json = |text| Json::parse(text).expect("JSON");
-    let mut text = Part::text("said \u{1f600}").with_media_type("text/markdown");
-    text.metadata = Metadata::single("k", &[1]).ok();
-    vec![
-        text,
-        Part::from(Content::Raw(Base64::encode(b"\0\xff")))
-            .with_filename("b")
-            .with_media_type("a/b"),
-        Part::from(Content::Url("https://example.com/x".into())).with_media_type("image/png"),
-        Part::data(json(r#"{"n":[1,null]}"#)),
-        Part::data(json("[1.50,true]")).with_filename("d.json"),
-        Part::data(json("null")),
-    ]
-}
 
 /// A way to call the server.
 #[derive(Clone, Copy, Debug)]

@@ -105,6 +105,8 @@ impl Failure {
             | Error::Token(_)
             | Error::Card { .. }
             | Error::Keys { .. }
+            | Error::Unverified { .. }
+            | Error::Unsayable { .. }
             | Error::NoInterface { .. }
             | Error::ForeignInterface { .. }
             | Error::BadAnswer { .. }
@@ -151,7 +153,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Denied { .. } | Error::Unsatisfied { .. } | Error::Token(_) => Exit::Refused,
         Error::Agent { error, .. } if REFUSALS.contains(&error.kind) => Exit::Refused,
         Error::Agent { error, .. } if OUTAGES.contains(&error.kind) => Exit::Unreachable,
-        Error::Setup(_) => Exit::Failed,
+        Error::Setup(_) | Error::Unverified { .. } | Error::Unsayable { .. } => Exit::Failed,
         Error::Agent { .. }
         | Error::Card { .. }
         | Error::Keys { .. }
@@ -184,7 +186,9 @@ fn advice(error: &Error, target: &Target) -> Option<String> {
         Error::Card { .. } => {
             "Give the address of an agent, or of its card (a `.json` document)".into()
         }
-        Error::NoInterface { .. } if target.pins_binding() => "Try without --binding".into(),
+        Error::NoInterface { .. } | Error::Unsayable { .. } if target.pins_interface() => {
+            "Try without --binding and --protocol-version".into()
+        }
         Error::ForeignInterface { interface, .. } => {
             format!("If you trust that address, add `--allow-origin {}`", quote(interface))
         }
@@ -199,6 +203,8 @@ fn advice(error: &Error, target: &Target) -> Option<String> {
         | Error::Unsatisfied { .. }
         | Error::Token(_)
         | Error::Keys { .. }
+        | Error::Unverified { .. }
+        | Error::Unsayable { .. }
         | Error::NoInterface { .. }
         | Error::BadAnswer { .. } => return None,
     })

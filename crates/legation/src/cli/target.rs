@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use legation_client::{
     Authorities, Binding, Client, Credential, Credentials, Error, Identity, Observer, Options,
-    Proxy, Retry, is_loopback,
+    Proxy, Retry, Version, is_loopback,
 };
 use url::Url;
 
@@ -27,8 +27,11 @@ pub(crate) struct Target {
     #[arg(long, value_name = "DIR", env = "LEGATION_DATA_DIR", help_heading = "Calling")]
     data_dir: Option<PathBuf>,
     /// The one protocol binding to use; the card's order decides otherwise
-    #[arg(long, value_parser = bindings(), help_heading = "Calling")]
+    #[arg(long, value_parser = bindings(), ignore_case = true, help_heading = "Calling")]
     binding: Option<Binding>,
+    /// The one version of the protocol to speak; the card's order decides otherwise
+    #[arg(long, value_name = "VERSION", value_parser = versions(), help_heading = "Calling")]
+    protocol_version: Option<Version>,
     /// Another origin that the card may send calls and the token to
     #[arg(long, value_name = "URL", help_heading = "Calling")]
     allow_origin: Vec<Url>,
@@ -57,8 +60,16 @@ pub(crate) struct Target {
 
 fn bindings() -> impl clap::builder::TypedValueParser<Value = Binding> {
     let names = Binding::ALL.map(Binding::name);
+    PossibleValuesParser::new(names).map(|name| {
+        let name = name.to_ascii_uppercase();
+        Binding::from_name(&name).expect("one of the names just given")
+    })
+}
+
+fn versions() -> impl clap::builder::TypedValueParser<Value = Version> {
+    let names = Version::SERVED.map(Version::name);
     PossibleValuesParser::new(names)
-        .map(|name| Binding::from_name(&name).expect("one of the names just given"))
+        .map(|name| Version::parse(&name).expect("one of the names just given"))
 }
 
 impl Target {
@@ -99,6 +110,7 @@ impl Target {
         Ok(Options {
             credentials,
             binding: self.binding.or(agent.and_then(|agent| agent.binding)),
+            version: self.protocol_version.or(agent.and_then(|agent| agent.version)),
             trusted_origins: self.allow_origin.iter().cloned().chain(origins).collect(),
             authorities: self.authorities(ca)?,
             proxy: self.proxy()?.map_or_else(|| profile.proxy(), |proxy| Ok(Some(proxy)))?,
@@ -132,8 +144,8 @@ impl Target {
         address.is_some_and(|url| is_loopback(&url))
     }
 
-    pub(crate) fn pins_binding(&self) -> bool {
-        self.binding.is_some()
+    pub(crate) fn pins_interface(&self) -> bool {
+        self.binding.is_some() || self.protocol_version.is_some()
     }
 
     /// A failed call in words.
@@ -152,6 +164,9 @@ impl Target {
         words.extend(arguments);
         if let Some(binding) = self.binding {
             words.extend(["--binding", binding.name()]);
+        }
+        if let Some(version) = self.protocol_version {
+            words.extend(["--protocol-version", version.name()]);
         }
         for origin in &self.allow_origin {
             words.extend(["--allow-origin", origin.as_str()]);

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use legation_client::Binding;
 use legation_client::credentials::Flow;
+use legation_client::{Binding, Version};
 
 use super::fault::{Fault, Faults};
 use super::form::{self, choice};
@@ -51,12 +51,22 @@ pub(crate) struct Known {
     pub(crate) url: String,
     pub(crate) credentials: Vec<String>,
     pub(crate) binding: Option<Binding>,
+    pub(crate) version: Option<Version>,
     pub(crate) allow_origins: Vec<String>,
     pub(crate) ca: Option<String>,
 }
 
-const BINDINGS: [(&str, Binding); 2] =
-    [(Binding::JsonRpc.name(), Binding::JsonRpc), (Binding::Rest.name(), Binding::Rest)];
+const BINDINGS: [(&str, Binding); 3] = [
+    (Binding::JsonRpc.name(), Binding::JsonRpc),
+    (Binding::HttpJson.name(), Binding::HttpJson),
+    (Binding::Grpc.name(), Binding::Grpc),
+];
+const VERSIONS: [(&str, Version); 4] = [
+    (Version::V1_0.name(), Version::V1_0),
+    (Version::V0_3.name(), Version::V0_3),
+    (Version::V0_2.name(), Version::V0_2),
+    (Version::V0_1.name(), Version::V0_1),
+];
 
 impl Group for Known {
     const ROWS: &'static [Row<Self>] = &[
@@ -68,6 +78,12 @@ impl Group for Known {
             "the card's order decides",
             row("binding", "The one protocol binding to use", |a| {
                 maybe(&mut a.binding, choice(&BINDINGS))
+            }),
+        ),
+        unset(
+            "the card's order decides",
+            row("version", "The one protocol version to speak", |a| {
+                maybe(&mut a.version, choice(&VERSIONS))
             }),
         ),
         row(

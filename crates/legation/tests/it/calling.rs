@@ -35,6 +35,37 @@ fn every_outcome_has_its_exit_code_and_its_words() {
 }
 
 #[test]
+fn a_binding_and_a_version_can_be_pinned() {
+    let home = tempfile::tempdir().expect("a home");
+    let serving = Serving::start(home.path(), &[]);
+    let url = serving.url.as_str();
+    for binding in ["JSONRPC", "HTTP+JSON", "grpc"] {
+        for version in ["1.0", "0.3"] {
+            let pins = ["--binding", binding, "--protocol-version", version];
+            for command in ["send", "stream"] {
+                let words = [&[command, url, "trend of 1, 2, 3, 4"], &pins[..]].concat();
+                let output = run(home.path(), &words);
+                let said = text(&output.stdout) + &text(&output.stderr);
+                assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");
+                assert!(said.contains("rise by 1 per step"), "{words:?}: {said}");
+            }
+        }
+    }
+    let cases: [(&[&str], i32, &str); 4] = [
+        (&["send", url, "hello", "--protocol-version", "0.3"], 3, "--protocol-version 0.3"),
+        (&["task", "list", url, "--protocol-version", "0.3"], 1, "Try without --binding and"),
+        (&["send", url, "x", "--protocol-version", "0.1"], 6, "offers no JSONRPC or HTTP+JSON or"),
+        (&["send", url, "x", "--protocol-version", "7"], 2, "possible values: 1.0, 0.3, 0.2, 0.1"),
+    ];
+    for (words, code, expected) in cases {
+        let output = run(home.path(), words);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn a_question_is_answered_with_the_line_it_came_with() {
     let home = tempfile::tempdir().expect("a home");
     let serving = Serving::start(home.path(), &[]);

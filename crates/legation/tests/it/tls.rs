@@ -37,6 +37,11 @@ fn a_certificate_for_trying_out_serves_those_who_believe_it() {
     let send = ["send", "--ca", &cert, &serving.url, "mean of 1, 2, 3, 4"];
     let believing = run(home.path(), &send);
     assert!(text(&believing.stdout).contains("2.5"), "{}", text(&believing.stderr));
+    // gRPC, whose address on the card says no scheme.
+    let stream = ["stream", "--binding", "grpc", "--ca", &cert, &serving.url, "mean of 5, 7"];
+    let streamed = run(home.path(), &stream);
+    assert!(text(&streamed.stdout).contains("6"), "{}", text(&streamed.stderr));
+    assert_eq!(streamed.status.code(), Some(0), "{}", text(&streamed.stderr));
     let doubting = run(home.path(), &["send", &serving.url, "mean of 1, 2"]);
     assert_eq!(doubting.status.code(), Some(4), "{}", text(&doubting.stderr));
     for expected in ["certificate", "with --ca"] {
