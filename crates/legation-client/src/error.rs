@@ -212,6 +212,19 @@ impl Error {
         }
     }
 
+    /// Whether this may be how an agent refuses to let a task be followed that has ended. 1.0 has one
+    /// error for it (Spec 3.1.6); before, agents answer with the nearest that they have. Looking at the
+    /// task tells.
+    pub fn may_mean_ended(&self) -> bool {
+        const WORDS: [ErrorKind; 4] = [
+            ErrorKind::UnsupportedOperation,
+            ErrorKind::InvalidParams,
+            ErrorKind::InvalidRequest,
+            ErrorKind::Internal,
+        ];
+        self.kind().is_some_and(|kind| WORDS.contains(&kind))
+    }
+
     /// Whether the same call may succeed a little later.
     pub(crate) fn may_pass(&self) -> bool {
         match self {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use legation_model::{ErrorKind, StreamResponse, Task, TaskId, TaskState};
+use legation_model::{StreamResponse, Task, TaskId, TaskState};
 use tokio::time::Instant;
 
 use crate::feed::{Feed, Numbered};
@@ -246,8 +246,7 @@ impl Events {
                 self.link = Link::Live(Live::new(feed, self.last, false));
                 Ok(None)
             }
-            // The protocol's answer for a task that has ended in the meantime (Spec 3.1.6).
-            Err(error) if error.kind() == Some(ErrorKind::UnsupportedOperation) => {
+            Err(error) if error.may_mean_ended() => {
                 let looked = self.client.look_at(&task).await;
                 self.conclude(looked, error)
             }

@@ -2,7 +2,7 @@
 
 use legation_client::{Client, Error};
 use legation_model::{
-    CancelTaskRequest, ContextId, ErrorKind, GetTaskRequest, ListTasksRequest, ListTasksResponse,
+    CancelTaskRequest, ContextId, GetTaskRequest, ListTasksRequest, ListTasksResponse,
     StreamResponse, Task, TaskId, TaskState,
 };
 
@@ -105,8 +105,8 @@ impl One {
         let opening = async {
             match client.subscribe(self.id.clone(), None).await {
                 Ok(events) => Ok(Ok(events)),
-                // The answer for a task that has ended, and for an agent that cannot stream.
-                Err(error) if error.kind() == Some(ErrorKind::UnsupportedOperation) => {
+                // It may have ended, or the agent may not stream at all.
+                Err(error) if error.may_mean_ended() => {
                     let task = self.look(&client).await?;
                     if task.status.state.is_settled() { Ok(Err(task)) } else { Err(error) }
                 }
