@@ -9,14 +9,12 @@ use http::{HeaderValue, Method, StatusCode, header};
 use legation_model::AgentCard;
 use legation_net::{Http, Limits, Request};
 use legation_wire::card::{self as wire, Reading};
-use legation_wire::fault;
 use legation_wire::signature::{KeySet, Verdict, verify};
 use legation_wire::version::{VERSION, Version};
 use url::Url;
 
 use crate::credentials::{Access, Needs};
-use crate::exchange::denied;
-use crate::retry_after::retry_after;
+use crate::exchange::{denied, told};
 use crate::{Error, Options, Signatures};
 
 pub use cache::CardCache;
@@ -208,12 +206,9 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
     }
     // These are about the moment; the others say that there is no card.
     const OF_THE_CALL: [u16; 4] = [429, 502, 503, 504];
-    let said = fault::read_rest(Version::V1_0, status.as_u16(), &String::from_utf8_lossy(&body));
+    let said = told(Version::V1_0, status, &headers, &body);
     match said.filter(|_| OF_THE_CALL.contains(&status.as_u16())) {
-        Some(mut error) => {
-            error.retry_after = retry_after(&headers).or(error.retry_after);
-            Err(Error::Agent { operation: OPERATION, error })
-        }
+        Some(error) => Err(Error::Agent { operation: OPERATION, error }),
         None => Err(unreadable(format!("HTTP status {status}"))),
     }
 }

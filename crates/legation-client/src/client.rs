@@ -321,7 +321,7 @@ impl Client {
     /// The way to one of the interfaces.
     pub(crate) fn way(&self, endpoint: &Endpoint) -> &Way {
         let way = self.inner.ways.iter().find(|way| way.endpoint == *endpoint);
-        way.unwrap_or(&self.inner.ways[0])
+        way.expect("calls go to the interfaces that were chosen")
     }
 
     /// What the agent wants of its callers.

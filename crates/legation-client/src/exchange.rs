@@ -324,7 +324,7 @@ impl Client {
         };
         let signed = sign().await.map_err(Error::Token)?;
         let mut response = http.send(signed.clone()).await.map_err(failed)?;
-        if is_unknown_caller(&response)
+        if is_unknown_caller(endpoint, &response)
             && access.learn(&signed, response.headers()).await.map_err(Error::Token)?
         {
             let signed = sign().await.map_err(Error::Token)?;
@@ -371,10 +371,22 @@ impl Client {
 
 /// Whether an answer says that the caller is not known: HTTP's 401, and gRPC's UNAUTHENTICATED, which
 /// stands among the headers of a refusal.
-fn is_unknown_caller(response: &Response) -> bool {
-    const UNAUTHENTICATED: u8 = 16;
+fn is_unknown_caller(endpoint: &Endpoint, response: &Response) -> bool {
+    let kind = |status| fault::read_grpc(endpoint.version(), &status).kind;
     response.status() == StatusCode::UNAUTHORIZED
-        || grpc_status(response.headers()).is_some_and(|status| status.code == UNAUTHENTICATED)
+        || grpc_status(response.headers()).map(kind) == Some(ErrorKind::Unauthenticated)
+}
+
+/// The error that an answer which is no success says.
+pub(crate) fn told(
+    version: Version,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Option<A2aError> {
+    let mut error = fault::read_rest(version, status.as_u16(), &String::from_utf8_lossy(body))?;
+    error.retry_after = retry_after(headers).or(error.retry_after);
+    Some(error)
 }
 
 /// What a refusal (401, 403) says, and what would be needed.
@@ -390,11 +402,8 @@ pub(crate) async fn denied(
         Ok(body) => body,
         Err(reason) => return Error::of_net(operation, url, reason),
     };
-    match fault::read_rest(version, status.as_u16(), &String::from_utf8_lossy(&body)) {
-        Some(mut error) => {
-            error.retry_after = retry_after(&headers).or(error.retry_after);
-            Error::Denied { operation, error, needs: Box::new(needs.refused(&headers)) }
-        }
+    match told(version, status, &headers, &body) {
+        Some(error) => Error::Denied { operation, error, needs: Box::new(needs.refused(&headers)) },
         None => Error::bad(operation, url, format!("HTTP status {status}")),
     }
 }
@@ -424,11 +433,9 @@ fn no_success(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Error {
-    let text = String::from_utf8_lossy(body);
     if !status.is_redirection()
-        && let Some(mut error) = endpoint.speech.read_error(status.as_u16(), &text)
+        && let Some(error) = told(endpoint.version(), status, headers, body)
     {
-        error.retry_after = retry_after(headers).or(error.retry_after);
         return Error::Agent { operation, error };
     }
     let target = headers.get(header::LOCATION).and_then(|target| target.to_str().ok());

@@ -288,11 +288,6 @@ impl Speech {
         rpc::result(self.version(), body)
     }
 
-    /// Reads an answer of HTTP that is no success; `None` when it says nothing of an error.
-    pub fn read_error(self, status: u16, body: &str) -> Option<A2aError> {
-        fault::read_rest(self.version(), status, body)
-    }
-
     fn params(self, request: &Request) -> Result<Vec<u8>, A2aError> {
         match self.older {
             None => Ok(params_of_1_0(request)),

@@ -71,7 +71,7 @@ pub(super) fn in_task<'a>(
 }
 
 /// Returns a task id and a context id that no other call returns. They have the size
-/// of UUIDs; randomness is not the work measured.
+/// of those that the product makes; randomness is not the work measured.
 pub(super) fn new_ids() -> (String, String) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

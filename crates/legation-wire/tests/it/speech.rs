@@ -8,6 +8,7 @@ use legation_model::{
 use legation_wire::answer::Answer;
 use legation_wire::card::{Binding, Interface};
 use legation_wire::codec::{self, Place, Spoken};
+use legation_wire::fault;
 use legation_wire::grpc::{self, Numbers, Package, frame};
 use legation_wire::json::JsonBounds;
 use legation_wire::jsonrpc;
@@ -202,7 +203,7 @@ proptest! {
             for body in [&text, &result, &error] {
                 let _ = speech.read(&request, body.as_bytes());
                 let _ = speech.read_items(body.as_bytes());
-                let _ = speech.read_error(400, body);
+                let _ = fault::read_rest(speech.version(), 400, body);
             }
         }
     }

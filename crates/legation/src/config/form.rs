@@ -1,12 +1,13 @@
 //! The forms of single values: how each is written, read and shown.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderName;
-use legation::{Binding, Interface, Network, Version};
+use legation::{Binding, Interface, Version};
 use serde_json::{Value as Json, json};
 use url::Url;
 
@@ -219,22 +220,11 @@ pub(crate) fn host() -> Form<String> {
     text_that("a host name without a port", json!({"type": "string"}), is_good)
 }
 
-/// An address or a range of addresses.
-pub(crate) fn network() -> Form<Network> {
+/// An address or a range of addresses: those of proxies, or those that are called.
+pub(crate) fn network<T: FromStr + Display + 'static>() -> Form<T> {
     let read = |text: &Text| text.text()?.parse().ok();
     let expects = "an address or a network such as `10.0.0.0/8` or `fd00::/8`";
-    Form::new(expects, json!({"type": "string"}), read, |network: &Network| {
-        json!(network.to_string())
-    })
-}
-
-/// A network that may be called.
-pub(crate) fn outbound_network() -> Form<legation_net::Network> {
-    let read = |text: &Text| text.text()?.parse().ok();
-    let expects = "an address or a network such as `10.1.0.0/16`";
-    Form::new(expects, json!({"type": "string"}), read, |network: &legation_net::Network| {
-        json!(network.to_string())
-    })
+    Form::new(expects, json!({"type": "string"}), read, |network: &T| json!(network.to_string()))
 }
 
 /// Ports, the first and the last.

@@ -39,7 +39,7 @@ impl Group for Outbound {
         row(
             "allow_networks",
             "Networks beside the public internet that may be called, whoever chose the address",
-            |o| leaves(&mut o.allow_networks, form::outbound_network()),
+            |o| leaves(&mut o.allow_networks, form::network()),
         ),
     ];
 }
