@@ -23,3 +23,4 @@ pub mod sse;
 pub mod v0_3;
 pub mod v1;
 pub mod version;
+pub mod webhook;
