@@ -52,6 +52,7 @@ pub use document::Document;
 pub use entrusted::Entrusted;
 pub use extension::{
     CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,
+    IDEMPOTENCY_EXTENSION,
 };
 pub use follow::{Follow, Item};
 pub use integration::{IntegrationToken, IntegrationTokens, TokenDigest};

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::authorization::{self, Authorizations};
 use crate::call::{Call, Reply};
-use crate::extension::{Contexts, Cursor, Extension, Extensions};
+use crate::extension::{Contexts, Cursor, Extension, Extensions, Idempotency};
 use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
 use crate::places::Places;
@@ -201,6 +201,7 @@ impl Service {
         let mut extensions = Extensions::default();
         extensions.add(Arc::new(Cursor));
         extensions.add(Arc::new(Contexts));
+        extensions.add(Arc::new(Idempotency));
         Builder { store, limits, deployment, agents: Vec::new(), extensions, audit: None }
     }
 
