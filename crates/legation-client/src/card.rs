@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::credentials::{Access, Needs};
 use crate::exchange::{denied, told};
+use crate::origin::same_place;
 use crate::{Error, Options, Signatures};
 
 pub use cache::CardCache;
@@ -139,10 +140,18 @@ pub(crate) async fn find(address: &str, options: &Options) -> Result<Found, Erro
 }
 
 async fn fetch(http: &Http, url: &Url, options: &Options) -> Result<Found, Error> {
-    let sent = get(http, url, options).await?;
+    let (url, sent) = get(http, url, options).await?;
     let reading = wire::read(&sent)
         .map_err(|fault| Error::Card { url: url.to_string(), reason: fault.to_string() })?;
-    Ok(Found { card: reading.card.clone(), url: url.clone(), reading, sent })
+    Ok(Found { card: reading.card.clone(), url, reading, sent })
+}
+
+/// Where a card counts as found that redirects led to. The caller's trust is in the address that was
+/// asked, and no redirect takes it elsewhere but from plain HTTP to TLS on the same host.
+fn found_at(asked: &Url, answered: &Url) -> Url {
+    let is_upgrade = asked.scheme() == "http" && answered.scheme() == "https";
+    let is_same = same_place(asked, answered) || is_upgrade && asked.host() == answered.host();
+    if is_same { answered.clone() } else { asked.clone() }
 }
 
 /// Checks a card as it was sent by the caller's policy.
@@ -166,7 +175,8 @@ fn check_signatures(found: &Found, policy: &Signatures) -> Result<(), Error> {
     Err(Error::Unverified { url: found.url.to_string(), reason })
 }
 
-async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> {
+/// The bytes of a card, and where it counts as found.
+async fn get(http: &Http, url: &Url, options: &Options) -> Result<(Url, Bytes), Error> {
     let unreadable = |reason: String| Error::Card { url: url.to_string(), reason };
     let mut request = Request::new(Method::GET, url.clone());
     request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
@@ -179,30 +189,26 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
     let kept = options.cards.find(&asked);
     if let Some(kept) = &kept {
         if kept.is_fresh() {
-            return Ok(kept.body.clone());
+            return Ok((kept.url.clone(), kept.body.clone()));
         }
         kept.ask_for_change(&mut request.headers);
     }
     let failed = |reason| Error::of_net(OPERATION, url, reason);
-    let response = http.send(request).await.map_err(failed)?;
+    let response = http.follow(request, options.limits.redirects).await.map_err(failed)?;
+    let found_at = found_at(url, response.url());
     if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         return Err(denied(OPERATION, url, Version::V1_0, Needs::default(), response).await);
     }
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.map_err(failed)?;
     if let Some(kept) = kept.filter(|_| status == StatusCode::NOT_MODIFIED) {
-        options.cards.keep(asked, kept.body.clone(), &headers, Some(&kept));
-        return Ok(kept.body);
+        let body = kept.body.clone();
+        options.cards.keep(asked, (found_at.clone(), body.clone()), &headers, Some(&kept));
+        return Ok((found_at, body));
     }
     if status.is_success() {
-        options.cards.keep(asked, body.clone(), &headers, None);
-        return Ok(body);
-    }
-    if let Some(target) = headers.get(header::LOCATION) {
-        let target = target.to_str().unwrap_or("an unnamed place");
-        return Err(unreadable(format!(
-            "it redirects to {target}, and redirects are not followed"
-        )));
+        options.cards.keep(asked, (found_at.clone(), body.clone()), &headers, None);
+        return Ok((found_at, body));
     }
     // These are about the moment; the others say that there is no card.
     const OF_THE_CALL: [u16; 4] = [429, 502, 503, 504];
@@ -216,6 +222,22 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<Bytes, Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_redirect_takes_trust_elsewhere_but_to_tls() {
+        let cases = [
+            ("http://a/x", "http://a/y", "http://a/y"),
+            ("http://a/x", "https://a/x", "https://a/x"),
+            ("http://a:8080/x", "https://a:8443/x", "https://a:8443/x"),
+            ("https://a/x", "https://www.a/x", "https://a/x"),
+            ("https://a/x", "https://a:8443/x", "https://a/x"),
+            ("http://a/x", "https://b/x", "http://a/x"),
+        ];
+        for (asked, answered, expected) in cases {
+            let url = |text| Url::parse(text).expect("a URL");
+            assert_eq!(found_at(&url(asked), &url(answered)).as_str(), expected, "{asked}");
+        }
+    }
 
     #[test]
     fn a_card_is_below_its_agent_unless_it_is_named() {

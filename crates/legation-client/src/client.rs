@@ -20,9 +20,11 @@ use url::Url;
 use crate::credentials::{Access, Needs, Visit};
 use crate::events::Opening;
 use crate::feed::{CURSOR_EXTENSION, Feed};
-use crate::origin::same_place;
+use crate::origin::{origin, same_place};
 use crate::patience::Tries;
+use crate::receiver::Registration;
 use crate::transport::Endpoint;
+use crate::updates::{Looking, Pace, Push, Updates};
 use crate::{Binding, Error, Events, Options, Retry, Version, card, interface};
 
 /// Calls one agent. Cheap to clone; clones share their connections.
@@ -144,19 +146,64 @@ impl Client {
     pub async fn send(&self, request: SendMessageRequest) -> Result<SendMessageResponse, Error> {
         let settled = self.inner.options.limits.settled;
         let sent = self.ask(Request::SendMessage(request), settled).await;
-        sent.map(|Sent(response)| response)
+        sent.map(|Sent(response)| self.extended(response))
     }
 
-    /// Says something and follows what happens (Spec 3.1.2).
+    /// Says something and follows what happens (Spec 3.1.2), in the way of [`Options::updates`].
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As [`Client::send`]; [`Error::Unsayable`] when the caller wants to be told by webhook and the
+    /// agent's card offers none.
     ///
     /// # Cancel safety
     /// As [`Client::send`]; once this has returned, [`Events`] knows the task from its first item.
-    pub async fn stream(&self, request: SendMessageRequest) -> Result<Events, Error> {
-        let feed = self.open_patiently(Request::SendStreamingMessage(request), None).await?;
-        Ok(Events::new(self.clone(), feed, Opening::Message))
+    pub async fn stream(&self, mut request: SendMessageRequest) -> Result<Events, Error> {
+        let looking = match &self.inner.options.updates {
+            Updates::Streaming => {
+                if self.streams() {
+                    let mut call = self.call(Request::SendStreamingMessage(request));
+                    match self.open_patiently(&mut call, None).await {
+                        Ok(feed) => {
+                            return Ok(Events::new(self.clone(), feed, Opening::Message(call)));
+                        }
+                        Err(error) => {
+                            // Refused, so not begun.
+                            let Request::SendStreamingMessage(message) = call.asked else {
+                                return Err(error);
+                            };
+                            if !error.means_no_streams() {
+                                return Err(error);
+                            }
+                            request = message;
+                        }
+                    }
+                }
+                Looking::at_pace(Pace::default())
+            }
+            Updates::Polling(pace) => {
+                request.configuration.return_immediately = true;
+                Looking::at_pace(*pace)
+            }
+            Updates::Push(push) => {
+                let registration = self.registered(push)?;
+                request.configuration.return_immediately = true;
+                request.configuration.task_push_notification_config = Some(registration.config());
+                Looking::when_told(registration, push.check)
+            }
+        };
+        // How a task stood that waits says nothing of what the message brings about.
+        let before = match &request.message.task_id {
+            Some(id) => self.look_at(id).await.ok().map(|task| task.status),
+            None => None,
+        };
+        let settled = self.inner.options.limits.settled;
+        let Sent(answer) = self.ask(Request::SendMessage(request), settled).await?;
+        Ok(match answer {
+            SendMessageResponse::Message(message) => Events::said(self.clone(), message),
+            SendMessageResponse::Task(task) => {
+                Events::looking(self.clone(), task, looking.after(before))
+            }
+        })
     }
 
     /// Looks at a task (Spec 3.1.3).
@@ -164,7 +211,7 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn get_task(&self, request: GetTaskRequest) -> Result<Task, Error> {
-        self.question(Request::GetTask(request)).await
+        self.question(Request::GetTask(request)).await.map(|task: Task| self.extended(task))
     }
 
     /// Pages through tasks (Spec 3.1.4).
@@ -172,7 +219,11 @@ impl Client {
     /// # Errors
     /// As every call; [`Error::Unsayable`] before 1.0, which alone has such a list.
     pub async fn list_tasks(&self, request: ListTasksRequest) -> Result<ListTasksResponse, Error> {
-        self.question(Request::ListTasks(request)).await
+        let listed = self.question::<ListTasksResponse>(Request::ListTasks(request)).await;
+        listed.map(|mut page| {
+            page.tasks = page.tasks.into_iter().map(|task| self.extended(task)).collect();
+            page
+        })
     }
 
     /// Stops a task (Spec 3.1.5).
@@ -180,7 +231,7 @@ impl Client {
     /// # Errors
     /// As every call; [`legation_model::ErrorKind::TaskNotCancelable`] when the task has ended.
     pub async fn cancel_task(&self, request: CancelTaskRequest) -> Result<Task, Error> {
-        self.question(Request::CancelTask(request)).await
+        self.question(Request::CancelTask(request)).await.map(|task: Task| self.extended(task))
     }
 
     /// Registers a webhook for a task (Spec 3.1.7).
@@ -250,20 +301,60 @@ impl Client {
         self.ask_extension(uri, method, params).await
     }
 
-    /// Follows a task (Spec 3.1.6): from its present state, or from the event after this number on,
-    /// where the agent numbers its events.
+    /// Follows a task (Spec 3.1.6) in the way of [`Options::updates`]: from its present state, or from
+    /// the event after this number on, where the agent streams and numbers its events.
     ///
     /// # Errors
-    /// [`legation_model::ErrorKind::UnsupportedOperation`] when the task has ended.
+    /// As every call; [`legation_model::ErrorKind::UnsupportedOperation`] when the agent streams and
+    /// the task has ended; [`Error::Unsayable`] as with [`Client::stream`].
     pub async fn subscribe(&self, id: TaskId, after: Option<u64>) -> Result<Events, Error> {
-        let feed = self.open_patiently(subscription(&id), after).await?;
-        Ok(Events::new(self.clone(), feed, Opening::Task { id, after }))
+        let looking = match &self.inner.options.updates {
+            Updates::Streaming => {
+                if self.streams() {
+                    let mut call = self.call(subscription(&id));
+                    match self.open_patiently(&mut call, after).await {
+                        Ok(feed) => {
+                            return Ok(Events::new(
+                                self.clone(),
+                                feed,
+                                Opening::Task { id, after },
+                            ));
+                        }
+                        Err(error) if error.means_no_streams() => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Looking::at_pace(Pace::default())
+            }
+            Updates::Polling(pace) => Looking::at_pace(*pace),
+            Updates::Push(push) => {
+                let mut registration = self.registered(push)?;
+                registration.is_of(&id);
+                self.create_push_config(registration.config()).await?;
+                Looking::when_told(registration, push.check)
+            }
+        };
+        Ok(Events::watching(self.clone(), id, looking))
+    }
+
+    /// Whether the agent says that it streams.
+    fn streams(&self) -> bool {
+        self.inner.card.capabilities.streaming == Some(true)
+    }
+
+    /// A place to be told at, where the agent tells.
+    fn registered(&self, push: &Push) -> Result<Registration, Error> {
+        if self.inner.card.capabilities.push_notifications != Some(true) {
+            let reason = "its card offers no push notifications".into();
+            return Err(Error::Unsayable { url: origin(self.url()), reason });
+        }
+        Ok(push.receiver.register())
     }
 
     /// One try to follow a task again.
     pub(crate) async fn resubscribe(&self, id: &TaskId, after: Option<u64>) -> Result<Feed, Error> {
         let endpoint = self.endpoint();
-        let opened = self.open(endpoint, &mut subscription(id), after).await;
+        let opened = self.open(endpoint, &mut self.call(subscription(id)), after).await;
         if let Err(error) = &opened {
             self.moves_on(endpoint, error, &mut 0);
         }
@@ -274,12 +365,13 @@ impl Client {
     pub(crate) async fn look_at(&self, id: &TaskId) -> Result<Task, Error> {
         let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
         let answer = self.inner.options.limits.answer;
-        self.try_ask(self.endpoint(), &mut Request::GetTask(request), answer).await
+        self.try_ask(self.endpoint(), &mut self.call(Request::GetTask(request)), answer).await
     }
 
     async fn extended_card_once(&self) -> Result<AgentCard, Error> {
-        let mut request = Request::GetExtendedAgentCard(GetExtendedAgentCardRequest::default());
-        self.try_ask(self.endpoint(), &mut request, self.inner.options.limits.answer).await
+        let request = Request::GetExtendedAgentCard(GetExtendedAgentCardRequest::default());
+        let answer = self.inner.options.limits.answer;
+        self.try_ask(self.endpoint(), &mut self.call(request), answer).await
     }
 
     /// Asks for something that is answered at once.
@@ -358,7 +450,8 @@ impl Client {
         let declared = &self.inner.card.capabilities.extensions;
         let required = declared.iter().filter(|extension| extension.required);
         let counts = (binding == Binding::Grpc && self.counts()).then_some(CURSOR_EXTENSION);
-        let own = self.inner.options.extensions.iter().map(String::as_str);
+        let named = self.inner.options.extensions.iter().map(String::as_str);
+        let own = named.chain(self.inner.options.hooks.iter().map(|hook| hook.uri()));
         let mut uris: Vec<&str> = Vec::new();
         for uri in own.chain(required.map(|extension| &*extension.uri)).chain(counts) {
             if !uris.contains(&uri) {
@@ -371,10 +464,14 @@ impl Client {
 
     /// Whether the agent numbers its events in their metadata when it is asked to.
     pub(crate) fn counts(&self) -> bool {
-        let declared = &self.inner.card.capabilities.extensions;
         let own = &self.inner.options.extensions;
-        declared.iter().any(|extension| extension.uri == CURSOR_EXTENSION)
-            && !own.iter().any(|uri| uri == CURSOR_EXTENSION)
+        self.declares(CURSOR_EXTENSION) && !own.iter().any(|uri| uri == CURSOR_EXTENSION)
+    }
+
+    /// Whether the card declares an extension.
+    pub(crate) fn declares(&self, uri: &str) -> bool {
+        let declared = &self.inner.card.capabilities.extensions;
+        declared.iter().any(|extension| extension.uri == uri)
     }
 
     /// Decides on a further try, and says so; `None` when there is none.

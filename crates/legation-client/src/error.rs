@@ -138,6 +138,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The caller's deadline for the call has passed. What was asked for may have been carried out.
+    #[error("no answer of {url} within {} ms", total.as_millis())]
+    Late {
+        /// Who was called.
+        url: String,
+        /// The bound that was overstepped.
+        total: Duration,
+    },
     /// The stream ended before the task did.
     #[error("the stream of task {task} ended before the task did")]
     Cut {
@@ -206,6 +214,7 @@ impl Error {
             | Self::NoInterface { .. }
             | Self::ForeignInterface { .. }
             | Self::BadAnswer { .. }
+            | Self::Late { .. }
             | Self::Cut { .. }
             | Self::Empty
             | Self::Gap { .. } => None,
@@ -223,6 +232,13 @@ impl Error {
             ErrorKind::Internal,
         ];
         self.kind().is_some_and(|kind| WORDS.contains(&kind))
+    }
+
+    /// Whether the agent has no streams, or none of this kind, whatever its card says.
+    pub(crate) fn means_no_streams(&self) -> bool {
+        const WORDS: [ErrorKind; 2] = [ErrorKind::MethodNotFound, ErrorKind::MethodNotAllowed];
+        self.kind().is_some_and(|kind| WORDS.contains(&kind))
+            || matches!(self, Self::Unsayable { .. })
     }
 
     /// Whether the same call may succeed a little later.
@@ -246,6 +262,7 @@ impl Error {
             | Self::NoInterface { .. }
             | Self::ForeignInterface { .. }
             | Self::BadAnswer { .. }
+            | Self::Late { .. }
             | Self::Empty
             | Self::GaveUp { .. } => false,
         }

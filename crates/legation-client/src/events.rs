@@ -3,15 +3,19 @@
 //!
 //! Agents that number their events (SSE `id:`, consecutive per task) are asked to go on behind the
 //! last one seen: they answer with a header, the task without a number, and then exactly what
-//! follows. Other agents answer with the task as it is, which stands for what was missed.
+//! follows. Other agents answer with the task as it is, which stands for what was missed. A task that
+//! the agent does not let be followed is looked at instead, as one is whose updates come by polling
+//! or by webhook.
 
 use std::time::Duration;
 
-use legation_model::{StreamResponse, Task, TaskId, TaskState};
+use legation_model::{Message, StreamResponse, Task, TaskId, TaskState};
 use tokio::time::Instant;
 
+use crate::exchange::Call;
 use crate::feed::{Feed, Numbered};
 use crate::patience::Tries;
+use crate::updates::{Look, Looking, Pace};
 use crate::{Client, Error};
 
 /// A connection that lived this long was no failed try.
@@ -21,6 +25,8 @@ const HEALTHY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Events {
     client: Client,
+    /// What was said, while the task is not known and where saying it again does no harm.
+    message: Option<Box<Call>>,
     /// Known from the first item at the latest.
     task: Option<TaskId>,
     /// The number of the last event seen.
@@ -37,7 +43,7 @@ pub struct Events {
 #[derive(Debug)]
 pub(crate) enum Opening {
     /// With a message.
-    Message,
+    Message(Call),
     /// With a task that exists.
     Task { id: TaskId, after: Option<u64> },
 }
@@ -47,6 +53,11 @@ enum Link {
     Live(Live),
     /// Nobody is there; the next try is at this moment.
     Down(Instant),
+    /// The task is looked at instead. What the agent answered the message with stands for the first
+    /// look.
+    Looking(Box<Looking>, Option<Task>),
+    /// The agent has said this, and no more.
+    Said(Box<Message>),
     Done,
 }
 
@@ -72,14 +83,36 @@ impl Live {
 
 impl Events {
     pub(crate) fn new(client: Client, feed: Feed, opening: Opening) -> Self {
-        let tries = Tries::new(client.options().patience);
-        let (task, last, answers_message) = match opening {
-            Opening::Message => (None, None, true),
-            Opening::Task { id, after } => (Some(id), after, false),
+        let (message, task, last) = match opening {
+            Opening::Message(call) => (call.is_repeatable().then(|| Box::new(call)), None, None),
+            Opening::Task { id, after } => (None, Some(id), after),
         };
-        let link = Link::Live(Live::new(feed, last, answers_message));
-        let subscribed = !answers_message;
-        Self { client, task, last, state: None, link, tries, subscribed }
+        let subscribed = task.is_some();
+        let link = Link::Live(Live::new(feed, last, !subscribed));
+        Self { message, last, ..Self::of(client, task, link, subscribed) }
+    }
+
+    /// A task that is looked at, as the agent answered a message with it.
+    pub(crate) fn looking(client: Client, answer: Task, looking: Looking) -> Self {
+        let id = answer.id.clone();
+        let link = Link::Looking(Box::new(looking), Some(answer));
+        Self::of(client, Some(id), link, false)
+    }
+
+    /// A task that is looked at until it ends.
+    pub(crate) fn watching(client: Client, id: TaskId, looking: Looking) -> Self {
+        let link = Link::Looking(Box::new(looking), None);
+        Self::of(client, Some(id), link, true)
+    }
+
+    /// An answer without a task.
+    pub(crate) fn said(client: Client, message: Message) -> Self {
+        Self::of(client, None, Link::Said(Box::new(message)), false)
+    }
+
+    fn of(client: Client, task: Option<TaskId>, link: Link, subscribed: bool) -> Self {
+        let tries = Tries::new(client.options().patience);
+        Self { client, message: None, task, last: None, state: None, link, tries, subscribed }
     }
 
     /// The task, once it is known.
@@ -120,9 +153,23 @@ impl Events {
                     tokio::time::sleep_until(*until).await;
                     self.resume().await
                 }
+                Link::Looking(looking, answer) => match answer.take() {
+                    Some(task) => self.saw(task),
+                    None => {
+                        looking.due().await;
+                        self.look().await
+                    }
+                },
+                Link::Said(message) => {
+                    let item = StreamResponse::Message((**message).clone());
+                    self.link = Link::Done;
+                    Ok(Some((None, item)))
+                }
             };
             match step {
-                Ok(Some(item)) => return Some(Ok(item)),
+                Ok(Some((number, item))) => {
+                    return Some(Ok((number, self.client.extended(item))));
+                }
                 Ok(None) => {}
                 Err(error) => {
                     self.link = Link::Done;
@@ -190,6 +237,7 @@ impl Events {
             StreamResponse::StatusUpdate(update) => (&update.task_id, Some(update.status.state)),
             StreamResponse::ArtifactUpdate(update) => (&update.task_id, self.state),
         };
+        self.message = None;
         let known = self.task.get_or_insert_with(|| id.clone());
         if known != id {
             let reason = format!("the stream of task {known} speaks of task {id}");
@@ -210,8 +258,14 @@ impl Events {
             self.link = Link::Done;
             return Ok(None);
         }
-        let Some(task) = self.task.clone() else { return Err(error.unwrap_or(Error::Empty)) };
-        self.reconnect(error.unwrap_or(Error::Cut { task }))
+        let error = error.unwrap_or_else(|| match &self.task {
+            Some(task) => Error::Cut { task: task.clone() },
+            None => Error::Empty,
+        });
+        if self.task.is_none() && self.message.is_none() {
+            return Err(error);
+        }
+        self.reconnect(error)
     }
 
     /// Plans the next try, unless there were enough.
@@ -221,13 +275,18 @@ impl Events {
         {
             self.tries.progress();
         }
-        let Some(wait) = self.client.retry(&mut self.tries, &error) else {
-            let Some(task) = self.task.clone() else { return Err(error) };
-            let attempts = self.tries.made();
-            return Err(Error::GaveUp { task, attempts, last: Box::new(error) });
-        };
-        self.link = Link::Down(Instant::now() + wait);
+        self.link = Link::Down(Instant::now() + self.wait(error)?);
         Ok(None)
+    }
+
+    /// How long to wait before the next try, unless there were enough.
+    fn wait(&mut self, error: Error) -> Result<Duration, Error> {
+        if let Some(wait) = self.client.retry(&mut self.tries, &error) {
+            return Ok(wait);
+        }
+        let Some(task) = self.task.clone() else { return Err(error) };
+        let attempts = self.tries.made();
+        Err(Error::GaveUp { task, attempts, last: Box::new(error) })
     }
 
     /// Events are missing. An agent that was just asked for them does not have them.
@@ -240,36 +299,72 @@ impl Events {
     }
 
     async fn resume(&mut self) -> Result<Option<Numbered>, Error> {
-        let task = self.task.clone().expect("only streams of a known task are resumed");
+        let Some(task) = self.task.clone() else { return self.say_again().await };
         match self.client.resubscribe(&task, self.last).await {
             Ok(feed) => {
                 self.link = Link::Live(Live::new(feed, self.last, false));
                 Ok(None)
             }
-            Err(error) if error.may_mean_ended() => {
+            Err(error) if error.may_mean_ended() || error.means_no_streams() => {
                 let looked = self.client.look_at(&task).await;
-                self.conclude(looked, error)
+                self.conclude(looked)
             }
             Err(error) if error.may_pass() => self.lose(Some(error)),
             Err(error) => Err(error),
         }
     }
 
-    /// The task's final state stands for the events that were missed.
-    fn conclude(
-        &mut self,
-        looked: Result<Task, Error>,
-        refusal: Error,
-    ) -> Result<Option<Numbered>, Error> {
-        match looked {
-            Ok(task) if task.status.state.is_terminal() => {
-                self.state = Some(task.status.state);
-                self.link = Link::Done;
-                Ok(Some((None, StreamResponse::Task(task))))
+    /// Says the message again, which finds what came of the first time.
+    async fn say_again(&mut self) -> Result<Option<Numbered>, Error> {
+        let message = self.message.as_mut().expect("only what may be repeated is tried again");
+        match self.client.open(self.client.endpoint(), message, None).await {
+            Ok(feed) => {
+                self.link = Link::Live(Live::new(feed, None, true));
+                Ok(None)
             }
-            Ok(_) => Err(refusal),
             Err(error) if error.may_pass() => self.lose(Some(error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// The task's final state stands for the events that were missed. While there is none, the task
+    /// is looked at further: its agent does not let it be followed.
+    fn conclude(&mut self, looked: Result<Task, Error>) -> Result<Option<Numbered>, Error> {
+        match looked {
+            Ok(task) => {
+                self.link = Link::Looking(Box::new(Looking::at_pace(Pace::default())), None);
+                self.saw(task)
+            }
+            Err(error) if error.may_pass() => self.lose(Some(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn look(&mut self) -> Result<Option<Numbered>, Error> {
+        let task = self.task.clone().expect("only a known task is looked at");
+        match self.client.look_at(&task).await {
+            Ok(task) => self.saw(task),
+            Err(error) if error.may_pass() => {
+                let wait = self.wait(error)?;
+                if let Link::Looking(looking, _) = &mut self.link {
+                    looking.put_off(wait);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes what a look has shown.
+    fn saw(&mut self, task: Task) -> Result<Option<Numbered>, Error> {
+        let Link::Looking(looking, _) = &mut self.link else { return Ok(None) };
+        let Look { is_news, state } = looking.saw(&task);
+        self.tries.progress();
+        let item = StreamResponse::Task(task);
+        self.note(&item, state.is_none())?;
+        if state.is_some_and(TaskState::is_interrupted) && !self.subscribed {
+            self.link = Link::Done;
+        }
+        Ok(is_news.then_some((None, item)))
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use legation_model::{A2aError, ErrorKind, Request as Asked};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use legation_model::{A2aError, ErrorKind, MessageId, Request as Asked};
 use legation_net::{Request, Response};
 use legation_wire::fault;
 use legation_wire::grpc::frame;
@@ -18,6 +18,7 @@ use url::Url;
 use crate::client::Way;
 use crate::credentials::Needs;
 use crate::feed::Feed;
+use crate::origin::origin;
 use crate::patience::Tries;
 use crate::retry_after::retry_after;
 use crate::transport::{Endpoint, Outgoing, grpc_status};
@@ -28,45 +29,95 @@ const BODY: Duration = Duration::from_secs(300);
 /// How long a stream of gRPC may say nothing.
 const QUIET: Duration = Duration::from_secs(24 * 3_600);
 const LAST_EVENT_ID: &str = "last-event-id";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The extension by which agents say that they know repetitions by a key.
+const IDEMPOTENCY_EXTENSION: &str = "urn:legation:a2a:extension:idempotency:1";
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
+/// A call: what all its tries have in common.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) asked: Asked,
+    /// By which the agent knows a repetition.
+    key: Option<HeaderValue>,
+}
+
+impl Call {
+    fn operation(&self) -> Operation {
+        Operation::of_request(&self.asked)
+    }
+
+    fn mark(&self, request: &mut Request) {
+        request.headers.extend(self.key.clone().map(|key| (IDEMPOTENCY_KEY, key)));
+    }
+
+    /// Whether making it twice is the same as making it once.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.key.is_some() || is_question(self.operation())
+    }
+}
+
 impl Client {
+    /// A call as the extensions of this side have it. A message gets a key where the agent knows
+    /// repetitions by it.
+    pub(crate) fn call(&self, mut asked: Asked) -> Call {
+        for hook in &self.inner.options.hooks {
+            hook.on_request(&mut asked);
+        }
+        let says = matches!(asked, Asked::SendMessage(_) | Asked::SendStreamingMessage(_));
+        let key = (says && self.declares(IDEMPOTENCY_EXTENSION)).then(new_key);
+        Call { asked, key }
+    }
+
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
-        mut asked: Asked,
+        asked: Asked,
         answer: Duration,
     ) -> Result<T, Error> {
+        let mut call = self.call(asked);
         let (mut tries, mut moves) = (Tries::new(self.inner.options.patience), 0);
-        loop {
-            let endpoint = self.endpoint();
-            match self.try_ask(endpoint, &mut asked, answer).await {
-                Ok(result) => return Ok(result),
-                Err(error) if self.moves_on(endpoint, &error, &mut moves) => {}
-                Err(error) => self.pause(&asked, &mut tries, error).await?,
+        let asking = async {
+            loop {
+                let endpoint = self.endpoint();
+                match self.try_ask(endpoint, &mut call, answer).await {
+                    Ok(result) => return Ok(result),
+                    Err(error) if self.moves_on(endpoint, &error, &mut moves) => {}
+                    Err(error) => self.pause(&call, &mut tries, error).await?,
+                }
             }
-        }
+        };
+        self.in_time(asking).await
     }
 
     pub(crate) async fn open_patiently(
         &self,
-        mut asked: Asked,
+        call: &mut Call,
         after: Option<u64>,
     ) -> Result<Feed, Error> {
         let (mut tries, mut moves) = (Tries::new(self.inner.options.patience), 0);
-        loop {
-            let endpoint = self.endpoint();
-            match self.open(endpoint, &mut asked, after).await {
-                Ok(feed) => return Ok(feed),
-                Err(error) if self.moves_on(endpoint, &error, &mut moves) => {}
-                Err(error) => self.pause(&asked, &mut tries, error).await?,
+        let opening = async {
+            loop {
+                let endpoint = self.endpoint();
+                match self.open(endpoint, call, after).await {
+                    Ok(feed) => return Ok(feed),
+                    Err(error) if self.moves_on(endpoint, &error, &mut moves) => {}
+                    Err(error) => self.pause(call, &mut tries, error).await?,
+                }
             }
-        }
+        };
+        self.in_time(opening).await
+    }
+
+    /// The outcome of a call, if it comes before the caller's deadline.
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Some(total) = self.inner.options.limits.total else { return call.await };
+        let late = |_| Error::Late { url: origin(self.url()), total };
+        tokio::time::timeout(total, call).await.map_err(late)?
     }
 
     /// Waits before a further try, or gives the error back when there must be none.
-    async fn pause(&self, asked: &Asked, tries: &mut Tries, error: Error) -> Result<(), Error> {
-        let operation = Operation::of_request(asked);
-        let harmless = is_question(operation) || matches!(error, Error::Unreachable { .. });
+    async fn pause(&self, call: &Call, tries: &mut Tries, error: Error) -> Result<(), Error> {
+        let harmless = call.is_repeatable() || matches!(error, Error::Unreachable { .. });
         let wait = if harmless && error.may_pass() { self.retry(tries, &error) } else { None };
         let Some(wait) = wait else { return Err(error) };
         tokio::time::sleep(wait).await;
@@ -76,15 +127,15 @@ impl Client {
     pub(crate) async fn try_ask<T: DeserializeOwned>(
         &self,
         endpoint: &Endpoint,
-        asked: &mut Asked,
+        call: &mut Call,
         answer: Duration,
     ) -> Result<T, Error> {
-        asked.tenant_mut().clone_from(&endpoint.tenant);
+        call.asked.tenant_mut().clone_from(&endpoint.tenant);
         let speech = endpoint.speech;
-        let first = self.ask_once(endpoint, speech, asked, answer).await;
+        let first = self.ask_once(endpoint, speech, call, answer).await;
         match (&first, speech.respelled()) {
-            (Err(error), Some(other)) if is_misread(asked, error) => {
-                self.ask_once(endpoint, other, asked, answer).await.or(first)
+            (Err(error), Some(other)) if is_misread(&call.asked, error) => {
+                self.ask_once(endpoint, other, call, answer).await.or(first)
             }
             _ => first,
         }
@@ -94,16 +145,17 @@ impl Client {
         &self,
         endpoint: &Endpoint,
         speech: Speech,
-        asked: &Asked,
+        call: &Call,
         answer: Duration,
     ) -> Result<T, Error> {
-        let operation = Operation::of_request(asked);
+        let operation = call.operation();
         let name = operation.row().method;
-        let outgoing = said(endpoint, speech, asked, speech.verbs(operation)[0])?;
-        let request = self.request(endpoint, false, outgoing, self.limits(answer));
+        let outgoing = said(endpoint, speech, &call.asked, speech.verbs(operation)[0])?;
+        let mut request = self.request(endpoint, false, outgoing, self.limits(answer));
+        call.mark(&mut request);
         let response = self.exchange(endpoint, name, request).await?;
         let body = self.whole(endpoint, name, response).await?;
-        let read = speech.read(asked, &body);
+        let read = speech.read(&call.asked, &body);
         let document = read.map_err(|fault| no_result(name, endpoint, fault))?;
         let read = serde_json::from_slice(&document);
         read.map_err(|fault| Error::bad(name, &endpoint.url, fault.to_string()))
@@ -183,14 +235,14 @@ impl Client {
     pub(crate) async fn open(
         &self,
         endpoint: &Endpoint,
-        asked: &mut Asked,
+        call: &mut Call,
         after: Option<u64>,
     ) -> Result<Feed, Error> {
-        asked.tenant_mut().clone_from(&endpoint.tenant);
-        let speech = endpoint.speech;
+        call.asked.tenant_mut().clone_from(&endpoint.tenant);
+        let (call, speech) = (&*call, endpoint.speech);
         let mut opened = None;
-        for verb in speech.verbs(Operation::of_request(asked)) {
-            let got = self.open_by(endpoint, speech, asked, *verb, after).await;
+        for verb in speech.verbs(call.operation()) {
+            let got = self.open_by(endpoint, speech, call, *verb, after).await;
             let unknown = [ErrorKind::MethodNotFound, ErrorKind::MethodNotAllowed];
             let kind = got.as_ref().err().and_then(Error::kind);
             let is_unknown = kind.is_some_and(|kind| unknown.contains(&kind));
@@ -203,14 +255,14 @@ impl Client {
             Some(opened) => opened,
             // Nothing to go by: the refusal says so.
             None => {
-                return Err(said(endpoint, speech, asked, Verb::Post)
+                return Err(said(endpoint, speech, &call.asked, Verb::Post)
                     .err()
                     .unwrap_or(Error::Empty));
             }
         };
         match (&opened, speech.respelled()) {
-            (Err(error), Some(other)) if is_misread(asked, error) => {
-                self.open_by(endpoint, other, asked, Verb::Post, after).await.or(opened)
+            (Err(error), Some(other)) if is_misread(&call.asked, error) => {
+                self.open_by(endpoint, other, call, Verb::Post, after).await.or(opened)
             }
             _ => opened,
         }
@@ -220,11 +272,11 @@ impl Client {
         &self,
         endpoint: &Endpoint,
         speech: Speech,
-        asked: &Asked,
+        call: &Call,
         verb: Verb,
         after: Option<u64>,
     ) -> Result<Feed, Error> {
-        let name = Operation::of_request(asked).row().method;
+        let name = call.operation().row().method;
         let limits = self.inner.options.limits;
         // gRPC has no signs of life but those of its connection, which are looked for below.
         let is_grpc = endpoint.binding() == Binding::Grpc;
@@ -236,8 +288,9 @@ impl Client {
             max_bytes: u64::MAX,
             total: None,
         };
-        let outgoing = said(endpoint, speech, asked, verb)?;
+        let outgoing = said(endpoint, speech, &call.asked, verb)?;
         let mut request = self.request(endpoint, true, outgoing, whole);
+        call.mark(&mut request);
         if let Some(after) = after {
             request.headers.insert(LAST_EVENT_ID, HeaderValue::from(after));
         }
@@ -255,7 +308,7 @@ impl Client {
             let endpoint = Endpoint { speech, ..endpoint.clone() };
             return Ok(Feed::new(name, endpoint, response, limits.event_bytes, self.counts()));
         }
-        Err(self.no_stream(endpoint, asked, response, is_grpc).await)
+        Err(self.no_stream(endpoint, &call.asked, response, is_grpc).await)
     }
 
     /// Why an answer is no stream: faults known before the first event are answered whole.
@@ -365,8 +418,14 @@ impl Client {
             request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
             request.body = body;
         }
+        self.inner.options.trace.mark(&mut request.headers);
         request
     }
+}
+
+/// A key that nobody else has.
+fn new_key() -> HeaderValue {
+    HeaderValue::from_str(MessageId::generate().as_str()).expect("letters and digits")
 }
 
 /// Whether an answer says that the caller is not known: HTTP's 401, and gRPC's UNAUTHENTICATED, which

@@ -31,13 +31,17 @@ pub mod credentials;
 mod error;
 mod events;
 mod exchange;
+mod extension;
 mod feed;
 mod interface;
 mod options;
 mod origin;
 mod patience;
+pub mod receiver;
 mod retry_after;
+mod trace;
 mod transport;
+mod updates;
 
 pub use card::{
     CardCache, examine_card, fetch_card, fetch_card_as_sent, fetch_keys, fetch_keys_of,
@@ -46,6 +50,7 @@ pub use client::Client;
 pub use credentials::{Credential, Credentials};
 pub use error::Error;
 pub use events::Events;
+pub use extension::{Extension, Response};
 pub use legation_net::{Authorities, Identity, Proxy};
 pub use legation_wire::card::{Binding, Finding, Reading};
 pub use legation_wire::signature::{KeySet, Verdict, verify};
@@ -53,3 +58,6 @@ pub use legation_wire::version::Version;
 pub use options::{Limits, Observer, Options, Preference, Retry, Signatures};
 pub use origin::is_loopback;
 pub use patience::Patience;
+pub use receiver::Receiver;
+pub use trace::{Trace, TraceContext};
+pub use updates::{Pace, Push, Updates};

@@ -7,7 +7,9 @@ use std::time::Duration;
 use legation_net::{Authorities, Egress, Http, Identity, Proxy, Reach};
 use url::Url;
 
-use crate::{Binding, CardCache, Credentials, Error, KeySet, Patience, Version};
+use crate::{
+    Binding, CardCache, Credentials, Error, Extension, KeySet, Patience, Trace, Updates, Version,
+};
 
 /// How a client calls. The default is right for a public agent.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +41,13 @@ pub struct Options {
     pub patience: Patience,
     /// Who is told of further tries.
     pub observer: Observer,
+    /// How the caller learns what becomes of a task.
+    pub updates: Updates,
+    /// Extensions of the protocol that see what goes out and what comes back, in this order. Their URIs
+    /// are named beside [`Options::extensions`].
+    pub hooks: Vec<Arc<dyn Extension>>,
+    /// Where calls belong in a trace.
+    pub trace: Trace,
 }
 
 impl Options {
@@ -106,6 +115,11 @@ pub struct Limits {
     pub answer_bytes: u64,
     /// One event of a stream, in bytes.
     pub event_bytes: usize,
+    /// For a call in all, with its further tries; for a stream till it begins. Absent for what the
+    /// other bounds add up to.
+    pub total: Option<Duration>,
+    /// Redirects that are followed to a card.
+    pub redirects: u8,
 }
 
 impl Default for Limits {
@@ -116,6 +130,8 @@ impl Default for Limits {
             silence: Duration::from_secs(60),
             answer_bytes: 64 << 20,
             event_bytes: 32 << 20,
+            total: None,
+            redirects: 3,
         }
     }
 }

@@ -70,7 +70,7 @@ impl Tries {
 
 /// Between half of the pause and all of it, so that many clients of one server do not come back in
 /// step. The standard library's hasher keys are random enough for that.
-fn jitter(pause: Duration) -> Duration {
+pub(crate) fn jitter(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0_u8) % 1024;
     pause / 2 + pause / 2 * u32::try_from(random).expect("below 1024") / 1024
 }

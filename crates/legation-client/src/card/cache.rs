@@ -32,6 +32,8 @@ type Asked = (Url, HeaderMap);
 #[derive(Clone)]
 pub(super) struct Kept {
     asked: Asked,
+    /// Where it counts as found.
+    pub(super) url: Url,
     pub(super) body: Bytes,
     fresh_until: Instant,
     etag: Option<HeaderValue>,
@@ -62,7 +64,7 @@ impl CardCache {
     pub(super) fn keep(
         &self,
         asked: Asked,
-        body: Bytes,
+        (url, body): (Url, Bytes),
         headers: &HeaderMap,
         before: Option<&Kept>,
     ) {
@@ -81,7 +83,7 @@ impl CardCache {
             cards.pop_front();
         }
         let fresh_until = Instant::now() + fresh;
-        cards.push_back(Kept { asked, body, fresh_until, etag, modified });
+        cards.push_back(Kept { asked, url, body, fresh_until, etag, modified });
     }
 }
 

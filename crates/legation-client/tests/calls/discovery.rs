@@ -332,3 +332,39 @@ async fn a_card_is_worth_what_its_signatures_are_worth() {
         }
     }
 }
+
+#[tokio::test]
+async fn redirects_lead_to_a_card_but_to_no_inner_place() {
+    let elsewhere = Server::bare(|asked| older(&asked.base(), "JSONRPC", "")).await;
+    let inner = format!("{}/card.json", elsewhere.url());
+    let cases = [
+        ("/moved/card.json", "3 questions"),
+        ("/.well-known/agent-card.json", "redirects more than 3 times"),
+        (&*inner, "not an address of the public internet"),
+        ("file:///etc/passwd", "is not http or https"),
+    ];
+    for (target, expected) in cases {
+        let to = target.to_owned();
+        let script = move |asked: &Asked| match asked.path.as_str() {
+            "/moved/card.json" => Answer {
+                status: 307,
+                headers: vec![("location", "../cards/1.json".to_owned())],
+                ..Answer::json(307, "")
+            },
+            "/cards/1.json" => older(&asked.base(), "JSONRPC", ""),
+            _ => Answer { headers: vec![("location", to.clone())], ..Answer::json(302, "") },
+        };
+        let server = Server::bare(script).await;
+        let secret = Credential::bearer("secret").expect("a token");
+        let options = Options { credentials: secret.into(), ..Options::default() };
+        let got = match Client::discover(&server.url(), options).await {
+            Ok(client) => {
+                assert_eq!(client.url().as_str(), format!("{}/old", server.url()));
+                format!("{} questions", paths(&server).len())
+            }
+            Err(error) => error.to_string(),
+        };
+        assert!(got.contains(expected), "{target}: {got}");
+        assert!(elsewhere.asked.lock().is_empty(), "nobody asks there");
+    }
+}

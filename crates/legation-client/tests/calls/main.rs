@@ -8,3 +8,4 @@ mod oauth;
 mod real;
 mod resuming;
 mod server;
+mod updates;

@@ -110,6 +110,7 @@ impl Failure {
             | Error::NoInterface { .. }
             | Error::ForeignInterface { .. }
             | Error::BadAnswer { .. }
+            | Error::Late { .. }
             | Error::Cut { .. }
             | Error::Empty
             | Error::Gap { .. } => error.to_string(),
@@ -148,7 +149,9 @@ impl From<io::Error> for Failure {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Address { .. } => Exit::Usage,
-        Error::Unreachable { .. } | Error::Lost { .. } | Error::Cut { .. } => Exit::Unreachable,
+        Error::Unreachable { .. } | Error::Lost { .. } | Error::Late { .. } | Error::Cut { .. } => {
+            Exit::Unreachable
+        }
         Error::GaveUp { last, .. } => exit_of(last),
         Error::Denied { .. } | Error::Unsatisfied { .. } | Error::Token(_) => Exit::Refused,
         Error::Agent { error, .. } if REFUSALS.contains(&error.kind) => Exit::Refused,
@@ -176,7 +179,7 @@ fn advice(error: &Error, target: &Target) -> Option<String> {
             "Is the server running? Start one with `legation serve`".into()
         }
         Error::Unreachable { .. } => "Is the address right, and the agent up?".into(),
-        Error::Lost { .. } | Error::Empty => {
+        Error::Lost { .. } | Error::Late { .. } | Error::Empty => {
             format!("It may have been received; `{}` shows", target.command(&["task", "list"], &[]))
         }
         Error::GaveUp { task, .. } | Error::Gap { task, .. } | Error::Cut { task } => {

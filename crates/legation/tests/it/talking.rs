@@ -63,7 +63,7 @@ fn a_context_is_erased_when_that_is_meant() {
     let cases: [(&[&str], i32, &str); 5] = [
         (&["context", "erase", url, "c"], 2, "is gone for good; say so with --yes"),
         (&["context", "erase", url, "c", "--yes", "--binding", "HTTP+JSON"], 2, "JSONRPC only"),
-        (&["context", "erase", url, "c", "--yes"], 0, "erased 1 task and 0 idempotency keys"),
+        (&["context", "erase", url, "c", "--yes"], 0, "erased 1 task and 1 idempotency key"),
         (&["context", "erase", url, "c", "--yes"], 0, "you have nothing in this context"),
         (&["context", "erase", url, "c", "--yes", "--json"], 0, r#"{"tasks":0,"keys":0}"#),
     ];
