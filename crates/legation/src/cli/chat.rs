@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use legation_client::{Client, Events};
 use legation_model::{
     CancelTaskRequest, ContextId, ErrorKind, GetTaskRequest, Message, Part, Role,
-    SendMessageConfiguration, SendMessageRequest, SendMessageResponse, StreamResponse, TaskId,
-    TaskState,
+    SendMessageConfiguration, SendMessageRequest, StreamResponse, TaskId, TaskState,
 };
 
 use super::exit::{Exit, Failure};
@@ -16,8 +15,8 @@ use super::lines::{Heard, Lines};
 use super::out::{Out, note};
 use super::render::{self, Running};
 use super::save::Shelf;
-use super::send;
 use super::target::Target;
+use super::updates::HowTold;
 
 /// How many earlier tasks a message refers to: agents that remember nothing find there what was
 /// said before.
@@ -31,6 +30,8 @@ pub(crate) struct Chat {
     /// A context to go on with; a new one is begun otherwise
     #[arg(long, value_name = "ID", value_parser = ContextId::parse)]
     context: Option<ContextId>,
+    #[command(flatten)]
+    told: HowTold,
     /// Save artifacts into this directory
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
@@ -43,7 +44,7 @@ impl Chat {
     /// Talks until the input ends.
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         let shelf = self.save.clone().map(Shelf::new).transpose()?;
-        let client = self.target.connect().await?;
+        let client = self.target.connect_told(&self.told).await?;
         let mut lines = Lines::new()?;
         if lines.is_terminal() {
             let name = &client.card().name;
@@ -115,8 +116,7 @@ impl Talk<'_> {
     /// Says something and shows the answer.
     async fn say(&mut self, text: String) -> Result<Said, Failure> {
         let request = self.request(text);
-        let streams = self.client.card().capabilities.streaming == Some(true);
-        self.last = if streams { self.stream(request).await? } else { self.wait(request).await? };
+        self.last = self.stream(request).await?;
         let (id, state) = match &self.last {
             Ended::Interrupted(_) => return Ok(Said::Leave),
             Ended::Message => return Ok(Said::GoOn),
@@ -215,23 +215,6 @@ impl Talk<'_> {
             }
         };
         unless_interrupted(cancelling, self.target).await
-    }
-
-    async fn wait(&mut self, request: SendMessageRequest) -> Result<Ended, Failure> {
-        let (ended, reply) = send::wait(&self.client, request, self.target).await?;
-        let item = match reply {
-            None => return Ok(ended),
-            Some(SendMessageResponse::Task(task)) => StreamResponse::Task(task),
-            Some(SendMessageResponse::Message(message)) => StreamResponse::Message(message),
-        };
-        self.context = context_of(&item).cloned().or(self.context.take());
-        let mut out = Out::new();
-        if self.json {
-            out.json(&item)?;
-        } else {
-            Running::in_talk().show(&mut out, &item)?;
-        }
-        Ok(ended)
     }
 }
 

@@ -11,6 +11,7 @@ use legation_model::{
 
 use super::exit::Failure;
 use super::target::Target;
+use super::updates::HowTold;
 
 /// What is said to whom, and how the outcome is printed.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,6 +20,8 @@ pub(crate) struct Saying {
     pub(super) target: Target,
     #[command(flatten)]
     pub(super) words: Words,
+    #[command(flatten)]
+    pub(super) told: HowTold,
     /// Print A2A 1.0 JSON: the reply, or each event on a line where they are followed
     #[arg(long)]
     pub(super) json: bool,

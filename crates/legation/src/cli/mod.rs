@@ -18,6 +18,7 @@ mod manual;
 mod message;
 mod out;
 mod profile;
+mod push;
 mod render;
 mod save;
 mod send;
@@ -27,6 +28,7 @@ mod target;
 mod task;
 mod text;
 mod tokens;
+mod updates;
 
 use std::process::ExitCode;
 
@@ -77,6 +79,9 @@ enum Command {
     /// Look at tasks, follow them, cancel them
     #[command(subcommand, after_help = exit::help())]
     Task(task::Command),
+    /// Have an agent post what becomes of a task, and receive that
+    #[command(subcommand, after_help = exit::help())]
+    Push(push::Command),
     /// Look at conversations, erase them
     #[command(subcommand, after_help = exit::help())]
     Context(context::Command),
@@ -111,6 +116,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Stream(stream) => calling(stream::run(stream)),
         Command::Chat(chat) => calling(chat.run()),
         Command::Task(task) => calling(task.run()),
+        Command::Push(push) => calling(push.run()),
         Command::Context(context) => calling(context.run()),
         Command::Card(card) => calling(card.run()),
         Command::Login(login) => calling(login.run()),
@@ -213,6 +219,22 @@ mod tests {
             ("task list http://a --status lazy", false),
             ("task cancel http://a t", true),
             ("task watch http://a t --json", true),
+            ("send http://a text --updates polling --timeout 5m", true),
+            (
+                "stream a text --updates push --webhook-listen [::1]:80 --webhook-url https://w/x",
+                true,
+            ),
+            ("send http://a text --updates pigeon", false),
+            ("send http://a text --timeout soon", false),
+            ("push set http://a t https://w --id i --webhook-token f", true),
+            ("push set http://a t", false),
+            ("push list http://a t --json", true),
+            ("push get http://a t i", true),
+            ("push delete http://a t i", true),
+            ("push listen http://a t --webhook-secret f --json", true),
+            ("push receive --json", true),
+            ("push listen http://a", false),
+            ("push", false),
             ("task", false),
             ("card http://a --binding JSONRPC", true),
             ("card a --binding carrier-pigeon", false),

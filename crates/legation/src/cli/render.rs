@@ -136,6 +136,8 @@ fn content(out: &mut Out, part: &Part) -> io::Result<()> {
 pub(crate) struct Running {
     /// The artifact whose text is being written, with no line break behind it yet.
     open: Option<legation_model::ArtifactId>,
+    /// Where the task stood when it was last shown as a whole.
+    stood: Option<TaskStatus>,
     /// What was written of artifacts, to tell an answer that is said again as a message.
     told: String,
     /// It is a conversation: what is said is shown, and of the rest only what is out of order.
@@ -164,8 +166,18 @@ impl Running {
                 self.close(out)?;
                 self.status(out, &task.status)?;
             }
+            // A task at work that is looked at again and again: what is new may be where it stands.
+            StreamResponse::Task(task)
+                if self.stood.is_some() && !task.status.state.is_settled() =>
+            {
+                self.close(out)?;
+                if self.stood.replace(task.status.clone()).as_ref() != Some(&task.status) {
+                    self.status(out, &task.status)?;
+                }
+            }
             StreamResponse::Task(task) => {
                 self.close(out)?;
+                self.stood = Some(task.status.clone());
                 self::task(out, task)?;
             }
             StreamResponse::Message(message) => self::message(out, message)?,

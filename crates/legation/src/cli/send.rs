@@ -1,9 +1,7 @@
 //! `legation send`: says something and shows the outcome.
 //!
-//! Where the agent can stream, the task is followed by a stream rather than by one long wait: it
-//! shows progress, it survives a restart of the server, and Ctrl-C can say which task it leaves.
-
-use std::time::Duration;
+//! The task is followed rather than waited for by one long call: that shows progress, it survives a
+//! restart of the server, and Ctrl-C can say which task it leaves.
 
 use legation_client::Client;
 use legation_model::{
@@ -19,9 +17,6 @@ use super::out::{Out, Style, progress};
 use super::target::Target;
 use super::text::one_line;
 use super::{render, stream};
-
-/// Between two looks at a task of an agent that cannot stream.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What to say to whom.
 #[derive(Debug, clap::Args)]
@@ -39,13 +34,10 @@ impl Send {
         if self.follow {
             return stream::run(self.saying).await;
         }
-        let Saying { target, words, .. } = &self.saying;
+        let Saying { target, words, told, .. } = &self.saying;
         let request = words.request()?;
-        let client = target.connect().await?;
-        let (ended, reply) = match client.card().capabilities.streaming {
-            Some(true) => self.stream(&client, request).await?,
-            Some(false) | None => wait(&client, request, target).await?,
-        };
+        let client = target.connect_told(told).await?;
+        let (ended, reply) = self.stream(&client, request).await?;
         if let Some(reply) = reply {
             self.show(&reply)?;
         }
@@ -114,31 +106,6 @@ fn as_data(part: &Part) -> Option<&Json> {
     }
 }
 
-/// Says something to an agent that cannot stream, and waits for the outcome.
-pub(super) async fn wait(
-    client: &Client,
-    request: SendMessageRequest,
-    target: &Target,
-) -> Result<Outcome, Failure> {
-    let reply = unless_interrupted(client.send(request), target).await?;
-    let mut reply = match reply {
-        None => return Ok((Ended::Interrupted(None), None)),
-        Some(SendMessageResponse::Task(task)) => of_task(task),
-        Some(message) => return Ok((Ended::Message, Some(message))),
-    };
-    // Agents need not wait to the end.
-    while let (Ended::Task(id, state), _) = &reply
-        && !state.is_settled()
-    {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = tokio::signal::ctrl_c() => return Ok((Ended::Interrupted(Some(id.clone())), None)),
-        }
-        reply = look(client, id, target).await?;
-    }
-    Ok(reply)
-}
-
 async fn look(client: &Client, id: &TaskId, target: &Target) -> Result<Outcome, Failure> {
     let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
     let task = unless_interrupted(client.get_task(request), target).await?;
@@ -146,7 +113,7 @@ async fn look(client: &Client, id: &TaskId, target: &Target) -> Result<Outcome, 
 }
 
 /// Why the wait ended, and what there is to show.
-pub(super) type Outcome = (Ended, Option<SendMessageResponse>);
+type Outcome = (Ended, Option<SendMessageResponse>);
 
 fn of_task(task: Task) -> Outcome {
     let ended = Ended::Task(task.id.clone(), task.status.state);
@@ -154,7 +121,7 @@ fn of_task(task: Task) -> Outcome {
 }
 
 /// Says what is going on while the outcome is awaited.
-pub(super) fn tell(item: &StreamResponse) {
+fn tell(item: &StreamResponse) {
     const MOST: usize = 100;
     match item {
         StreamResponse::Task(task) => progress(&format!("task {}", task.id)),

@@ -12,9 +12,9 @@ use super::target::Target;
 
 /// Says it.
 pub(crate) async fn run(saying: Saying) -> Result<Exit, Failure> {
-    let Saying { target, words, json } = &saying;
+    let Saying { target, words, told, json } = &saying;
     let request = words.request()?;
-    let client = target.connect().await?;
+    let client = target.connect_told(told).await?;
     let opened = unless_interrupted(client.stream(request), target).await?;
     let Some(mut events) = opened else {
         return Ok(Ended::Interrupted(None).conclude(target));

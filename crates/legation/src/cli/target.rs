@@ -1,11 +1,12 @@
 //! Who is called, with what credential, and the command lines that go on from there.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use legation_client::{
-    Authorities, Binding, Client, Credential, Credentials, Error, Identity, Observer, Options,
-    Proxy, Retry, Version, is_loopback,
+    Authorities, Binding, Client, Credential, Credentials, Error, Identity, Limits, Observer,
+    Options, Proxy, Retry, Trace, TraceContext, Version, is_loopback,
 };
 use url::Url;
 
@@ -14,6 +15,8 @@ use super::out::note;
 use super::profile::Profile;
 use super::serve::data_dir;
 use super::text::quote;
+use super::tokens::lifetime;
+use super::updates::HowTold;
 
 /// The agent to call.
 #[derive(Clone, Debug, clap::Args)]
@@ -56,6 +59,9 @@ pub(crate) struct Target {
     /// File with agents and credentials by name [default: the user's, such as ~/.config/legation/config.yaml]
     #[arg(long, value_name = "FILE", env = "LEGATION_PROFILES", help_heading = "Calling")]
     profiles: Option<PathBuf>,
+    /// How long a call may take in all, such as 30s; a stream, until it begins
+    #[arg(long, value_name = "DURATION", value_parser = lifetime, help_heading = "Calling")]
+    timeout: Option<Duration>,
 }
 
 fn bindings() -> impl clap::builder::TypedValueParser<Value = Binding> {
@@ -76,6 +82,13 @@ impl Target {
     /// The agent as somebody to talk to.
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
         let client = Client::discover(&self.address()?, self.options()?).await;
+        client.map_err(|error| self.failure(&error))
+    }
+
+    /// The same, with a way to learn what becomes of tasks.
+    pub(crate) async fn connect_told(&self, how: &HowTold) -> Result<Client, Failure> {
+        let options = Options { updates: how.updates().await?, ..self.options()? };
+        let client = Client::discover(&self.address()?, options).await;
         client.map_err(|error| self.failure(&error))
     }
 
@@ -107,8 +120,15 @@ impl Target {
         let origins = agent.map(|agent| agent.allow_origins.as_slice()).unwrap_or_default();
         let origins = origins.iter().filter_map(|origin| Url::parse(origin).ok());
         let ca = agent.and_then(|agent| agent.ca.as_ref()).map(|path| profile.path(path));
+        let variable = |name| std::env::var(name).ok();
+        let state = variable("TRACESTATE");
+        let trace = variable("TRACEPARENT")
+            .and_then(|parent| TraceContext::parse(&parent, state.as_deref()))
+            .map_or_else(Trace::default, Trace::within);
         Ok(Options {
             credentials,
+            trace,
+            limits: Limits { total: self.timeout, ..Limits::default() },
             binding: self.binding.or(agent.and_then(|agent| agent.binding)),
             version: self.protocol_version.or(agent.and_then(|agent| agent.version)),
             trusted_origins: self.allow_origin.iter().cloned().chain(origins).collect(),

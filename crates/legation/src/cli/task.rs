@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use super::follow::{Ended, Until, unless_interrupted};
 use super::out::{Out, Style, note};
 use super::target::Target;
+use super::updates::HowTold;
 use super::{render, stream};
 
 /// What to do with tasks.
@@ -22,7 +23,7 @@ pub(crate) enum Command {
     /// Cancel a task
     Cancel(One),
     /// Follow a task until it ends
-    Watch(One),
+    Watch(Watch),
 }
 
 /// A task of an agent.
@@ -36,6 +37,15 @@ pub(crate) struct One {
     /// Print A2A 1.0 JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A task to follow.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    told: HowTold,
 }
 
 /// Which tasks to list.
@@ -79,7 +89,7 @@ impl Command {
             Self::Get(one) => one.get().await,
             Self::List(list) => list.run().await,
             Self::Cancel(one) => one.cancel().await,
-            Self::Watch(one) => one.watch().await,
+            Self::Watch(watch) => watch.run().await,
         }
     }
 }
@@ -100,37 +110,6 @@ impl One {
         Ok(Exit::Done)
     }
 
-    async fn watch(self) -> Result<Exit, Failure> {
-        let client = self.target.connect().await?;
-        let opening = async {
-            match client.subscribe(self.id.clone(), None).await {
-                Ok(events) => Ok(Ok(events)),
-                // It may have ended, or the agent may not stream at all.
-                Err(error) if error.may_mean_ended() => {
-                    let task = self.look(&client).await?;
-                    if task.status.state.is_settled() { Ok(Err(task)) } else { Err(error) }
-                }
-                Err(error) => Err(error),
-            }
-        };
-        let ended = match unless_interrupted(opening, &self.target).await? {
-            None => Ended::Interrupted(Some(self.id.clone())),
-            Some(Ok(mut events)) => {
-                stream::show(&mut events, Until::Closed, self.json, &self.target).await?
-            }
-            Some(Err(task)) => {
-                let ended = Ended::Task(task.id.clone(), task.status.state);
-                if self.json {
-                    Out::new().json(&StreamResponse::Task(task))?;
-                } else {
-                    self.show(&task)?;
-                }
-                ended
-            }
-        };
-        Ok(ended.conclude(&self.target))
-    }
-
     async fn look(&self, client: &Client) -> Result<Task, Error> {
         let id = self.id.clone();
         client.get_task(GetTaskRequest { tenant: None, id, history_length: None }).await
@@ -144,6 +123,40 @@ impl One {
             render::task(&mut out, task)?
         }
         Ok(())
+    }
+}
+
+impl Watch {
+    async fn run(self) -> Result<Exit, Failure> {
+        let Self { one, told } = self;
+        let client = one.target.connect_told(&told).await?;
+        let opening = async {
+            match client.subscribe(one.id.clone(), None).await {
+                Ok(events) => Ok(Ok(events)),
+                // It may have ended, or the agent may not stream at all.
+                Err(error) if error.may_mean_ended() => {
+                    let task = one.look(&client).await?;
+                    if task.status.state.is_settled() { Ok(Err(task)) } else { Err(error) }
+                }
+                Err(error) => Err(error),
+            }
+        };
+        let ended = match unless_interrupted(opening, &one.target).await? {
+            None => Ended::Interrupted(Some(one.id.clone())),
+            Some(Ok(mut events)) => {
+                stream::show(&mut events, Until::Closed, one.json, &one.target).await?
+            }
+            Some(Err(task)) => {
+                let ended = Ended::Task(task.id.clone(), task.status.state);
+                if one.json {
+                    Out::new().json(&StreamResponse::Task(task))?;
+                } else {
+                    one.show(&task)?;
+                }
+                ended
+            }
+        };
+        Ok(ended.conclude(&one.target))
     }
 }
 

@@ -356,7 +356,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     millis.map(Duration::from_millis).ok_or_else(|| "expected a time such as `1h` or `90d`".into())
 }
 
-fn lifetime(text: &str) -> Result<Duration, String> {
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     let time = time(text)?;
     if time.is_zero() { Err("expected more than no time".into()) } else { Ok(time) }
 }
