@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
 mod bench;
+mod callers;
 mod contract;
 mod crash;
 mod floor;
@@ -25,6 +26,8 @@ enum Task {
     Test(test::TestArgs),
     /// Measure the product against its floors and the targets.
     Bench(bench::BenchArgs),
+    /// Measure our client beside those of others.
+    Callers(callers::CallersArgs),
     /// Fuzz the decoders, longer than the tests do.
     Fuzz(fuzz::FuzzArgs),
     /// Kill, stop, starve and cut the product off, and check that it keeps its word.
@@ -38,6 +41,9 @@ enum Task {
     /// Serve one floor program (a child of `bench`).
     #[command(hide = true)]
     Floor(floor::FloorArgs),
+    /// Call a server with our client (a child of `callers`).
+    #[command(hide = true)]
+    Call(callers::CallArgs),
     /// Serve the product with the echo agent (a child of `bench`).
     #[command(hide = true)]
     ServeEcho(contract::ServeArgs),
@@ -50,6 +56,8 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(args),
+        Task::Callers(args) => callers::run(&args),
+        Task::Call(args) => callers::run_call(&args).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(args) => {
             fuzz::run(&args);
             Ok(ExitCode::SUCCESS)

@@ -53,6 +53,7 @@ enum DefaultAgent {
     #[value(name = "tck-0.3")]
     Tck03,
     DataAnalyst,
+    Echo,
 }
 
 /// Serves the scripted agents until the process is told to stop.
@@ -155,6 +156,7 @@ fn agents(server: Server, default: DefaultAgent) -> Server {
         DefaultAgent::Tck => server.agent(extended(profile("tck")), Tck),
         DefaultAgent::Tck03 => server.agent(extended(profile("tck")), Tck03),
         DefaultAgent::DataAnalyst => server.agent(DataAnalyst::profile(), DataAnalyst),
+        DefaultAgent::Echo => server.agent(profile("echo"), Echo),
     };
     let counter = |on_restart| Counter { on_restart };
     server
