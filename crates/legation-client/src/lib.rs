@@ -39,6 +39,7 @@ mod origin;
 mod patience;
 pub mod receiver;
 mod retry_after;
+mod structured;
 mod trace;
 mod transport;
 mod updates;
@@ -59,5 +60,11 @@ pub use options::{Limits, Observer, Options, Preference, Retry, Signatures};
 pub use origin::is_loopback;
 pub use patience::Patience;
 pub use receiver::Receiver;
+pub use structured::{BadSchema, Schema, Unfit};
 pub use trace::{Trace, TraceContext};
 pub use updates::{Pace, Push, Updates};
+
+/// The program in the tutorial is one that compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/tutorial.md")]
+struct Tutorial;

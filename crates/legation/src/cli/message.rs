@@ -4,12 +4,15 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use legation_client::Schema;
 use legation_model::{
-    Base64, Content, ContextId, Json, Message, Metadata, Part, Role, SendMessageConfiguration,
-    SendMessageRequest, TaskId,
+    Base64, Content, ContextId, Message, Part, Role, SendMessageConfiguration, SendMessageRequest,
+    SendMessageResponse, TaskId,
 };
+use url::Url;
 
 use super::exit::Failure;
+use super::save::Shelf;
 use super::target::Target;
 use super::updates::HowTold;
 
@@ -22,6 +25,9 @@ pub(crate) struct Saying {
     pub(super) words: Words,
     #[command(flatten)]
     pub(super) told: HowTold,
+    /// Save the artifacts into this directory
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
     /// Print A2A 1.0 JSON: the reply, or each event on a line where they are followed
     #[arg(long)]
     pub(super) json: bool,
@@ -32,9 +38,9 @@ pub(crate) struct Saying {
 pub(crate) struct Words {
     /// What to say; `-` reads it from standard input
     text: String,
-    /// A file to send along; may be repeated
+    /// A file to send along, or the address (http, https) that the agent can fetch it from; may be repeated
     #[arg(long = "file", value_name = "PATH")]
-    files: Vec<PathBuf>,
+    files: Vec<String>,
     /// A JSON Schema that the answer shall satisfy. `send` prints the answer's data and nothing else
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
@@ -46,29 +52,47 @@ pub(crate) struct Words {
     task: Option<TaskId>,
 }
 
+impl Saying {
+    /// Saves the artifacts of an answer, where that is wanted.
+    pub(super) fn save(&self, answer: &SendMessageResponse) -> Result<(), Failure> {
+        match (&self.save, answer) {
+            (Some(dir), SendMessageResponse::Task(task)) => Shelf::new(dir.clone())?.save(task),
+            (None, _) | (_, SendMessageResponse::Message(_)) => Ok(()),
+        }
+    }
+
+    /// Whether they are to be saved.
+    pub(super) fn saves(&self) -> bool {
+        self.save.is_some()
+    }
+}
+
 impl Words {
     /// The words as a request.
     pub(crate) fn request(&self) -> Result<SendMessageRequest, Failure> {
-        let mut first = Part::text(self.text()?);
-        let mut configuration = SendMessageConfiguration::default();
-        if let Some(path) = &self.schema {
-            // Where CrewAI puts it, and so most servers look for it.
-            first.metadata = Some(asking_for(&schema(path)?));
-            configuration.accepted_output_modes = vec!["application/json".into()];
-        }
-        let mut parts = vec![first];
-        for path in &self.files {
-            parts.push(file(path)?);
+        let mut parts = vec![Part::text(self.text()?)];
+        for named in &self.files {
+            parts.push(file(named)?);
         }
         let mut message = Message::new(Role::User, parts);
         message.context_id.clone_from(&self.context);
         message.task_id.clone_from(&self.task);
-        Ok(SendMessageRequest { tenant: None, message, configuration, metadata: None })
+        let configuration = SendMessageConfiguration::default();
+        let mut request =
+            SendMessageRequest { tenant: None, message, configuration, metadata: None };
+        if let Some(schema) = self.schema()? {
+            schema.ask(&mut request);
+        }
+        Ok(request)
     }
 
-    /// Whether data is wanted rather than something to read.
-    pub(crate) fn ask_for_data(&self) -> bool {
-        self.schema.is_some()
+    /// The shape in which data is wanted, rather than something to read.
+    pub(crate) fn schema(&self) -> Result<Option<Schema>, Failure> {
+        let Some(path) = &self.schema else { return Ok(None) };
+        let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let schema = Schema::parse(&text);
+        let unfit = |bad| Failure::usage(format!("{} is {bad}", path.display()));
+        schema.map(Some).map_err(unfit)
     }
 
     fn text(&self) -> Result<String, Failure> {
@@ -85,37 +109,20 @@ impl Words {
     }
 }
 
-fn schema(path: &Path) -> Result<Json, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    let refuse = |reason: &dyn std::fmt::Display| {
-        let path = path.display();
-        Failure::usage(format!("{path} is not a JSON Schema, which is a JSON object: {reason}"))
-    };
-    let json = Json::parse(text.trim()).map_err(|error| refuse(&root(&error)))?;
-    if json.as_str().starts_with('{') { Ok(json) } else { Err(refuse(&"it is no object")) }
-}
-
-/// The innermost cause, which says where.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-fn asking_for(schema: &Json) -> Metadata {
-    let wish = Metadata::single("mimeType", &"application/json");
-    let wish = wish.and_then(|wish| Metadata::with(Some(&wish), "schema", schema.clone()));
-    // A schema as deep as JSON may be has no room around it; then the server gets to say so.
-    wish.unwrap_or_else(|_| Metadata::single("schema", &"too deep").expect("a text is JSON"))
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read {}: {error}", path.display()))
 }
 
-fn file(path: &Path) -> Result<Part, Failure> {
+fn file(named: &str) -> Result<Part, Failure> {
+    let path = Path::new(named);
+    if named.starts_with("http://") || named.starts_with("https://") {
+        let url = Url::parse(named).map_err(|fault| Failure::usage(format!("{named}: {fault}")))?;
+        let last = url.path_segments().and_then(|mut names| names.next_back()).unwrap_or_default();
+        let part = Part::from(Content::Url(named.to_owned()));
+        let part = part.with_media_type(media_type(Path::new(last)));
+        let name = (!last.is_empty()).then(|| last.to_owned());
+        return Ok(name.map_or(part.clone(), |name| part.with_filename(name)));
+    }
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     let part = Part::from(Content::Raw(Base64::encode(&bytes))).with_media_type(media_type(path));
     // Only the name: where the file lies is nobody's business.

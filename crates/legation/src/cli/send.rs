@@ -3,10 +3,9 @@
 //! The task is followed rather than waited for by one long call: that shows progress, it survives a
 //! restart of the server, and Ctrl-C can say which task it leaves.
 
-use legation_client::Client;
+use legation_client::{Client, Schema, Unfit};
 use legation_model::{
-    Content, GetTaskRequest, Json, Message, Part, SendMessageRequest, SendMessageResponse,
-    StreamResponse, Task, TaskId, TaskState,
+    GetTaskRequest, Message, SendMessageRequest, SendMessageResponse, StreamResponse, Task, TaskId,
 };
 
 use super::exit::{Exit, Failure};
@@ -35,11 +34,12 @@ impl Send {
             return stream::run(self.saying).await;
         }
         let Saying { target, words, told, .. } = &self.saying;
-        let request = words.request()?;
+        let (request, schema) = (words.request()?, words.schema()?);
         let client = target.connect_told(told).await?;
         let (ended, reply) = self.stream(&client, request).await?;
         if let Some(reply) = reply {
-            self.show(&reply)?;
+            self.saying.save(&reply)?;
+            self.show(&reply, schema.as_ref())?;
         }
         Ok(ended.conclude(target))
     }
@@ -67,42 +67,31 @@ impl Send {
         }
     }
 
-    fn show(&self, reply: &SendMessageResponse) -> Result<(), Failure> {
+    fn show(&self, reply: &SendMessageResponse, schema: Option<&Schema>) -> Result<(), Failure> {
         let mut out = Out::new();
         if self.saying.json {
             return Ok(out.json(reply)?);
         }
-        if self.saying.words.ask_for_data()
-            && let Some(data) = data_of(reply)
-        {
-            out.line(Style::Plain, &pretty(data.as_str()))?;
-            return Ok(out.flush()?);
+        if let Some(schema) = schema {
+            return match schema.data(reply) {
+                Ok(data) => {
+                    out.line(Style::Plain, &pretty(data.as_str()))?;
+                    Ok(out.flush()?)
+                }
+                // It says by itself why there is no answer.
+                Err(Unfit::Incomplete) => self.render(&mut out, reply),
+                Err(unfit) => Err(Failure::of_command(unfit.to_string())),
+            };
         }
+        self.render(&mut out, reply)
+    }
+
+    fn render(&self, out: &mut Out, reply: &SendMessageResponse) -> Result<(), Failure> {
         match reply {
-            SendMessageResponse::Task(task) => render::task(&mut out, task)?,
-            SendMessageResponse::Message(message) => render::message(&mut out, message)?,
+            SendMessageResponse::Task(task) => render::task(out, task)?,
+            SendMessageResponse::Message(message) => render::message(out, message)?,
         }
         Ok(())
-    }
-}
-
-/// The data of an answer. What a task that did not complete has produced is no answer.
-fn data_of(reply: &SendMessageResponse) -> Option<&Json> {
-    match reply {
-        SendMessageResponse::Message(message) => message.parts.iter().find_map(as_data),
-        SendMessageResponse::Task(task) if task.status.state == TaskState::Completed => {
-            let given = task.artifacts.iter().flat_map(|artifact| &artifact.parts);
-            let said = task.status.message.iter().flat_map(|message| &message.parts);
-            given.chain(said).find_map(as_data)
-        }
-        SendMessageResponse::Task(_) => None,
-    }
-}
-
-fn as_data(part: &Part) -> Option<&Json> {
-    match &part.content {
-        Content::Data(data) => Some(data),
-        Content::Text(_) | Content::Raw(_) | Content::Url(_) => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `legation stream`: says something and shows what happens as it happens.
 
 use legation_client::Events;
-use legation_model::StreamResponse;
+use legation_model::{GetTaskRequest, SendMessageResponse, StreamResponse};
 
 use super::exit::{Exit, Failure};
 use super::follow::{Ended, Until, follow, unless_interrupted};
@@ -12,7 +12,7 @@ use super::target::Target;
 
 /// Says it.
 pub(crate) async fn run(saying: Saying) -> Result<Exit, Failure> {
-    let Saying { target, words, told, json } = &saying;
+    let Saying { target, words, told, json, .. } = &saying;
     let request = words.request()?;
     let client = target.connect_told(told).await?;
     let opened = unless_interrupted(client.stream(request), target).await?;
@@ -20,6 +20,11 @@ pub(crate) async fn run(saying: Saying) -> Result<Exit, Failure> {
         return Ok(Ended::Interrupted(None).conclude(target));
     };
     let ended = show(&mut events, Until::Settled, *json, target).await?;
+    if let (true, Ended::Task(id, _)) = (saying.saves(), &ended) {
+        let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: Some(0) };
+        let task = client.get_task(request).await.map_err(|error| target.failure(&error))?;
+        saying.save(&SendMessageResponse::Task(task))?;
+    }
     Ok(ended.conclude(target))
 }
 

@@ -1,5 +1,7 @@
 //! `legation task`: looks at tasks, follows and cancels them.
 
+use std::path::PathBuf;
+
 use legation_client::{Client, Error};
 use legation_model::{
     CancelTaskRequest, ContextId, GetTaskRequest, ListTasksRequest, ListTasksResponse,
@@ -9,6 +11,7 @@ use legation_model::{
 use super::exit::{Exit, Failure};
 use super::follow::{Ended, Until, unless_interrupted};
 use super::out::{Out, Style, note};
+use super::save::Shelf;
 use super::target::Target;
 use super::updates::HowTold;
 use super::{render, stream};
@@ -17,7 +20,7 @@ use super::{render, stream};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Show a task
-    Get(One),
+    Get(Get),
     /// List tasks, newest first
     List(List),
     /// Cancel a task
@@ -37,6 +40,16 @@ pub(crate) struct One {
     /// Print A2A 1.0 JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A task to be shown.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    one: One,
+    /// Save the artifacts into this directory
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
 }
 
 /// A task to follow.
@@ -86,7 +99,7 @@ impl Command {
     /// Does it.
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         match self {
-            Self::Get(one) => one.get().await,
+            Self::Get(get) => get.run().await,
             Self::List(list) => list.run().await,
             Self::Cancel(one) => one.cancel().await,
             Self::Watch(watch) => watch.run().await,
@@ -95,13 +108,6 @@ impl Command {
 }
 
 impl One {
-    async fn get(self) -> Result<Exit, Failure> {
-        let client = self.target.connect().await?;
-        let task = self.look(&client).await.map_err(|error| self.target.failure(&error))?;
-        self.show(&task)?;
-        Ok(Exit::Done)
-    }
-
     async fn cancel(self) -> Result<Exit, Failure> {
         let client = self.target.connect().await?;
         let request = CancelTaskRequest { tenant: None, id: self.id.clone(), metadata: None };
@@ -123,6 +129,19 @@ impl One {
             render::task(&mut out, task)?
         }
         Ok(())
+    }
+}
+
+impl Get {
+    async fn run(self) -> Result<Exit, Failure> {
+        let Self { one, save } = self;
+        let client = one.target.connect().await?;
+        let task = one.look(&client).await.map_err(|error| one.target.failure(&error))?;
+        if let Some(dir) = save {
+            Shelf::new(dir)?.save(&task)?;
+        }
+        one.show(&task)?;
+        Ok(Exit::Done)
     }
 }
 
