@@ -393,7 +393,8 @@ impl Client {
     }
 
     /// Forgets the tokens that calls of the agent use, also those that are kept; whether there were
-    /// any. Their issuer is not told.
+    /// any. Their issuer is told where it has an endpoint for that (RFC 7009); when it cannot be, they are
+    /// forgotten all the same.
     ///
     /// # Errors
     /// [`Error::Token`] when they cannot be forgotten.

@@ -88,7 +88,7 @@ impl Access {
     pub(crate) async fn log_out(&self) -> Result<bool, Fault> {
         let mut had = false;
         for session in self.sessions() {
-            had |= session.log_out().await?;
+            had |= session.log_out(self.issuers()?).await?;
         }
         Ok(had)
     }

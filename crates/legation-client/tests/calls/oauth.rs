@@ -78,6 +78,7 @@ async fn issuer(state: &Shared) -> Server {
                     "token_endpoint": format!("{base}/token"),
                     "authorization_endpoint": format!("{base}/authorize"),
                     "device_authorization_endpoint": format!("{base}/device"),
+                    "revocation_endpoint": format!("{base}/revoke"),
                     "authorization_response_iss_parameter_supported": true,
                 });
                 let changes = state.lock().metadata.clone();
@@ -87,6 +88,12 @@ async fn issuer(state: &Shared) -> Server {
                 Answer::json(200, document.to_string())
             }
             "/token" => token(&mut state.lock(), asked),
+            "/revoke" => {
+                let form = form_urlencoded::parse(asked.body.as_bytes()).into_owned();
+                let token = form.into_iter().find(|(name, _)| name == "token");
+                state.lock().grants.push(format!("revoked {}", token.expect("a token").1));
+                Answer::json(200, "")
+            }
             "/device" => Answer::json(
                 200,
                 json!({ "device_code": "device-1", "user_code": "AB-\u{7}12", "interval": 0,
@@ -257,6 +264,7 @@ async fn tokens_are_kept_for_their_owner_alone_and_used_by_the_next_process() {
     assert_eq!(state.lock().grants.len(), 2);
     assert!(last.log_out().await.expect("it can be removed"));
     assert!(!last.log_out().await.expect("nothing is there"));
+    assert_eq!(state.lock().grants[2..], ["revoked token-2"], "told once, what there was");
 }
 
 #[tokio::test]

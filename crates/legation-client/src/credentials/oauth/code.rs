@@ -165,6 +165,7 @@ mod tests {
             issuer: issuer.map(str::to_owned),
             names_itself,
             secret_in_form: false,
+            revocation: None,
         };
         let quiet = server(Some("https://as.example"), false);
         let named = server(Some("https://as.example"), true);

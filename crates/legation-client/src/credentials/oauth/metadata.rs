@@ -17,6 +17,8 @@ pub(super) struct Server {
     pub(super) names_itself: bool,
     /// Whether it takes the client's secret in the form alone.
     pub(super) secret_in_form: bool,
+    /// Where it is told that tokens are not needed any more (RFC 7009).
+    pub(super) revocation: Option<Url>,
 }
 
 impl Server {
@@ -27,6 +29,7 @@ impl Server {
                 issuer: None,
                 names_itself: false,
                 secret_in_form: false,
+                revocation: None,
             }),
             Source::Metadata(url) => {
                 let document = ask::get(http, url).await?;
@@ -77,6 +80,7 @@ impl Server {
             issuer: text(document, "issuer").map(str::to_owned),
             names_itself: names_itself.and_then(Value::as_bool).unwrap_or(false),
             secret_in_form: !basic && takes("client_secret_post").unwrap_or(false),
+            revocation: endpoint("revocation_endpoint")?,
         })
     }
 }

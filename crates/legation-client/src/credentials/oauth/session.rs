@@ -164,13 +164,27 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets the tokens; whether there were any.
-    pub(crate) async fn log_out(&self) -> Result<bool, Fault> {
-        let had = self.held.lock().await.tokens.take().is_some();
-        let Some(cache) = &self.client.cache else { return Ok(had) };
-        let forgotten = cache.forget(&self.name());
-        let failed = |source| Fault::Cache { path: cache.path().to_owned(), source };
-        Ok(forgotten.map_err(failed)? || had)
+    /// Forgets the tokens; whether there were any. The issuer is told (RFC 7009): with the refresh token
+    /// the others end as well. It may be away or have no ear for it, and they are forgotten all the
+    /// same.
+    pub(crate) async fn log_out(&self, http: &Http) -> Result<bool, Fault> {
+        let mut held = self.held.lock().await;
+        let mut tokens = held.tokens.take();
+        let mut had = tokens.is_some();
+        if let Some(cache) = &self.client.cache {
+            tokens = cache.load(&self.name()).or(tokens);
+            let forgotten = cache.forget(&self.name());
+            let failed = |source| Fault::Cache { path: cache.path().to_owned(), source };
+            had |= forgotten.map_err(failed)?;
+        }
+        if let Some(Tokens { access, refresh, .. }) = tokens
+            && let Ok(server) = self.server(http, &mut held).await
+            && let Some(url) = &server.revocation
+        {
+            let form = [("token", refresh.as_ref().unwrap_or(&access).as_str())];
+            let _ = ask::post(http, url, &self.client, server.secret_in_form, &form).await;
+        }
+        Ok(had)
     }
 
     /// Asks for tokens.
