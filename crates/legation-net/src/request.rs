@@ -66,6 +66,11 @@ impl Deadline {
         Self(limits.total.and_then(|total| Instant::now().checked_add(total)))
     }
 
+    /// The earlier of two.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self(self.0.into_iter().chain(other.0).min())
+    }
+
     /// How long may be waited for something that may take so long by itself.
     pub(crate) fn within(self, wait: Duration) -> Duration {
         self.0.map_or(wait, |end| wait.min(end.saturating_duration_since(Instant::now())))

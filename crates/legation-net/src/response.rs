@@ -88,6 +88,18 @@ impl Response {
         Error::Slow(total.unwrap_or(wait))
     }
 
+    /// The same answer, whose body keeps to these limits from now on where they are the narrower
+    /// ones: what was to be a stream that goes on for days may be something else.
+    #[must_use]
+    pub fn within(mut self, limits: Limits) -> Self {
+        self.limits.idle = self.limits.idle.min(limits.idle);
+        self.limits.max_bytes = self.limits.max_bytes.min(limits.max_bytes);
+        let totals = self.limits.total.into_iter().chain(limits.total);
+        self.limits.total = totals.min();
+        self.deadline = self.deadline.or(Deadline::of(limits));
+        self
+    }
+
     /// The whole body when it has at most this many bytes: a cap below that of the request.
     ///
     /// # Errors

@@ -144,3 +144,23 @@ async fn what_has_no_end_is_cut_at_its_limit() {
     #[cfg(target_os = "linux")]
     assert!(peak() - before < 2 * CAP + (4 << 20), "{} bytes", peak() - before);
 }
+
+#[tokio::test]
+async fn an_answer_can_be_held_to_less_than_its_request() {
+    let second = Duration::from_secs(1);
+    let wide = Limits { first_byte: second, idle: 60 * second, max_bytes: u64::MAX, total: None };
+    let short = Duration::from_millis(300);
+    let cases = [
+        (Limits { idle: short, ..wide }, 600, "no answer for 0.3 s"),
+        (Limits { total: Some(short), ..wide }, 20, "no answer for 0.3 s"),
+        (Limits { max_bytes: 8, ..wide }, 0, "larger than 8 bytes"),
+    ];
+    for (narrow, pause, expected) in cases {
+        let pause = Duration::from_millis(pause);
+        let (url, _) = endless("HTTP/1.1 200 OK\r\n\r\n", b"x".to_vec(), pause).await;
+        let request = Request { limits: wide, ..Request::new(Method::GET, url) };
+        let answer = Http::new().expect("a client").send(request).await.expect("an answer");
+        let told = answer.within(narrow).bytes().await.expect_err("no end").to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
