@@ -101,7 +101,7 @@ pub fn write_grpc(error: &A2aError, version: Version, profile: ErrorProfile) -> 
 ///
 /// Whatever it is, it becomes an error: a code that is not known is an internal one.
 pub fn read_rpc(version: Version, json: &str) -> A2aError {
-    let Ok(value) = serde_json::from_str::<Value>(json) else {
+    let Some(value) = tree(json) else {
         return A2aError::new(ErrorKind::Internal, excerpt(json));
     };
     let read = Read::of(&value);
@@ -116,7 +116,7 @@ pub fn read_rpc(version: Version, json: &str) -> A2aError {
 /// The reason decides, then the name of the error, then the status where it is one of HTTP's own,
 /// then the code, and the status at last (Spec 5.4).
 pub fn read_rest(version: Version, status: u16, body: &str) -> Option<A2aError> {
-    let value: Value = serde_json::from_str(body).unwrap_or_default();
+    let value = tree(body).unwrap_or_default();
     let read = Read::of(&value);
     let kind = read.kind(version, Some(status))?;
     let mut error = read.into_error(version, kind);
@@ -384,6 +384,13 @@ fn of_code(version: Version, code: i64) -> Option<ErrorKind> {
 fn read_delay(text: String) -> Option<Duration> {
     let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// An error as a tree, unless it is so large that only somebody who means harm would send it: a tree
+/// of small values takes thirty times the room of its text.
+fn tree(text: &str) -> Option<Value> {
+    const MAX_BYTES: usize = 1 << 20;
+    (text.len() <= MAX_BYTES).then(|| serde_json::from_str(text).ok())?
 }
 
 /// The beginning of a text that may be a proxy's page.

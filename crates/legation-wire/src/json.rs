@@ -14,6 +14,12 @@ pub struct JsonBounds {
     pub text: usize,
 }
 
+impl JsonBounds {
+    /// The bounds of what an agent answers, which may be all that a task has ever said. An empty part
+    /// takes ten times the room of its text, so that a bound of bytes alone is none.
+    pub const ANSWER: Self = Self { depth: 128, items: 2_000_000, text: 32 << 20 };
+}
+
 impl Default for JsonBounds {
     fn default() -> Self {
         // A megabyte of small numbers in a data part is about half a million elements.

@@ -190,11 +190,11 @@ impl Speech {
                 Cow::Owned(json.map_err(NoResult::nonsense)?.into_bytes())
             }
             Binding::JsonRpc if self.asks_0_2_for_card(operation) => Cow::Borrowed(body),
-            Binding::JsonRpc => Cow::Borrowed(rpc::result(self.version(), body)?),
+            Binding::JsonRpc => Cow::Borrowed(rpc::result(self.version(), admit(body)?)?),
             Binding::HttpJson => {
-                let text = String::from_utf8_lossy(body);
-                if fault::is_error(&text) {
-                    let error = fault::read_rest(self.version(), 500, &text);
+                let text = admit(body)?;
+                if fault::is_error(text) {
+                    let error = fault::read_rest(self.version(), 500, text);
                     return Err(NoResult::Error(error.expect("of a status that says something")));
                 }
                 // 204 is the answer to what has none.
@@ -265,8 +265,8 @@ impl Speech {
                 let json = grpc::read_answer(self.package(), operation, data, bounds);
                 Cow::Owned(json.map_err(NoResult::nonsense)?.into_bytes())
             }
-            Binding::JsonRpc => Cow::Borrowed(rpc::result(self.version(), data)?),
-            Binding::HttpJson => Cow::Borrowed(data),
+            Binding::JsonRpc => Cow::Borrowed(rpc::result(self.version(), admit(data)?)?),
+            Binding::HttpJson => Cow::Borrowed(admit(data)?.as_bytes()),
         };
         let read = match self.older {
             None => serde_json::from_slice(&document).map(|Streamed(item)| vec![item]),
@@ -285,7 +285,7 @@ impl Speech {
     /// # Errors
     /// As [`Speech::read`].
     pub fn read_extension(self, body: &[u8]) -> Result<&[u8], NoResult> {
-        rpc::result(self.version(), body)
+        rpc::result(self.version(), admit(body)?)
     }
 
     fn params(self, request: &Request) -> Result<Vec<u8>, A2aError> {
@@ -337,6 +337,11 @@ impl Speech {
             && self.version() == Version::V0_2
             && self.binding() == Binding::JsonRpc
     }
+}
+
+/// A body as text, when it is no bomb.
+fn admit(body: &[u8]) -> Result<&str, NoResult> {
+    JsonBounds::ANSWER.admit(body).map_err(|refusal| NoResult::Nonsense(refusal.message))
 }
 
 /// The media type of gRPC.

@@ -32,8 +32,8 @@ where
 }
 
 /// The result of an answer.
-pub(super) fn result(version: Version, body: &[u8]) -> Result<&[u8], NoResult> {
-    let answer: Answer<'_> = serde_json::from_slice(body).map_err(NoResult::nonsense)?;
+pub(super) fn result(version: Version, body: &str) -> Result<&[u8], NoResult> {
+    let answer: Answer<'_> = serde_json::from_str(body).map_err(NoResult::nonsense)?;
     match (answer.result, answer.error) {
         (_, Some(error)) => Err(NoResult::Error(fault::read_rpc(version, error.get()))),
         (Some(result), None) => Ok(result.get().as_bytes()),
@@ -56,7 +56,7 @@ mod tests {
             ("<html>", "expected value"),
         ];
         for (body, expected) in cases {
-            let got = match result(Version::V1_0, body.as_bytes()) {
+            let got = match result(Version::V1_0, body) {
                 Ok(result) => String::from_utf8_lossy(result).into_owned(),
                 Err(fault) => format!("{fault:?}"),
             };

@@ -302,3 +302,30 @@ fn one_event_of_an_old_agent_may_be_two_items() {
     let failed = speech.read_items(br#"{"error":"TaskNotFoundError","message":"gone"}"#);
     assert!(matches!(failed, Err(NoResult::Error(error)) if error.kind == ErrorKind::TaskNotFound));
 }
+
+/// Small values take far more room than their text.
+#[test]
+fn an_answer_that_is_a_bomb_is_not_built() {
+    let many = format!("[{}]", "[],".repeat(1_100_000) + "[]");
+    let bombs = [
+        ("result", format!(r#"{{"result":{{"id":"t","artifacts":{many}}}}}"#)),
+        ("error", format!(r#"{{"error":{{"code":-32001,"message":"m","data":{many}}}}}"#)),
+        ("levels", format!(r#"{{"x":{}}}"#, "[".repeat(100_000))),
+    ];
+    let get = GetTaskRequest {
+        tenant: None,
+        id: TaskId::parse("t").expect("an id"),
+        history_length: None,
+    };
+    for speech in speeches().filter(|speech| speech.binding() != Binding::Grpc) {
+        for (name, bomb) in &bombs {
+            let read = speech.read(&Request::GetTask(get.clone()), bomb.as_bytes());
+            let told = match read {
+                Err(NoResult::Nonsense(reason)) => reason,
+                other => panic!("{speech:?} {name}: {}", other.is_ok()),
+            };
+            assert!(told.contains("more than") || told.contains("deeper"), "{name}: {told}");
+        }
+        let _ = speech.read_items(bombs[0].1.as_bytes()).expect_err("a bomb");
+    }
+}
