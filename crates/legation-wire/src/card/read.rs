@@ -61,11 +61,17 @@ const OLDER: &[Version] = EVERYBODY.split_at(1).1;
 /// Those that want what 0.1 had a default for.
 const SINCE_0_2: &[Version] = EVERYBODY.split_at(3).0;
 
+/// No honest card is larger, in bytes.
+const MAX_BYTES: usize = 1 << 20;
+
 /// Reads a card.
 ///
 /// # Errors
-/// When it is no JSON object, or says no way at all in which the agent is called.
+/// When it is larger than a megabyte or no JSON object, or says no way at all in which the agent is called.
 pub fn read(document: &[u8]) -> Result<Reading, NoCard> {
+    if document.len() > MAX_BYTES {
+        return Err(NoCard(format!("it is larger than {MAX_BYTES} bytes")));
+    }
     let value: Value = serde_json::from_slice(document)
         .map_err(|fault| NoCard(format!("it is not JSON: {fault}")))?;
     let Value::Object(members) = &value else {

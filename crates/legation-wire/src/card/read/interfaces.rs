@@ -1,5 +1,7 @@
 //! Where an agent is called: the interfaces of 1.0, and the main and further ones of the versions before.
 
+use std::collections::HashSet;
+
 use legation_model::AgentInterface;
 
 use super::members::{Findings, Object};
@@ -32,18 +34,18 @@ pub(super) fn read(card: &Object<'_>, findings: &mut Findings) -> Vec<AgentInter
         }
     }
     // A hybrid says the same interfaces in both ways.
-    let is_new = |interface: &AgentInterface| {
-        let same = |known: &AgentInterface| {
-            bare(&known.url) == bare(&interface.url)
-                && known.protocol_binding == interface.protocol_binding
-                && Version::parse(&known.protocol_version)
-                    == Version::parse(&interface.protocol_version)
-        };
-        !interfaces.iter().any(same)
-    };
-    let older: Vec<_> = older.into_iter().filter(is_new).collect();
-    interfaces.extend(older);
+    let known: HashSet<_> = interfaces.iter().map(meaning).collect();
+    let further: Vec<_> =
+        older.into_iter().filter(|interface| !known.contains(&meaning(interface))).collect();
+    interfaces.extend(further);
     interfaces
+}
+
+/// What an interface comes to, however it is written. A card may have as many as fit into it, so they
+/// are not compared one by one.
+fn meaning(interface: &AgentInterface) -> (&str, &str, Option<Version>) {
+    let version = Version::parse(&interface.protocol_version);
+    (bare(&interface.url), &interface.protocol_binding, version)
 }
 
 fn current(interface: &Object<'_>, findings: &mut Findings) -> Option<AgentInterface> {
@@ -69,14 +71,17 @@ fn current(interface: &Object<'_>, findings: &mut Findings) -> Option<AgentInter
 /// The interfaces before 1.0, the main one first, in each version that the card may mean.
 fn older(card: &Object<'_>, findings: &mut Findings) -> Vec<AgentInterface> {
     let mut named: Vec<(String, String)> = Vec::new();
+    let mut seen: HashSet<(String, String)> = HashSet::new();
     if let Some(url) = card.text("url", findings) {
         let transport = card.text("preferredTransport", findings);
-        named.push((url, transport.unwrap_or_else(|| Binding::JsonRpc.name().into())));
+        let transport = transport.unwrap_or_else(|| Binding::JsonRpc.name().into());
+        seen.insert((url.clone(), transport.clone()));
+        named.push((url, transport));
     }
     for interface in card.objects("additionalInterfaces", findings) {
         let url = interface.required_text("url", OLDER, findings);
         let transport = interface.required_text("transport", OLDER, findings);
-        if !url.is_empty() && !named.contains(&(url.clone(), transport.clone())) {
+        if !url.is_empty() && seen.insert((url.clone(), transport.clone())) {
             named.push((url, transport));
         }
     }
