@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use legation_model::AgentCard;
-use legation_net::{Http, Limits, Request};
+use legation_net::{Http, Request};
 use legation_wire::card::{self as wire, Reading};
 use legation_wire::signature::{KeySet, Verdict, verify};
 use legation_wire::version::{VERSION, Version};
@@ -108,7 +108,7 @@ pub async fn fetch_keys_of(agent: &str, options: &Options) -> Result<KeySet, Err
 pub async fn fetch_keys(url: &Url, options: &Options) -> Result<KeySet, Error> {
     let unreadable = |reason: String| Error::Keys { url: url.to_string(), reason };
     let mut request = Request::new(Method::GET, url.clone());
-    request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
+    request.limits = options.limits.of_answer(options.limits.answer, MAX_BYTES);
     let failed = |reason| Error::of_net("GetKeys", url, reason);
     let response = options.connections(url)?.send(request).await.map_err(failed)?;
     let status = response.status();
@@ -179,7 +179,7 @@ fn check_signatures(found: &Found, policy: &Signatures) -> Result<(), Error> {
 async fn get(http: &Http, url: &Url, options: &Options) -> Result<(Url, Bytes), Error> {
     let unreadable = |reason: String| Error::Card { url: url.to_string(), reason };
     let mut request = Request::new(Method::GET, url.clone());
-    request.limits = Limits { max_bytes: MAX_BYTES, ..Limits::SHORT };
+    request.limits = options.limits.of_answer(options.limits.answer, MAX_BYTES);
     request.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request.headers.insert(VERSION, HeaderValue::from_static(Version::V1_0.name()));
     let access = Access::offhand(&options.credentials, url);
@@ -197,6 +197,7 @@ async fn get(http: &Http, url: &Url, options: &Options) -> Result<(Url, Bytes), 
     let response = http.follow(request, options.limits.redirects).await.map_err(failed)?;
     let found_at = found_at(url, response.url());
     if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        let response = response.within(options.limits.of_refusal());
         return Err(denied(OPERATION, url, Version::V1_0, Needs::default(), response).await);
     }
     let (status, headers) = (response.status(), response.headers().clone());

@@ -24,8 +24,6 @@ use crate::retry_after::retry_after;
 use crate::transport::{Endpoint, Outgoing, grpc_status};
 use crate::{Binding, Client, Error, Version};
 
-/// How long the body of an answer may take, so that nobody is kept by a drip.
-const BODY: Duration = Duration::from_secs(300);
 /// How long a stream of gRPC may say nothing.
 const QUIET: Duration = Duration::from_secs(24 * 3_600);
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -170,6 +168,9 @@ impl Client {
     ) -> Result<Bytes, Error> {
         let (status, headers) = (response.status(), response.headers().clone());
         let media_type = response.media_type();
+        if !status.is_success() {
+            response = response.within(self.inner.options.limits.of_refusal());
+        }
         let body = response.take().await;
         let body = body.map_err(|reason| Error::of_net(name, &endpoint.url, reason))?;
         if !status.is_success() {
@@ -222,12 +223,7 @@ impl Client {
     /// The bounds of a whole answer that may be so long in coming.
     fn limits(&self, answer: Duration) -> legation_net::Limits {
         let limits = self.inner.options.limits;
-        legation_net::Limits {
-            first_byte: answer,
-            idle: limits.answer,
-            max_bytes: limits.answer_bytes,
-            total: Some(answer.saturating_add(BODY)),
-        }
+        limits.of_answer(answer, limits.answer_bytes)
     }
 
     /// Opens a stream, by the first of the operation's verbs that the agent knows: the protocol is
@@ -326,8 +322,9 @@ impl Client {
             return Error::Agent { operation: name, error };
         }
         let media_type = response.media_type();
-        // The cap on streams is none, so the body is read only as far as an error may go.
-        let body = match response.bytes_up_to(1 << 20).await {
+        // What is no stream has to come to its end.
+        let response = response.within(self.inner.options.limits.of_refusal());
+        let body = match response.bytes().await {
             Ok(body) => body,
             Err(reason) => return Error::of_net(name, &endpoint.url, reason),
         };
@@ -387,6 +384,7 @@ impl Client {
             return Ok(response);
         }
         let needs = self.needs(&endpoint.url);
+        let response = response.within(self.inner.options.limits.of_refusal());
         Err(denied(name, &endpoint.url, endpoint.version(), needs, response).await)
     }
 
@@ -457,7 +455,7 @@ pub(crate) async fn denied(
     response: Response,
 ) -> Error {
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = match response.bytes_up_to(1 << 20).await {
+    let body = match response.bytes().await {
         Ok(body) => body,
         Err(reason) => return Error::of_net(operation, url, reason),
     };

@@ -105,7 +105,8 @@ pub enum Signatures {
 /// How long and how much is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the answer to a question, and for a stream to begin.
+    /// For the answer to a question to begin, and between two pieces of it; all that follows may take
+    /// ten times as long.
     pub answer: Duration,
     /// For the answer to `send`, which comes when the task has settled.
     pub settled: Duration,
@@ -120,6 +121,27 @@ pub struct Limits {
     pub total: Option<Duration>,
     /// Redirects that are followed to a card.
     pub redirects: u8,
+}
+
+impl Limits {
+    /// The bounds of a whole answer that may be so long in beginning, and so large.
+    pub(crate) fn of_answer(self, beginning: Duration, max_bytes: u64) -> legation_net::Limits {
+        // Or a drip would keep the caller for ever.
+        let rest = self.answer.saturating_mul(10);
+        legation_net::Limits {
+            first_byte: beginning,
+            idle: self.answer,
+            max_bytes,
+            total: Some(beginning.saturating_add(rest)),
+        }
+    }
+
+    /// The bounds of an answer that is not what was asked for, whatever was.
+    pub(crate) fn of_refusal(self) -> legation_net::Limits {
+        /// No honest refusal is larger.
+        const MAX_BYTES: u64 = 1 << 20;
+        self.of_answer(self.answer, MAX_BYTES)
+    }
 }
 
 impl Default for Limits {
