@@ -211,7 +211,9 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn get_task(&self, request: GetTaskRequest) -> Result<Task, Error> {
-        self.question(Request::GetTask(request)).await.map(|task: Task| self.extended(task))
+        let id = request.id.clone();
+        let task = self.question(Request::GetTask(request)).await?;
+        self.same_task("GetTask", &id, task).map(|task| self.extended(task))
     }
 
     /// Pages through tasks (Spec 3.1.4).
@@ -231,7 +233,9 @@ impl Client {
     /// # Errors
     /// As every call; [`legation_model::ErrorKind::TaskNotCancelable`] when the task has ended.
     pub async fn cancel_task(&self, request: CancelTaskRequest) -> Result<Task, Error> {
-        self.question(Request::CancelTask(request)).await.map(|task: Task| self.extended(task))
+        let id = request.id.clone();
+        let task = self.question(Request::CancelTask(request)).await?;
+        self.same_task("CancelTask", &id, task).map(|task| self.extended(task))
     }
 
     /// Registers a webhook for a task (Spec 3.1.7).
@@ -365,7 +369,18 @@ impl Client {
     pub(crate) async fn look_at(&self, id: &TaskId) -> Result<Task, Error> {
         let request = GetTaskRequest { tenant: None, id: id.clone(), history_length: None };
         let answer = self.inner.options.limits.answer;
-        self.try_ask(self.endpoint(), &mut self.call(Request::GetTask(request)), answer).await
+        let mut asked = self.call(Request::GetTask(request));
+        let task = self.try_ask(self.endpoint(), &mut asked, answer).await?;
+        self.same_task("GetTask", id, task)
+    }
+
+    /// The task that was asked about. What another one came to says nothing of it.
+    fn same_task(&self, operation: &'static str, id: &TaskId, task: Task) -> Result<Task, Error> {
+        if task.id == *id {
+            return Ok(task);
+        }
+        let reason = format!("it is about task {}", task.id);
+        Err(Error::bad(operation, self.url(), reason))
     }
 
     async fn extended_card_once(&self) -> Result<AgentCard, Error> {
