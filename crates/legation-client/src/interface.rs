@@ -10,6 +10,10 @@ use crate::origin::{origin, same_host, same_place};
 use crate::transport::Endpoint;
 use crate::{Binding, Error, Options, Version};
 
+/// Interfaces that are considered at most. Each may be a place with connections of its own, and is
+/// tried when those before it cannot be connected to.
+const MOST: usize = 32;
+
 /// The interfaces to call, the first one first.
 pub(crate) fn choose(
     card: &AgentCard,
@@ -24,8 +28,8 @@ pub(crate) fn choose(
         .collect();
     // The card's order stays among those that the caller likes alike.
     usable.sort_by_key(|endpoint| options.preference.rank(endpoint.binding(), endpoint.version()));
-    let trusted: Vec<_> =
-        usable.iter().filter(|endpoint| is_trusted(endpoint, found_at, options)).cloned().collect();
+    let trusted = usable.iter().filter(|endpoint| is_trusted(endpoint, found_at, options));
+    let trusted: Vec<_> = trusted.take(MOST).cloned().collect();
     match (trusted.is_empty(), usable.first()) {
         (false, _) => Ok(trusted),
         (true, Some(foreign)) => Err(Error::ForeignInterface {
@@ -57,7 +61,13 @@ fn usable(interface: &AgentInterface, found_at: &Url) -> Option<Endpoint> {
         Binding::JsonRpc | Binding::HttpJson => Url::parse(&interface.url).ok()?,
     };
     let speech = Speech::of(Interface { binding, version })?;
-    (!url.cannot_be_a_base()).then(|| Endpoint { speech, url, tenant: interface.tenant.clone() })
+    // Such a one would be called by nobody: see `legation_net`.
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    (is_bare && !url.cannot_be_a_base()).then(|| Endpoint {
+        speech,
+        url,
+        tenant: interface.tenant.clone(),
+    })
 }
 
 /// The address of gRPC in any of the forms that cards have it in. Where it does not say whether there
@@ -182,6 +192,25 @@ mod tests {
             "offers no HTTP+JSON of A2A 1.0 or 0.3 or 0.2 or 0.1, only JSONRPC 1.0",
         );
         check(&[], any(), "only nothing");
+    }
+
+    #[test]
+    fn a_card_cannot_make_a_caller_scan_ports() {
+        let urls: Vec<String> = (1..100).map(|port| format!("a:{port}")).collect();
+        let faces: Vec<AgentInterface> = urls
+            .into_iter()
+            .map(|url| AgentInterface {
+                url,
+                protocol_binding: "GRPC".into(),
+                tenant: None,
+                protocol_version: "1.0".into(),
+            })
+            .collect();
+        let card = AgentCard { supported_interfaces: faces, ..card(&[]) };
+        let url = Url::parse("https://a/").expect("a URL");
+        let chosen = choose(&card, &url, &Options::default()).expect("ways");
+        assert_eq!(chosen.len(), MOST);
+        assert_eq!(chosen[0].url.port(), Some(1));
     }
 
     #[test]
