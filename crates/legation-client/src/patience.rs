@@ -59,7 +59,8 @@ impl Tries {
         let since = *self.since.get_or_insert_with(Instant::now);
         let doubled = self.patience.first.saturating_mul(1 << self.made.min(20));
         let pause = jitter(doubled.min(self.patience.longest)).max(asked.unwrap_or_default());
-        let in_time = since.elapsed() + pause <= self.patience.total;
+        // What the other side asks for may be all the time there is.
+        let in_time = since.elapsed().saturating_add(pause) <= self.patience.total;
         if self.made >= self.patience.attempts || !in_time {
             return None;
         }
@@ -107,5 +108,6 @@ mod tests {
         assert_eq!(tries.next(Some(asked)), Some(asked));
         tokio::time::advance(asked).await;
         assert_eq!(tries.next(Some(asked)), None);
+        assert_eq!(tries.next(Some(Duration::MAX)), None);
     }
 }
