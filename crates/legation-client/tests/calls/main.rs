@@ -7,6 +7,7 @@ mod hostile;
 mod matrix;
 mod oauth;
 mod real;
+mod reconnects;
 mod resuming;
 mod server;
 mod updates;

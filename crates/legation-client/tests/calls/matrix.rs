@@ -19,7 +19,7 @@ use crate::real::{Real, interfaces};
 use crate::server::hasty;
 
 /// The way that all others are compared with.
-const PLAIN: Interface = Interface { binding: Binding::JsonRpc, version: Version::V1_0 };
+pub(crate) const PLAIN: Interface = Interface { binding: Binding::JsonRpc, version: Version::V1_0 };
 
 /// What answers go through.
 fn medium(Interface { binding, version }: Interface) -> Option<Medium> {
@@ -42,7 +42,7 @@ fn through(interface: Interface, answer: Answer, mut response: StreamResponse) -
     json(response)
 }
 
-fn json(response: StreamResponse) -> Value {
+pub(crate) fn json(response: StreamResponse) -> Value {
     fn integers(value: &mut Value) {
         match value {
             Value::Number(number) => {
@@ -59,7 +59,7 @@ fn json(response: StreamResponse) -> Value {
     value
 }
 
-fn request(text: &str) -> SendMessageRequest {
+pub(crate) fn request(text: &str) -> SendMessageRequest {
     let message = Message::new(Role::User, vec![Part::text(text)]);
     let configuration = SendMessageConfiguration::default();
     SendMessageRequest { tenant: None, message, configuration, metadata: None }
@@ -72,7 +72,7 @@ async fn sent(client: &Client, text: &str) -> Task {
     }
 }
 
-fn get(id: &TaskId) -> GetTaskRequest {
+pub(crate) fn get(id: &TaskId) -> GetTaskRequest {
     GetTaskRequest { tenant: None, id: id.clone(), history_length: None }
 }
 
@@ -151,7 +151,11 @@ async fn told(client: &Client, text: &str) -> (TaskId, Vec<(Option<u64>, Value)>
 }
 
 /// The same items as the log has them.
-async fn replayed(plain: &Client, interface: Interface, id: &TaskId) -> Vec<(Option<u64>, Value)> {
+pub(crate) async fn replayed(
+    plain: &Client,
+    interface: Interface,
+    id: &TaskId,
+) -> Vec<(Option<u64>, Value)> {
     let mut events = plain.subscribe(id.clone(), Some(0)).await.expect("a stream");
     let mut known = Vec::new();
     while let Some(event) = events.next().await {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use legation_auth::Anonymous;
@@ -29,10 +29,18 @@ pub(crate) struct Real {
 /// What stands between callers and the server.
 struct Wire {
     address: SocketAddr,
-    /// How many bytes of answers a connection carries before it is cut; none for ever.
-    allowance: Arc<AtomicUsize>,
-    cuts: Arc<AtomicUsize>,
+    knife: Arc<Knife>,
     accepting: JoinHandle<()>,
+}
+
+/// Where connections are cut.
+struct Knife {
+    /// How many bytes of answers a connection carries before it is cut; all where it is the most.
+    after: AtomicUsize,
+    /// Whether each connection is cut at a place of its own, up to there.
+    varies: AtomicBool,
+    connections: AtomicU64,
+    cuts: AtomicUsize,
 }
 
 /// Every version and binding that a card can list.
@@ -85,12 +93,22 @@ impl Real {
 
     /// Cuts every connection once it has carried this many bytes of answers from now on.
     pub(crate) fn cut_after(&self, bytes: Option<usize>) {
-        self.wire.allowance.store(bytes.unwrap_or(usize::MAX), Ordering::Relaxed);
+        let knife = &self.wire.knife;
+        knife.varies.store(false, Ordering::Relaxed);
+        knife.after.store(bytes.unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// Cuts every connection at a place of its own, before it has carried this many bytes of answers
+    /// from now on.
+    pub(crate) fn cut_within(&self, bytes: usize) {
+        let knife = &self.wire.knife;
+        knife.varies.store(true, Ordering::Relaxed);
+        knife.after.store(bytes, Ordering::Relaxed);
     }
 
     /// How many connections were cut.
     pub(crate) fn cuts(&self) -> usize {
-        self.wire.cuts.load(Ordering::Relaxed)
+        self.wire.knife.cuts.load(Ordering::Relaxed)
     }
 
     /// Stops as a process does, and waits for the end.
@@ -106,25 +124,49 @@ impl Wire {
     async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let allowance = Arc::new(AtomicUsize::new(usize::MAX));
-        let cuts = Arc::<AtomicUsize>::default();
-        let (allowed, cut) = (Arc::clone(&allowance), Arc::clone(&cuts));
+        let knife = Arc::new(Knife {
+            after: AtomicUsize::new(usize::MAX),
+            varies: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            cuts: AtomicUsize::new(0),
+        });
+        let held = Arc::clone(&knife);
         let accepting = tokio::spawn(async move {
             while let Ok((caller, _)) = listener.accept().await {
-                let (allowed, cut) = (Arc::clone(&allowed), Arc::clone(&cut));
+                let knife = Arc::clone(&held);
                 tokio::spawn(async move {
-                    if carry(caller, server, &allowed).await {
-                        cut.fetch_add(1, Ordering::Relaxed);
+                    let place = knife.place();
+                    if carry(caller, server, || knife.allowance(place)).await {
+                        knife.cuts.fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }
         });
-        Self { address, allowance, cuts, accepting }
+        Self { address, knife, accepting }
+    }
+}
+
+impl Knife {
+    /// Where the next connection is cut when places vary, as a number of all numbers: the same ones
+    /// in every run.
+    fn place(&self) -> u64 {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn allowance(&self, place: u64) -> usize {
+        let after = self.after.load(Ordering::Relaxed);
+        if after == usize::MAX || !self.varies.load(Ordering::Relaxed) {
+            return after;
+        }
+        // Most of them early, or a few would be all.
+        let share = (place >> 32) as f64 / f64::from(u32::MAX);
+        1 + (after as f64 * share.powi(3)) as usize
     }
 }
 
 /// Carries one connection; true when it was cut rather than closed.
-async fn carry(mut caller: TcpStream, server: SocketAddr, allowance: &AtomicUsize) -> bool {
+async fn carry(mut caller: TcpStream, server: SocketAddr, allowance: impl Fn() -> usize) -> bool {
     let mut server = TcpStream::connect(server).await.expect("the server listens");
     let (mut from_caller, mut to_caller) = caller.split();
     let (mut from_server, mut to_server) = server.split();
@@ -132,7 +174,7 @@ async fn carry(mut caller: TcpStream, server: SocketAddr, allowance: &AtomicUsiz
     let answers = async {
         let (mut piece, mut carried) = ([0; 4096], 0);
         while let Ok(read @ 1..) = from_server.read(&mut piece).await {
-            let allowed = allowance.load(Ordering::Relaxed);
+            let allowed = allowance();
             carried = if allowed == usize::MAX { 0 } else { carried + read };
             // What still fits is carried, or a burst would never get through.
             let fits = read.saturating_sub(carried.saturating_sub(allowed));
