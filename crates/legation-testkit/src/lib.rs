@@ -4,3 +4,4 @@ pub mod agents;
 pub mod fuzz;
 pub mod history;
 pub mod store_contract;
+pub mod wire;
