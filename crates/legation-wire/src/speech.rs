@@ -190,6 +190,10 @@ impl Speech {
                 Cow::Owned(json.map_err(NoResult::nonsense)?.into_bytes())
             }
             Binding::JsonRpc if self.asks_0_2_for_card(operation) => Cow::Borrowed(body),
+            Binding::JsonRpc if operation == Operation::DeleteTaskPushNotificationConfig => {
+                rpc::done(self.version(), admit(body)?)?;
+                Cow::Borrowed(&b"null"[..])
+            }
             Binding::JsonRpc => Cow::Borrowed(rpc::result(self.version(), admit(body)?)?),
             Binding::HttpJson => {
                 let text = admit(body)?;

@@ -31,6 +31,16 @@ where
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// Whether the call was carried out, of a call that has no result. Some frameworks leave the member out
+/// when it is `null`.
+pub(super) fn done(version: Version, body: &str) -> Result<(), NoResult> {
+    let answer: Answer<'_> = serde_json::from_str(body).map_err(NoResult::nonsense)?;
+    match answer.error {
+        Some(error) => Err(NoResult::Error(fault::read_rpc(version, error.get()))),
+        None => Ok(()),
+    }
+}
+
 /// The result of an answer.
 pub(super) fn result(version: Version, body: &str) -> Result<&[u8], NoResult> {
     let answer: Answer<'_> = serde_json::from_str(body).map_err(NoResult::nonsense)?;
@@ -44,6 +54,15 @@ pub(super) fn result(version: Version, body: &str) -> Result<&[u8], NoResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_result_needs_none() {
+        let told = |body: &str| format!("{:?}", done(Version::V0_3, body));
+        assert_eq!(told(r#"{"jsonrpc":"2.0","id":1}"#), "Ok(())");
+        assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"result":null}"#), "Ok(())");
+        assert!(told(r#"{"id":1,"error":{"code":-32001,"message":"m"}}"#).contains("TaskNotFound"));
+        assert!(told("<html>").contains("expected value"));
+    }
 
     #[test]
     fn an_answer_has_a_result_or_an_error() {
