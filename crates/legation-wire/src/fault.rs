@@ -113,7 +113,7 @@ pub fn read_rpc(version: Version, json: &str) -> A2aError {
 /// frameworks and the proxies before them have for it; `None` when it is none of them and its status
 /// says nothing either.
 ///
-/// The reason decides, then the name of the error, then the status where it is one of HTTP's own,
+/// The reason decides, then the name of the error or before 1.0 the text that SDKs have for it, then the status where it is one of HTTP's own,
 /// then the code, and the status at last (Spec 5.4).
 pub fn read_rest(version: Version, status: u16, body: &str) -> Option<A2aError> {
     let value = tree(body).unwrap_or_default();
@@ -186,6 +186,19 @@ const BY_STATUS: [(u16, ErrorKind); 6] = [
     (415, ErrorKind::ContentTypeNotSupported),
     (422, ErrorKind::InvalidParams),
     (501, ErrorKind::UnsupportedOperation),
+];
+
+/// What the official SDKs say before 1.0, which is all that some of their answers hold: REST of Python has
+/// no code, and the codes of gRPC are shared. Names may follow behind a colon.
+const BY_TEXT: [(&str, ErrorKind); 8] = [
+    ("Task not found", ErrorKind::TaskNotFound),
+    ("Task cannot be canceled", ErrorKind::TaskNotCancelable),
+    ("Task not cancelable", ErrorKind::TaskNotCancelable),
+    ("Push Notification is not supported", ErrorKind::PushNotificationNotSupported),
+    ("This operation is not supported", ErrorKind::UnsupportedOperation),
+    ("Unsupported operation", ErrorKind::UnsupportedOperation),
+    ("Incompatible content types", ErrorKind::ContentTypeNotSupported),
+    ("Invalid agent response", ErrorKind::InvalidAgentResponse),
 ];
 
 fn of_status(table: &[(u16, ErrorKind)], status: u16) -> Option<ErrorKind> {
@@ -338,9 +351,14 @@ impl<'v> Read<'v> {
             let classes = self.class.into_iter().chain(before_colon);
             classes.into_iter().find_map(|class| TABLE.iter().find(|row| row.class == class))
         };
+        let by_text = || {
+            let text = self.message.split(':').next().filter(|_| version != Version::V1_0)?;
+            BY_TEXT.iter().find(|(known, _)| *known == text).map(|(_, kind)| *kind)
+        };
         by_reason
             .or_else(by_class)
             .map(|row| row.kind)
+            .or_else(by_text)
             .or_else(|| of_status(&BY_OWN_STATUS, status?))
             .or_else(|| of_code(version, self.code?))
             .or_else(|| of_status(&BY_STATUS, status?))
@@ -551,6 +569,7 @@ mod tests {
             ),
             (400, r#"{"code":-32002,"message":"m","data":null}"#, "TaskNotCancelable: m"),
             (501, r#"{"message":"m"}"#, "UnsupportedOperation: m"),
+            (404, r#"{"message":"Task not found"}"#, "TaskNotFound: Task not found"),
             // Frameworks and proxies.
             (
                 409,
@@ -576,12 +595,15 @@ mod tests {
             let got = got.map(|error| format!("{:?}: {}", error.kind, error.message));
             assert_eq!(got.as_deref().unwrap_or("none"), expected, "{status} {body}");
         }
-        let grpc =
-            [(12, "TaskNotCancelableError: m", TaskNotCancelable), (12, "m", MethodNotFound)];
-        for (code, message, kind) in grpc {
+        let grpc = [
+            (12, "TaskNotCancelableError: m", TaskNotCancelable, "m"),
+            (12, "m", MethodNotFound, "m"),
+            (9, "Task not cancelable: t", TaskNotCancelable, "Task not cancelable: t"),
+        ];
+        for (code, message, kind, text) in grpc {
             let status = GrpcStatus { code, message: message.into(), details: Vec::new() };
             let error = read_grpc(Version::V0_3, &status);
-            assert_eq!((error.kind, &*error.message), (kind, "m"));
+            assert_eq!((error.kind, &*error.message), (kind, text));
         }
     }
 }
