@@ -3,9 +3,9 @@
 //!
 //! Agents that number their events (SSE `id:`, consecutive per task) are asked to go on behind the
 //! last one seen: they answer with a header, the task without a number, and then exactly what
-//! follows. Other agents answer with the task as it is, which stands for what was missed. A task that
-//! the agent does not let be followed is looked at instead, as one is whose updates come by polling
-//! or by webhook.
+//! follows. Other agents answer with the task as it is, which stands for what was missed, or do not even
+//! that, so that the task is looked at when it has settled. One that the agent does not let be followed
+//! is looked at instead, as one is whose updates come by polling or by webhook.
 
 use std::time::Duration;
 
@@ -37,6 +37,11 @@ pub struct Events {
     tries: Tries,
     /// Somebody wants to see what follows, also while the task waits.
     subscribed: bool,
+    /// Events may have been missed or seen twice: after a cut, agents that do not number their events go on
+    /// with the task and then with some of what it holds already, or with what happens next.
+    patchy: bool,
+    /// The last connection ended before it said anything.
+    fruitless: bool,
 }
 
 /// How a stream begins.
@@ -112,7 +117,8 @@ impl Events {
 
     fn of(client: Client, task: Option<TaskId>, link: Link, subscribed: bool) -> Self {
         let tries = Tries::new(client.options().patience);
-        Self { client, message: None, task, last: None, state: None, link, tries, subscribed }
+        let (message, last, state, patchy, fruitless) = (None, None, None, false, false);
+        Self { client, message, task, last, state, link, tries, subscribed, patchy, fruitless }
     }
 
     /// The task, once it is known.
@@ -126,8 +132,13 @@ impl Events {
         self.state
     }
 
-    /// Whether the agent has said that the task ended or waits for the caller.
+    /// Whether the agent has said that the task ended or waits for the caller, and nothing follows that
+    /// stands for what was missed.
     pub fn is_settled(&self) -> bool {
+        self.has_settled() && (!self.patchy || matches!(self.link, Link::Done))
+    }
+
+    fn has_settled(&self) -> bool {
         self.state.is_some_and(TaskState::is_settled)
     }
 
@@ -187,8 +198,23 @@ impl Events {
             Ok(Some(item)) => self.accept(item),
             Ok(None) => self.lose(None),
             Err(error) if error.may_pass() => self.lose(Some(error)),
+            // Some refuse a subscription in the stream.
+            Err(error) if error.may_mean_ended() && self.has_just_subscribed() => {
+                self.look_instead();
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether nothing has come of a subscription yet.
+    fn has_just_subscribed(&self) -> bool {
+        matches!(&self.link, Link::Live(live) if live.untouched && !live.answers_message)
+    }
+
+    /// From now on the task is looked at.
+    fn look_instead(&mut self) {
+        self.link = Link::Looking(Box::new(Looking::at_pace(Pace::default())), None);
     }
 
     fn accept(&mut self, (number, item): Numbered) -> Result<Option<Numbered>, Error> {
@@ -217,11 +243,16 @@ impl Events {
         }
         live.numbered |= number.is_some();
         let stale = first && live.answers_message;
+        self.patchy &= number.is_none();
         // Every new connection begins with the task, so that alone is no progress.
         if !opening {
             self.tries.progress();
         }
         self.note(&item, stale)?;
+        let is_all = matches!(item, StreamResponse::Task(_));
+        if self.patchy && !is_all && self.has_settled() && !self.goes_on() {
+            self.look_instead();
+        }
         self.last = number.or(self.last);
         Ok(Some((number, item)))
     }
@@ -251,11 +282,19 @@ impl Events {
         Ok(())
     }
 
+    /// Whether a subscriber wants to see more of a task that waits.
+    fn goes_on(&self) -> bool {
+        self.subscribed && self.state.is_some_and(TaskState::is_interrupted)
+    }
+
     /// The connection is gone, in due form when there is no error. That is the end when the task
     /// has settled, and an outage otherwise; to a subscriber a broken connection is always one.
     fn lose(&mut self, error: Option<Error>) -> Result<Option<Numbered>, Error> {
-        if self.is_settled() && !(self.subscribed && error.is_some()) {
+        if self.has_settled() && !(self.subscribed && error.is_some()) {
             self.link = Link::Done;
+            if self.patchy && !self.goes_on() {
+                self.look_instead();
+            }
             return Ok(None);
         }
         let error = error.unwrap_or_else(|| match &self.task {
@@ -270,10 +309,12 @@ impl Events {
 
     /// Plans the next try, unless there were enough.
     fn reconnect(&mut self, error: Error) -> Result<Option<Numbered>, Error> {
-        if let Link::Live(live) = &self.link
-            && live.feed.since.elapsed() >= HEALTHY
-        {
-            self.tries.progress();
+        if let Link::Live(live) = &self.link {
+            // Numbered events can be had again, also those of a task that has ended.
+            self.fruitless = live.untouched && self.last.is_none();
+            if live.feed.since.elapsed() >= HEALTHY {
+                self.tries.progress();
+            }
         }
         self.link = Link::Down(Instant::now() + self.wait(error)?);
         Ok(None)
@@ -300,9 +341,18 @@ impl Events {
 
     async fn resume(&mut self) -> Result<Option<Numbered>, Error> {
         let Some(task) = self.task.clone() else { return self.say_again().await };
+        // Some agents refuse to follow a task that has ended by breaking the stream off.
+        if std::mem::take(&mut self.fruitless)
+            && let Ok(looked) = self.client.look_at(&task).await
+            && looked.status.state.is_terminal()
+        {
+            self.look_instead();
+            return self.saw(looked);
+        }
         match self.client.resubscribe(&task, self.last).await {
             Ok(feed) => {
                 self.link = Link::Live(Live::new(feed, self.last, false));
+                self.patchy |= self.last.is_none();
                 Ok(None)
             }
             Err(error) if error.may_mean_ended() || error.means_no_streams() => {
@@ -332,7 +382,7 @@ impl Events {
     fn conclude(&mut self, looked: Result<Task, Error>) -> Result<Option<Numbered>, Error> {
         match looked {
             Ok(task) => {
-                self.link = Link::Looking(Box::new(Looking::at_pace(Pace::default())), None);
+                self.look_instead();
                 self.saw(task)
             }
             Err(error) if error.may_pass() => self.lose(Some(error)),
@@ -359,6 +409,7 @@ impl Events {
     fn saw(&mut self, task: Task) -> Result<Option<Numbered>, Error> {
         let Link::Looking(looking, _) = &mut self.link else { return Ok(None) };
         let Look { is_news, state } = looking.saw(&task);
+        self.patchy = false;
         self.tries.progress();
         let item = StreamResponse::Task(task);
         self.note(&item, state.is_none())?;

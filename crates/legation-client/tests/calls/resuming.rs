@@ -285,10 +285,14 @@ async fn without_numbers_the_task_stands_for_what_was_missed() {
             return Answer::stream(vec![snapshot, framed(asked, None, &chunk_json(1))], End::Cut);
         }
         assert_eq!(asked.header("last-event-id"), None);
-        let end = framed(asked, None, &status_json("FAILED"));
-        Answer::stream(vec![snapshot, end], End::Cut)
+        if asked.is("SubscribeToTask", ":subscribe") {
+            let end = framed(asked, None, &status_json("COMPLETED"));
+            return Answer::stream(vec![snapshot, end], End::Cut);
+        }
+        completed(asked)
     };
-    check(script, hasty(), "task:WORKING chunk task:WORKING status settled").await;
+    let expected = "task:WORKING chunk task:WORKING status task:COMPLETED settled";
+    check(script, hasty(), expected).await;
 }
 
 #[tokio::test]
@@ -317,6 +321,64 @@ async fn an_agent_that_counts_anew_is_believed() {
     check(script, hasty(), "0 1 0 1 2 settled").await;
 }
 
+/// The answer to whoever looks at the task when it has ended.
+fn completed(asked: &Asked) -> Answer {
+    let task = task_json("COMPLETED");
+    let task = &task["{\"task\":".len()..task.len() - 1];
+    match asked.path.starts_with("/rpc") {
+        true => Answer::json(200, format!(r#"{{"jsonrpc":"2.0","id":1,"result":{task}}}"#)),
+        false => Answer::json(200, task),
+    }
+}
+
+/// After a cut the Python SDK of 0.3 goes on with what happens next, so that what happened in between was
+/// left out; that of 1.0 with the task, and may say again what is in it. Both looked like a whole stream.
+#[tokio::test]
+async fn a_task_without_numbers_that_was_cut_is_looked_at_in_the_end() {
+    fn forgetful(asked: &Asked, first: &str, last: &str) -> Answer {
+        if asked.is("SendStreamingMessage", "/message:stream") {
+            let begun = [task_json("SUBMITTED"), chunk_json(2)];
+            return Answer::stream(begun.map(|item| framed(asked, None, &item)).into(), End::Cut);
+        }
+        if asked.is("SubscribeToTask", ":subscribe") {
+            let goes_on = [first.to_owned(), status_json(last)];
+            return Answer::stream(
+                goes_on.map(|item| framed(asked, None, &item)).into(),
+                End::Proper,
+            );
+        }
+        completed(asked)
+    }
+
+    let cases = [(chunk_json(4), "chunk"), (task_json("WORKING"), "task:WORKING")];
+    for (first, told) in cases {
+        for last in ["COMPLETED", "INPUT_REQUIRED"] {
+            let first = first.clone();
+            let script = move |asked: &Asked| forgetful(asked, &first, last);
+            let expected = format!("task:SUBMITTED chunk {told} status task:COMPLETED settled");
+            check(script, hasty(), &expected).await;
+        }
+    }
+}
+
+/// REST of the Python SDK of 0.3 begins a stream and breaks it off when the task has ended; that was
+/// taken for an outage.
+#[tokio::test]
+async fn a_subscription_that_breaks_off_at_once_may_be_that_of_a_task_that_ended() {
+    for end in [End::Cut, End::Proper] {
+        let breaks = move |asked: &Asked| {
+            if asked.is("SendStreamingMessage", "/message:stream") {
+                return Answer::stream(vec![framed(asked, None, &task_json("WORKING"))], End::Cut);
+            }
+            if asked.is("SubscribeToTask", ":subscribe") {
+                return Answer::stream(Vec::new(), end);
+            }
+            completed(asked)
+        };
+        check(breaks, hasty(), "task:WORKING task:COMPLETED settled").await;
+    }
+}
+
 #[tokio::test]
 async fn a_task_that_ended_meanwhile_is_looked_at() {
     fn ended(asked: &Asked, code: i32, reason: &str) -> Answer {
@@ -326,18 +388,23 @@ async fn a_task_that_ended_meanwhile_is_looked_at() {
         if asked.is("SubscribeToTask", ":subscribe") {
             return error(asked, code, reason);
         }
-        let task = task_json("COMPLETED");
-        let task = &task["{\"task\":".len()..task.len() - 1];
-        match asked.path.starts_with("/rpc") {
-            true => Answer::json(200, format!(r#"{{"jsonrpc":"2.0","id":1,"result":{task}}}"#)),
-            false => Answer::json(200, task),
-        }
+        completed(asked)
     }
 
     // The second is what servers of 0.3 say, which had no error for it.
     for (code, reason) in [(-32004, "UNSUPPORTED_OPERATION"), (-32602, "INVALID_PARAMS")] {
         check(move |asked| ended(asked, code, reason), hasty(), "1 2 3 task:COMPLETED settled")
             .await;
+        // Some say it in a stream, which used to end with that error.
+        let in_stream = move |asked: &Asked| {
+            let mut answer = ended(asked, code, reason);
+            if asked.is("SubscribeToTask", ":subscribe") {
+                answer =
+                    Answer::stream(vec![format!("data: {}\n\n", answer.pieces[0])], End::Proper);
+            }
+            answer
+        };
+        check(in_stream, hasty(), "1 2 3 task:COMPLETED settled").await;
     }
 }
 
