@@ -1,6 +1,7 @@
 //! Project tasks: `cargo xtask <task>`. One row per task; the work is in the modules.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
+mod allowed;
 mod bench;
 mod callers;
 mod contract;

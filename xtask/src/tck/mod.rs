@@ -4,7 +4,6 @@
 //! tests version 1.0.0 of the specification, so the server is told to be as that says.
 //! Failures we accept stand in `allowed_1_0.txt` and `allowed_0_3.txt`, each with its reason.
 
-mod allowed;
 mod report;
 
 use std::{
@@ -14,7 +13,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use allowed::Allowed;
+use crate::allowed::Allowed;
 use anyhow::{Context, bail, ensure};
 use report::{Case, Outcome};
 

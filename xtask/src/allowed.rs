@@ -1,18 +1,18 @@
-//! The kit's tests that may fail, each with the reason why.
+//! Checks that may fail, each with the reason why.
 
 use std::collections::HashMap;
 
 use anyhow::{Context, ensure};
 
-/// Reasons by test id.
-pub(super) struct Allowed(HashMap<&'static str, &'static str>);
+/// Reasons by the id of the check.
+pub(crate) struct Allowed(HashMap<&'static str, &'static str>);
 
 impl Allowed {
     /// Reads a list.
     ///
     /// # Errors
-    /// When a line gives no reason or a test stands there twice.
-    pub(super) fn parse(text: &'static str) -> anyhow::Result<Self> {
+    /// When a line gives no reason or a check stands there twice.
+    pub(crate) fn parse(text: &'static str) -> anyhow::Result<Self> {
         let mut reasons = HashMap::new();
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let parted = line.split_once(" # ");
@@ -22,8 +22,8 @@ impl Allowed {
         Ok(Self(reasons))
     }
 
-    /// Returns why the test may fail, if it may.
-    pub(super) fn reason(&self, id: &str) -> Option<&str> {
+    /// Returns why the check may fail, if it may.
+    pub(crate) fn reason(&self, id: &str) -> Option<&str> {
         self.0.get(id).copied()
     }
 }
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_test_and_a_reason() {
+    fn a_line_is_a_check_and_a_reason() {
         let allowed = Allowed::parse("# words\n\na::b[c] # because\n").unwrap();
         assert_eq!(allowed.reason("a::b[c]"), Some("because"));
         assert_eq!(allowed.reason("a::b"), None);
