@@ -26,6 +26,12 @@ impl Allowed {
     pub(crate) fn reason(&self, id: &str) -> Option<&str> {
         self.0.get(id).copied()
     }
+
+    /// Returns which checks may fail.
+    #[cfg(test)]
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "xtask", about = "Tasks of the Legation project")]
 enum Task {
-    /// Run every test: of the crates, the crash suite, foreign clients.
+    /// Run every test: of the crates, the crash suite, foreign clients and servers.
     Test(test::TestArgs),
     /// Measure the product against its floors and the targets.
     Bench(bench::BenchArgs),
@@ -35,7 +35,7 @@ enum Task {
     Crash(crash::CrashArgs),
     /// Attack the product's listener, and check that honest callers do not notice.
     Hostile(hostile::HostileArgs),
-    /// Run clients of other projects against the product.
+    /// Run clients of other projects against the product, and the product against their servers.
     Peers(peers::PeersArgs),
     /// Run an official compatibility kit against the product.
     Tck(tck::TckArgs),

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct TestArgs {
-    /// Leave out the suites that install foreign clients from package registries
+    /// Leave out the suites that install foreign clients and servers from package registries
     #[arg(long)]
     hermetic: bool,
 }
@@ -47,7 +47,12 @@ const STEPS: &[Step] = &[
         arguments: &["hostile", "--short"],
         hermetic: true,
     },
-    Step { name: "foreign clients", runner: Runner::Xtask, arguments: &["peers"], hermetic: false },
+    Step {
+        name: "foreign clients and servers",
+        runner: Runner::Xtask,
+        arguments: &["peers"],
+        hermetic: false,
+    },
 ];
 
 /// The tests of the crates, one process each where the runner is installed.

@@ -1,4 +1,5 @@
-//! `xtask peers`: clients of other projects against the test server.
+//! `xtask peers`: clients of other projects against the test server, and our client against `servers`
+//! of other projects.
 //!
 //! A peer is a program in `peers/` that gets the server's URL and a token, checks what
 //! comes back, and prints `pass NAME` or `fail NAME: reason` for every check. Frameworks are peers at
@@ -7,6 +8,7 @@
 mod node;
 pub(crate) mod python;
 pub(crate) mod server;
+mod servers;
 
 use std::{
     env,
@@ -20,6 +22,7 @@ use std::{
 
 use anyhow::Context;
 use server::{Access, Server};
+use servers::SERVERS;
 
 use crate::contract::{AUDIENCE, TOKEN_VARIABLE};
 
@@ -111,11 +114,12 @@ const TOKEN: &str = "the-token-of-the-interoperability-tests";
 /// # Errors
 /// When there is no such peer, the server cannot be started or a peer's output cannot be read.
 pub(crate) fn run(args: &PeersArgs) -> anyhow::Result<ExitCode> {
-    let wanted = |peer: &&Peer| args.only.as_ref().is_none_or(|part| peer.name.contains(part));
-    anyhow::ensure!(PEERS.iter().any(|peer| wanted(&peer)), "no peer has that in its name");
+    let wanted = |name: &str| args.only.as_ref().is_none_or(|part| name.contains(part));
+    let mut names = PEERS.iter().map(|peer| peer.name).chain(SERVERS.iter().map(|it| it.name));
+    anyhow::ensure!(names.any(wanted), "no peer has that in its name");
     let cache = target_directory()?.join("peers");
     let mut tally = Tally::default();
-    for peer in PEERS.iter().filter(wanted) {
+    for peer in PEERS.iter().filter(|peer| wanted(peer.name)) {
         match peer.program.prepare(&cache) {
             Ok(prepared) => peer.check(prepared, &mut tally)?,
             Err(missing) => {
@@ -124,6 +128,7 @@ pub(crate) fn run(args: &PeersArgs) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    servers::check(SERVERS.iter().filter(|it| wanted(it.name)), &cache, &mut tally)?;
     println!("{tally}");
     let complete = tally.skipped == 0 || env::var_os("CI").is_none_or(|ci| ci != "true");
     Ok(if tally.failed == 0 && complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -137,6 +142,30 @@ pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
     let itself = env::current_exe()?;
     let target = itself.parent().and_then(Path::parent).map(Path::to_owned);
     target.with_context(|| format!("no build directory around `{}`", itself.display()))
+}
+
+/// Returns the command that runs a package of the workspace `peers`.
+///
+/// # Errors
+/// When its dependencies cannot be fetched.
+fn cargo_run(peers: &Path, cache: &Path, package: &str) -> anyhow::Result<Command> {
+    let cargo = |subcommand| {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        let mut command = Command::new(cargo);
+        command.args([subcommand, "--locked", "--manifest-path"]).arg(peers.join("Cargo.toml"));
+        command
+    };
+    // Only this step asks the registry; a peer that does not build has failed.
+    python::output_of(&mut cargo("fetch"))?;
+    let mut command = cargo("run");
+    command.args(["--quiet", "--offline", "--package", package, "--target-dir"]);
+    command.arg(cache.join("rust")).arg("--");
+    Ok(command)
+}
+
+/// Returns where the peers' programs are.
+fn peers_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("peers")
 }
 
 /// Builds the command `legation` beside this program and returns where it is.
@@ -158,22 +187,16 @@ fn command_legation() -> anyhow::Result<PathBuf> {
 impl Program {
     /// Installs what the peer needs and returns the command that runs it.
     fn prepare(&self, cache: &Path) -> anyhow::Result<Prepared> {
-        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("peers");
+        let peers = peers_directory();
         match self {
             Self::Python(name, arguments) => {
-                let script = peers.join("python").join(name);
-                let requirements = fs::read_to_string(script.with_extension("txt"))?;
-                let python = python::environment(&cache.join(name), &requirements)?;
-                let mut command = Command::new(python);
-                command.arg(script.with_extension("py")).args(*arguments);
+                let mut command = python::script(&peers, cache, name)?;
+                command.args(*arguments);
                 Ok(command.into())
             }
             Self::Commanding(name) => {
-                let script = peers.join("python").join(name);
-                let requirements = fs::read_to_string(script.with_extension("txt"))?;
-                let python = python::environment(&cache.join(name), &requirements)?;
-                let mut command = Command::new(python);
-                command.arg(script.with_extension("py")).env("LEGATION", command_legation()?);
+                let mut command = python::script(&peers, cache, name)?;
+                command.env("LEGATION", command_legation()?);
                 Ok(command.into())
             }
             Self::Behind(name) => {
@@ -203,21 +226,7 @@ impl Program {
                 let flags = vec!["--issuer".into(), format!("http://127.0.0.1:{port}").into()];
                 Ok(Prepared { command, flags })
             }
-            Self::Rust(package) => {
-                let cargo = |subcommand| {
-                    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-                    let mut command = Command::new(cargo);
-                    command.args([subcommand, "--locked", "--manifest-path"]);
-                    command.arg(peers.join("Cargo.toml"));
-                    command
-                };
-                // Only this step asks the registry; a peer that does not build has failed.
-                python::output_of(&mut cargo("fetch"))?;
-                let mut command = cargo("run");
-                command.args(["--quiet", "--offline", "--package", package, "--target-dir"]);
-                command.arg(cache.join("rust")).arg("--");
-                Ok(command.into())
-            }
+            Self::Rust(package) => Ok(cargo_run(&peers, cache, package)?.into()),
         }
     }
 }
@@ -264,11 +273,14 @@ pub(crate) struct Tally {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
+    /// What a server cannot do by its own fault or lack.
+    pub(crate) lacking: usize,
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { passed, failed, skipped } = self;
-        write!(formatter, "{passed} passed, {failed} failed, {skipped} skipped")
+        let Self { passed, failed, skipped, lacking } = self;
+        write!(formatter, "{passed} passed, {failed} failed, {skipped} skipped")?;
+        if *lacking > 0 { write!(formatter, ", {lacking} lacking") } else { Ok(()) }
     }
 }

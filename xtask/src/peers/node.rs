@@ -19,7 +19,7 @@ pub(crate) fn install(peers: &Path, directory: &Path) -> anyhow::Result<PathBuf>
     output_of(Command::new("node").arg("--version"))?;
     fs::create_dir_all(directory)?;
     // Modules are looked for beside the scripts, so the scripts go to the modules.
-    for file in ["package.json", LOCK, "sdk.js", "client.js", "oidc.js"] {
+    for file in ["package.json", LOCK, "sdk.js", "client.js", "server.js", "oidc.js"] {
         fs::copy(peers.join(file), directory.join(file))?;
     }
     let lock = fs::read_to_string(peers.join(LOCK))?;

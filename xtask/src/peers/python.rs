@@ -30,6 +30,18 @@ pub(crate) fn environment(directory: &Path, requirements: &str) -> anyhow::Resul
     Ok(python)
 }
 
+/// Returns the command that runs `python/NAME.py` of the peers with the packages of `NAME.txt`.
+///
+/// # Errors
+/// As [`environment`].
+pub(crate) fn script(peers: &Path, cache: &Path, name: &str) -> anyhow::Result<Command> {
+    let script = peers.join("python").join(name);
+    let requirements = fs::read_to_string(script.with_extension("txt"))?;
+    let mut command = Command::new(environment(&cache.join(name), &requirements)?);
+    command.arg(script.with_extension("py"));
+    Ok(command)
+}
+
 /// Runs a program to its end and returns what it printed.
 ///
 /// # Errors
