@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use legation_model::{A2aError, ErrorKind, MessageId, Request as Asked};
 use legation_net::{Request, Response};
-use legation_wire::fault;
+use legation_wire::fault::{self, GrpcStatus};
 use legation_wire::grpc::frame;
 use legation_wire::operation::{Operation, Verb};
 use legation_wire::speech::{NoResult, Speech};
@@ -184,8 +184,7 @@ impl Client {
         match grpc_status(trailers).or_else(|| grpc_status(&headers)) {
             None => return Err(bad(format!("no answer of gRPC but `{media_type}`"))),
             Some(status) if status.code != 0 => {
-                let error = fault::read_grpc(endpoint.version(), &status);
-                return Err(Error::Agent { operation: name, error });
+                return Err(self.refused(endpoint, name, &status, &headers));
             }
             Some(_) => {}
         }
@@ -318,8 +317,7 @@ impl Client {
         let name = Operation::of_request(asked).row().method;
         let (status, headers) = (response.status(), response.headers().clone());
         if let (true, Some(status)) = (is_grpc, grpc_status(&headers)) {
-            let error = fault::read_grpc(endpoint.version(), &status);
-            return Error::Agent { operation: name, error };
+            return self.refused(endpoint, name, &status, &headers);
         }
         let media_type = response.media_type();
         // What is no stream has to come to its end.
@@ -386,6 +384,23 @@ impl Client {
         let needs = self.needs(&endpoint.url);
         let response = response.within(self.inner.options.limits.of_refusal());
         Err(denied(name, &endpoint.url, endpoint.version(), needs, response).await)
+    }
+
+    /// What an agent of gRPC refuses a call with; to a caller that it does not let in, with what would be
+    /// needed.
+    fn refused(
+        &self,
+        endpoint: &Endpoint,
+        operation: &'static str,
+        status: &GrpcStatus,
+        headers: &HeaderMap,
+    ) -> Error {
+        let error = fault::read_grpc(endpoint.version(), status);
+        if !matches!(error.kind, ErrorKind::Unauthenticated | ErrorKind::PermissionDenied) {
+            return Error::Agent { operation, error };
+        }
+        let needs = Box::new(self.needs(&endpoint.url).refused(headers));
+        Error::Denied { operation, error, needs }
     }
 
     fn request(
