@@ -38,6 +38,8 @@ pub struct Finding {
     pub problem: String,
     /// What to change.
     pub remedy: String,
+    /// The versions whose official SDKs refuse the card for it; the others pass it over.
+    pub refused_by: &'static [Version],
 }
 
 /// What was read is no card.
@@ -126,7 +128,7 @@ fn capabilities(card: &Object<'_>, findings: &mut Findings) -> AgentCapabilities
     let Some(capabilities) = card.object("capabilities", findings) else {
         if !card.has("capabilities") {
             let remedy = "add `\"capabilities\": {}`, with what the agent offers";
-            findings.add(card.path("capabilities"), EVERYBODY, "is missing", remedy);
+            findings.grave(card.path("capabilities"), EVERYBODY, "is missing", remedy);
         }
         return AgentCapabilities { extended_agent_card: fuller, ..AgentCapabilities::default() };
     };
@@ -144,7 +146,7 @@ fn modes(card: &Object<'_>, name: &'static str, findings: &mut Findings) -> Vec<
     if modes.is_empty() {
         // What 0.1 has for its default.
         let remedy = "list the media types, such as `text/plain`";
-        findings.add(card.path(name), SINCE_0_2, "names no media type", remedy);
+        findings.none(card, name, SINCE_0_2, "names no media type", remedy);
         return vec!["text/plain".into()];
     }
     modes
@@ -154,7 +156,7 @@ fn skills(card: &Object<'_>, findings: &mut Findings) -> Vec<AgentSkill> {
     let skills = card.objects("skills", findings);
     if skills.is_empty() {
         let remedy = "describe at least one thing that the agent can do";
-        findings.add(card.path("skills"), EVERYBODY, "names no skill", remedy);
+        findings.none(card, "skills", EVERYBODY, "names no skill", remedy);
     }
     skills.iter().map(|skill| read_skill(skill, findings)).collect()
 }
@@ -172,7 +174,7 @@ fn read_skill(skill: &Object<'_>, findings: &mut Findings) -> AgentSkill {
     let tags = skill.texts("tags", findings);
     if tags.is_empty() {
         let remedy = "list at least one word to find the skill by";
-        findings.add(skill.path("tags"), SINCE_0_2, "holds no tag", remedy);
+        findings.none(skill, "tags", SINCE_0_2, "holds no tag", remedy);
     }
     AgentSkill {
         id: id.unwrap_or(either.clone()),

@@ -17,7 +17,12 @@ pub(super) fn read(card: &Object<'_>, findings: &mut Findings) -> Vec<AgentInter
     }
     if card.has("supportedInterfaces") && interfaces.is_empty() {
         let remedy = "list where the agent is called";
-        findings.add(card.path("supportedInterfaces"), CURRENT, "names no interface", remedy);
+        findings.unreadable(
+            card.path("supportedInterfaces"),
+            CURRENT,
+            "names no interface",
+            remedy,
+        );
     }
     let older = older(card, findings);
     match (card.has("supportedInterfaces"), card.has("url")) {
@@ -25,12 +30,12 @@ pub(super) fn read(card: &Object<'_>, findings: &mut Findings) -> Vec<AgentInter
         (true, false) => {
             let remedy =
                 "add `url`, `preferredTransport` and `protocolVersion` of an interface of 0.3";
-            findings.add(card.path("url"), OLDER, "is missing: they see no address", remedy);
+            findings.grave(card.path("url"), OLDER, "is missing: they see no address", remedy);
         }
         (false, _) => {
             let remedy = "list the interfaces with `url`, `protocolBinding` and `protocolVersion`";
             let path = card.path("supportedInterfaces");
-            findings.add(path, CURRENT, "is missing: they see no address", remedy);
+            findings.unreadable(path, CURRENT, "is missing: they see no address", remedy);
         }
     }
     // A hybrid says the same interfaces in both ways.

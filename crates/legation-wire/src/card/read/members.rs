@@ -20,16 +20,59 @@ impl Findings {
         remedy: impl Into<String>,
     ) {
         let (problem, remedy) = (problem.into(), remedy.into());
-        self.0.push(Finding { path, readers, problem, remedy });
+        self.0.push(Finding { path, readers, problem, remedy, refused_by: &[] });
+    }
+
+    /// The same for which readers before 1.0 refuse the card: those of 1.0 have protobuf, to which all
+    /// members are optional.
+    pub(super) fn grave(
+        &mut self,
+        path: String,
+        readers: &'static [Version],
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let older = readers.split_first().filter(|(newest, _)| **newest == Version::V1_0);
+        let refused_by = older.map_or(readers, |(_, older)| older);
+        let (problem, remedy) = (problem.into(), remedy.into());
+        self.0.push(Finding { path, readers, problem, remedy, refused_by });
+    }
+
+    /// The same for which all these readers refuse the card.
+    pub(super) fn unreadable(
+        &mut self,
+        path: String,
+        readers: &'static [Version],
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let (problem, remedy) = (problem.into(), remedy.into());
+        self.0.push(Finding { path, readers, problem, remedy, refused_by: readers });
     }
 
     pub(super) fn missing(&mut self, path: String, readers: &'static [Version]) {
-        self.add(path, readers, "is missing", "add it");
+        self.grave(path, readers, "is missing", "add it");
+    }
+
+    /// A list without elements. An empty one is taken by most readers, one that is missing is not.
+    pub(super) fn none(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        readers: &'static [Version],
+        problem: &str,
+        remedy: &str,
+    ) {
+        if object.has(name) {
+            self.add(object.path(name), readers, problem, remedy);
+        } else {
+            self.grave(object.path(name), readers, problem, remedy);
+        }
     }
 
     fn odd(&mut self, path: String, wanted: &str) {
         let remedy = format!("make it {wanted}");
-        self.add(path, EVERYBODY, format!("is not {wanted}"), remedy);
+        self.unreadable(path, EVERYBODY, format!("is not {wanted}"), remedy);
     }
 }
 
@@ -169,7 +212,12 @@ impl<'v> Object<'v> {
                 Err(fault) => {
                     let path = format!("{}[{index}]", self.path(name));
                     let problem = format!("cannot be read: {fault}");
-                    findings.add(path, EVERYBODY, problem, "write it as the protocol has it");
+                    findings.unreadable(
+                        path,
+                        EVERYBODY,
+                        problem,
+                        "write it as the protocol has it",
+                    );
                 }
             }
         }

@@ -11,7 +11,7 @@ use legation_model::{
 use serde_json::Value;
 
 use super::members::{Findings, Object};
-use super::{EVERYBODY, OLDER};
+use super::{CURRENT, EVERYBODY, OLDER};
 
 type Schemes = BTreeMap<String, SecurityScheme>;
 
@@ -40,16 +40,25 @@ fn read(scheme: &Object<'_>, card: &Object<'_>, findings: &mut Findings) -> Opti
         if older.is_none() && card.has("url") {
             let remedy = "write `type` and its members beside it";
             let problem = "is said in the form of 1.0 only, which some take for mutual TLS";
-            findings.add(scheme.path("type"), OLDER, problem, remedy);
+            findings.grave(scheme.path("type"), OLDER, problem, remedy);
         }
         let one = serde_json::Map::from_iter([(name.clone(), value.clone())]);
         match serde_json::from_value(Value::Object(one)) {
             Ok(scheme) => return Some(scheme),
             Err(fault) => {
                 let problem = format!("cannot be read: {fault}");
-                findings.add(scheme.path(name), EVERYBODY, problem, "write it as 1.0 has it");
+                findings.unreadable(
+                    scheme.path(name),
+                    EVERYBODY,
+                    problem,
+                    "write it as 1.0 has it",
+                );
             }
         }
+    } else if older.is_some() && card.has("supportedInterfaces") {
+        let remedy = "write the member of 1.0, such as `httpAuthSecurityScheme`, beside it";
+        let problem = "is said in the form of 0.3 only, which readers of 1.0 do not see";
+        findings.add(scheme.path("type"), CURRENT, problem, remedy);
     }
     of_type(older.as_deref(), scheme, findings)
 }
@@ -91,7 +100,7 @@ fn of_type(
                 None => "does not say its type".to_owned(),
             };
             let remedy = "make it one of apiKey, http, oauth2, openIdConnect, mutualTLS";
-            findings.add(scheme.path("type"), EVERYBODY, problem, remedy);
+            findings.grave(scheme.path("type"), EVERYBODY, problem, remedy);
             return None;
         }
     })
@@ -104,7 +113,7 @@ fn flow(scheme: &Object<'_>, findings: &mut Findings) -> Option<OAuthFlows> {
     let named = |name: &&str| flows.as_ref().is_some_and(|flows| flows.has(name));
     let mut said = kinds.into_iter().filter(named);
     let Some(name) = said.next() else {
-        findings.add(scheme.path("flows"), EVERYBODY, "names no flow", "name one");
+        findings.grave(scheme.path("flows"), EVERYBODY, "names no flow", "name one");
         return None;
     };
     let flow = flows.as_ref()?.object(name, findings)?;
@@ -177,6 +186,7 @@ pub(super) fn requirements(
     findings: &mut Findings,
 ) -> Vec<SecurityRequirement> {
     let requirements = named(card, findings);
+    said_to_all(card, findings);
     for requirement in &requirements {
         for name in requirement.schemes.keys().filter(|name| !schemes.contains_key(*name)) {
             let problem = format!("names `{name}`, which is not among `securitySchemes`");
@@ -191,6 +201,21 @@ pub(super) fn requirements(
         schemes: BTreeMap::from([(name.clone(), StringList::default())]),
     };
     schemes.keys().map(one).collect()
+}
+
+/// A hybrid says what a call needs twice, as each of its readers knows one of the two members only.
+fn said_to_all(card: &Object<'_>, findings: &mut Findings) {
+    let pairs = [
+        ("url", "security", "securityRequirements", OLDER),
+        ("supportedInterfaces", "securityRequirements", "security", CURRENT),
+    ];
+    for (mark, own, other, readers) in pairs {
+        if card.has(mark) && card.has(other) && !card.has(own) {
+            let problem = "is missing: they see no need for credentials";
+            let remedy = format!("say what `{other}` says in the form of these readers, too");
+            findings.add(card.path(own), readers, problem, remedy);
+        }
+    }
 }
 
 /// The alternatives of a card or a skill, in either form.

@@ -17,8 +17,13 @@ fn told(reading: &Reading) -> String {
     });
     let findings = reading.findings.iter().map(|finding| {
         let readers: Vec<_> = finding.readers.iter().map(|version| version.name()).collect();
-        let Finding { path, problem, remedy, .. } = finding;
-        format!("{path} [{}] {problem}; {remedy}\n", readers.join(" "))
+        let Finding { path, problem, remedy, refused_by, .. } = finding;
+        let refused: Vec<_> = refused_by.iter().map(|version| version.name()).collect();
+        let refused = match refused[..] {
+            [] => String::new(),
+            _ => format!(" (refused by {})", refused.join(" ")),
+        };
+        format!("{path} [{}] {problem}; {remedy}{refused}\n", readers.join(" "))
     });
     interfaces.chain(findings).collect()
 }
@@ -84,6 +89,20 @@ fn a_card_that_is_wrong_everywhere_is_read_as_far_as_it_goes() {
     );
     assert_eq!(reading.card.security_requirements.len(), 3);
     assert_eq!(reading.card.default_input_modes, ["text/csv"]);
+    insta::assert_snapshot!(told(&reading));
+}
+
+#[test]
+fn a_hybrid_that_says_something_to_half_of_its_readers_is_told() {
+    let reading = read_text(
+        r#"{"name":"A","description":"d","version":"1","url":"https://a","protocolVersion":"0.3.0",
+        "preferredTransport":"JSONRPC","capabilities":{},"defaultInputModes":["text/plain"],
+        "supportedInterfaces":[{"url":"https://a","protocolBinding":"JSONRPC","protocolVersion":"1.0"}],
+        "defaultOutputModes":["text/plain"],"skills":[],
+        "securitySchemes":{"old":{"type":"http","scheme":"Bearer"},
+            "new":{"httpAuthSecurityScheme":{"scheme":"Bearer"}}},
+        "securityRequirements":[{"schemes":{"old":{"list":[]}}}]}"#,
+    );
     insta::assert_snapshot!(told(&reading));
 }
 
