@@ -120,7 +120,9 @@ impl Guard {
     }
 }
 
-fn is_public(address: IpAddr) -> bool {
+/// Whether a number is of the public internet: none of a machine's own, of a private network or of a
+/// link.
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !NOT_PUBLIC_V4
             .iter()

@@ -22,6 +22,7 @@ use url::Url;
 
 pub use egress::{Authorities, BadProxy, Egress, Identity, Network, NoNetwork, Proxy, Reach};
 pub use error::Error;
+pub use guard::is_public;
 pub use names::{Names, SystemNames};
 pub use request::{Limits, Request};
 pub use response::Response;
