@@ -39,7 +39,7 @@ pub(crate) struct Found {
 
 /// The places where the card of this address may be: the address itself when it names a document, else
 /// the well-known places below it, and then the address, where some servers have it.
-fn places(address: &str) -> Result<Vec<Url>, Error> {
+pub(crate) fn places(address: &str) -> Result<Vec<Url>, Error> {
     let url = parse(address)?;
     if url.path().ends_with(".json") {
         return Ok(vec![url]);
@@ -148,7 +148,7 @@ async fn fetch(http: &Http, url: &Url, options: &Options) -> Result<Found, Error
 
 /// Where a card counts as found that redirects led to. The caller's trust is in the address that was
 /// asked, and no redirect takes it elsewhere but from plain HTTP to TLS on the same host.
-fn found_at(asked: &Url, answered: &Url) -> Url {
+pub(crate) fn found_at(asked: &Url, answered: &Url) -> Url {
     let is_upgrade = asked.scheme() == "http" && answered.scheme() == "https";
     let is_same = same_place(asked, answered) || is_upgrade && asked.host() == answered.host();
     if is_same { answered.clone() } else { asked.clone() }

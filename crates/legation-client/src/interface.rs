@@ -44,7 +44,7 @@ pub(crate) fn choose(
 /// was named. gRPC often has a port of its own on the card's host. Such a port is another origin, and
 /// may be another's, so that no credential goes there unless it was named; without one there is
 /// nothing to lose.
-fn is_trusted(endpoint: &Endpoint, found_at: &Url, options: &Options) -> bool {
+pub(crate) fn is_trusted(endpoint: &Endpoint, found_at: &Url, options: &Options) -> bool {
     let mut origins = std::iter::once(found_at).chain(&options.trusted_origins);
     origins.any(|origin| same_place(origin, &endpoint.url))
         || endpoint.binding() == Binding::Grpc
@@ -53,7 +53,7 @@ fn is_trusted(endpoint: &Endpoint, found_at: &Url, options: &Options) -> bool {
 }
 
 /// The interface as something to call, when this client speaks its binding and version.
-fn usable(interface: &AgentInterface, found_at: &Url) -> Option<Endpoint> {
+pub(crate) fn usable(interface: &AgentInterface, found_at: &Url) -> Option<Endpoint> {
     let binding = Binding::from_name(&interface.protocol_binding)?;
     let version = Version::parse(interface.protocol_version.trim())?;
     let url = match binding {

@@ -28,6 +28,7 @@
 mod card;
 mod client;
 pub mod credentials;
+pub mod doctor;
 mod error;
 mod events;
 mod exchange;

@@ -3,6 +3,7 @@
 mod answers;
 mod credentials;
 mod discovery;
+mod doctor;
 mod hostile;
 mod matrix;
 mod oauth;

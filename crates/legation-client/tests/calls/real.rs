@@ -63,12 +63,16 @@ impl Real {
         Self { service, drain, serving, wire, _directory: directory }
     }
 
+    /// Where it is called.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.wire.address())
+    }
+
     /// A client that speaks like this.
     pub(crate) async fn client(&self, interface: Interface, options: Options) -> Client {
         let Interface { binding, version } = interface;
         let options = Options { binding: Some(binding), version: Some(version), ..options };
-        let url = format!("http://{}", self.wire.address());
-        let client = Client::discover(&url, options).await.expect("the card is good");
+        let client = Client::discover(&self.url(), options).await.expect("the card is good");
         assert_eq!((client.binding(), client.version()), (binding, version));
         client
     }

@@ -148,6 +148,8 @@ pub(crate) fn hasty() -> Options {
 
 async fn accept(listener: TcpListener, script: Arc<Script>, asked: Arc<Mutex<Vec<Asked>>>) {
     while let Ok((socket, _)) = listener.accept().await {
+        // Each piece leaves at once, or it would wait for the caller to confirm the one before.
+        socket.set_nodelay(true).expect("a socket");
         let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
         tokio::spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
