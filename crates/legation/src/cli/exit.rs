@@ -28,7 +28,8 @@ const MEANINGS: [(Exit, &str); 8] = [
     (Exit::Done, "the task completed, or the question was answered"),
     (
         Exit::Failed,
-        "the task failed, was rejected or was canceled; or `card --verify` found no good signature",
+        "the task failed, was rejected or was canceled; `card --verify` found no good signature; or \
+         `doctor` found something that is wrong",
     ),
     (Exit::Usage, "the command line is wrong"),
     (Exit::Waiting, "the task waits for more input or for a credential"),

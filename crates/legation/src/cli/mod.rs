@@ -5,12 +5,14 @@ mod card;
 mod chat;
 mod config;
 mod context;
+mod doctor;
 #[cfg(test)]
 mod documented;
 mod exit;
 mod follow;
 mod init;
 mod json;
+mod junit;
 mod keys;
 mod lines;
 mod login;
@@ -88,6 +90,9 @@ enum Command {
     /// Show how an agent describes itself
     #[command(after_help = exit::help())]
     Card(card::Card),
+    /// Say what every kind of client will think of an agent, and what to change
+    #[command(after_help = exit::help())]
+    Doctor(doctor::Doctor),
     /// Log in where an agent's callers get their tokens
     #[command(after_help = exit::help())]
     Login(login::Login),
@@ -119,6 +124,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Push(push) => calling(push.run()),
         Command::Context(context) => calling(context.run()),
         Command::Card(card) => calling(card.run()),
+        Command::Doctor(doctor) => calling(doctor.run()),
         Command::Login(login) => calling(login.run()),
         Command::Logout(logout) => calling(logout.run()),
         Command::Completions(completions) => completions.run(),
@@ -238,6 +244,11 @@ mod tests {
             ("task", false),
             ("card http://a --binding JSONRPC", true),
             ("card a --binding carrier-pigeon", false),
+            ("doctor a --for crewai --for v1.0 --only card --passive --json", true),
+            ("doctor a --origin https://p --junit - --timeout 5s --heartbeat 1m --text hi", true),
+            ("doctor a --for everybody", false),
+            ("doctor a --timeout 0s", false),
+            ("doctor", false),
         ];
         for (line, good) in cases {
             let words = std::iter::once("legation").chain(line.split(' '));

@@ -3,6 +3,7 @@
 mod audit;
 mod calling;
 mod configuration;
+mod doctor;
 mod keys;
 mod outbound;
 mod profiles;
