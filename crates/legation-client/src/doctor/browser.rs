@@ -54,8 +54,8 @@ async fn interfaces(
     origin: (&str, &HeaderValue),
     plan: &Plan,
 ) -> Result<(), Error> {
-    let interfaces = arrival.card().supported_interfaces.iter();
-    let endpoints: Vec<_> = interfaces
+    let endpoints: Vec<_> = arrival
+        .interfaces()
         .filter_map(|interface| usable(interface, &arrival.url))
         .filter(|endpoint| endpoint.binding() != Binding::Grpc)
         .filter(|endpoint| is_trusted(endpoint, &arrival.url, options))

@@ -82,7 +82,7 @@ pub(super) const fn readers_of(version: Version) -> &'static [Reader] {
 async fn addresses(notes: &mut Notes<'_>, arrival: &Arrival) {
     let at_home = Network::of(&arrival.url).await;
     let (mut are_good, mut mixed) = (true, None);
-    for (index, interface) in arrival.card().supported_interfaces.iter().enumerate() {
+    for (index, interface) in arrival.interfaces().enumerate() {
         let place = format!("{} at {}", interface.protocol_binding, excerpt(&interface.url));
         let Some(url) = address(&interface.url, &interface.protocol_binding, &arrival.url) else {
             are_good = false;

@@ -59,7 +59,7 @@ impl Line {
         plan: &Plan,
     ) -> Result<Vec<Self>, Error> {
         let mut lines: Vec<Self> = Vec::new();
-        for interface in &arrival.card().supported_interfaces {
+        for interface in arrival.interfaces() {
             let (binding, version) = (&interface.protocol_binding, &interface.protocol_version);
             let mut at = excerpt(&format!("{binding} {version}"));
             let Some(endpoint) = usable(interface, &arrival.url) else {

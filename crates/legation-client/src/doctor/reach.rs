@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use legation_model::AgentCard;
+use legation_model::{AgentCard, AgentInterface};
 use legation_net::{Http, Limits, Request};
 use legation_wire::card::{self as wire, Reading};
 use legation_wire::version::Version;
@@ -19,6 +19,8 @@ use crate::origin::same_place;
 use crate::{Error, Options, card};
 
 const MAX_BYTES: u64 = 1 << 20;
+/// No honest card has more.
+const INTERFACES: usize = 32;
 
 /// What was found at the end of the way.
 #[derive(Debug)]
@@ -46,6 +48,11 @@ impl Arrival {
 
     pub(super) const fn card(&self) -> &AgentCard {
         &self.reading.card
+    }
+
+    /// The interfaces that are looked at: a card may list as many as fit into it.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = &AgentInterface> {
+        self.card().supported_interfaces.iter().take(INTERFACES)
     }
 }
 
