@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use legation_client::{Binding, Client, Options, Patience, Version};
 use legation_http::Interface;
-use legation_model::{TaskId, TaskState};
+use legation_model::{SendMessageResponse, TaskId, TaskState};
 use serde_json::Value;
 
 use crate::matrix::{PLAIN, get, json, replayed, request};
@@ -14,7 +14,9 @@ use crate::real::{Real, interfaces};
 /// The cuts of each of the three bindings.
 const CUTS: usize = 700;
 /// How far a task counts. It begins and ends as well.
-const COUNT: usize = 250;
+const COUNT: usize = 300;
+/// Tasks that are enough for the cuts of a version.
+const TASKS: usize = 60;
 
 /// A caller that is soon back and gives up late.
 fn tireless() -> Options {
@@ -68,15 +70,15 @@ async fn check(binding: Binding) {
         let client = server.client(interface, tireless()).await;
         let (before, mut tasks) = (server.cuts(), 0);
         while server.cuts() - before < each {
-            // The first is heard as it happens; behind the others the caller is.
-            let script = format!("count {COUNT} every {}", u8::from(tasks == 0));
-            let (id, heard) = hear(&server, &client, interface, &script).await;
+            let id = begin(&plain, tasks).await;
+            let heard = hear(&server, &client, interface, &id).await;
             let numbers: Vec<_> = heard.iter().map(|(number, _)| *number).collect();
             let all: Vec<_> = (1..=COUNT as u64 + 3).map(Some).collect();
             assert_eq!(numbers, all, "{interface:?}");
             assert_eq!(heard, replayed(&plain, interface, &id).await, "{interface:?}");
             check_task(&plain, &id).await;
             tasks += 1;
+            assert!(tasks <= TASKS, "{interface:?}: {} cuts", server.cuts() - before);
         }
         let (version, cuts) = (interface.version.name(), server.cuts() - before);
         let _ = writeln!(counts, "{} {version}: {cuts} cuts, {tasks} tasks", binding.name());
@@ -86,23 +88,34 @@ async fn check(binding: Binding) {
     server.stop().await;
 }
 
-/// The items of a task with their numbers, through connections that are cut once it is known.
+/// Begins to count. The first task is heard as it happens; behind the others the caller is.
+async fn begin(plain: &Client, tasks: usize) -> TaskId {
+    let script = format!("count {COUNT} every {}", u8::from(tasks == 0));
+    let mut asked = request(&script);
+    asked.configuration.return_immediately = true;
+    match plain.send(asked).await {
+        Ok(SendMessageResponse::Task(task)) => task.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The items of a task with their numbers, through connections that are cut from the first byte on.
 async fn hear(
     server: &Real,
     client: &Client,
     interface: Interface,
-    script: &str,
-) -> (TaskId, Vec<(Option<u64>, Value)>) {
-    let mut events = client.stream(request(script)).await.expect("a stream");
+    id: &TaskId,
+) -> Vec<(Option<u64>, Value)> {
+    server.cut_within(reach(interface.binding));
+    let mut events = client.subscribe(id.clone(), Some(0)).await.expect("a stream");
     let mut heard = Vec::new();
     while let Some(event) = events.next().await {
         let (number, item) = event.unwrap_or_else(|error| panic!("{interface:?}: {error}"));
         heard.push((number, json(item)));
-        server.cut_within(reach(interface.binding));
     }
     server.cut_after(None);
     assert_eq!(events.state(), Some(TaskState::Completed), "{interface:?}");
-    (events.task().expect("a task").clone(), heard)
+    heard
 }
 
 /// The task holds what was counted, in order.
