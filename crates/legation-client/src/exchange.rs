@@ -9,6 +9,7 @@ use legation_net::{Request, Response};
 use legation_wire::fault::{self, GrpcStatus};
 use legation_wire::grpc::frame;
 use legation_wire::operation::{Operation, Verb};
+use legation_wire::reply;
 use legation_wire::speech::{NoResult, Speech};
 use legation_wire::version::VERSION;
 use serde::Serialize;
@@ -155,7 +156,7 @@ impl Client {
         let body = self.whole(endpoint, name, response).await?;
         let read = speech.read(&call.asked, &body);
         let document = read.map_err(|fault| no_result(name, endpoint, fault))?;
-        let read = serde_json::from_slice(&document);
+        let read = reply::read(&document);
         read.map_err(|fault| Error::bad(name, &endpoint.url, fault.to_string()))
     }
 

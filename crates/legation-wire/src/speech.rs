@@ -30,7 +30,7 @@ use crate::fault;
 use crate::grpc::{self, Numbers, Package, frame};
 use crate::json::JsonBounds;
 use crate::operation::{self, EXTENDED_CARD_0_2, Operation, Row, Verb};
-use crate::reply::Streamed;
+use crate::reply::{self, Streamed};
 use crate::v0_3::{self, Form};
 use crate::version::Version;
 
@@ -273,7 +273,7 @@ impl Speech {
             Binding::HttpJson => Cow::Borrowed(admit(data)?.as_bytes()),
         };
         let read = match self.older {
-            None => serde_json::from_slice(&document).map(|Streamed(item)| vec![item]),
+            None => reply::read(&document).map(|Streamed(item)| vec![item]),
             Some(form) => v0_3::read_items(form, &document),
         };
         read.map_err(|fault| {

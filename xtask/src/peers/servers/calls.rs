@@ -1,11 +1,15 @@
 //! What is called: one row for each thing that a caller may want of an agent.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
-use legation_client::{Binding, Client, Error, Events, Options, Patience, Version};
+use legation_client::{
+    Binding, Client, Error, Events, Options, Pace, Patience, Push, Receiver, Updates, Version,
+    receiver,
+};
 use legation_model::{
     Artifact, CancelTaskRequest, Content, DeleteTaskPushNotificationConfigRequest, ErrorKind,
     GetTaskPushNotificationConfigRequest, GetTaskRequest, ListTaskPushNotificationConfigsRequest,
@@ -46,6 +50,8 @@ pub(super) const CALLS: &[Call] = &[
     Call { name: "lists webhooks", versions: ALL, run: |c| lists_webhooks(c).boxed_local() },
     Call { name: "removes a webhook", versions: ALL, run: |c| removes_webhook(c).boxed_local() },
     Call { name: "gets the extended card", versions: ALL, run: |c| extended(c).boxed_local() },
+    Call { name: "polls", versions: ALL, run: |caller| polls(caller).boxed_local() },
+    Call { name: "is told by webhook", versions: ALL, run: |caller| told(caller).boxed_local() },
     Call { name: "sees the task through cuts", versions: ALL, run: |c| cuts(c).boxed_local() },
     Call { name: "sees the whole through cuts", versions: ALL, run: |c| whole(c).boxed_local() },
 ];
@@ -66,6 +72,16 @@ impl<'r> Caller<'r> {
         binding: Binding,
         version: Version,
     ) -> anyhow::Result<Self> {
+        Self::told_by(running, binding, version, Updates::Streaming).await
+    }
+
+    /// The same, with a way to learn what becomes of tasks.
+    async fn told_by(
+        running: &'r Running,
+        binding: Binding,
+        version: Version,
+        updates: Updates,
+    ) -> anyhow::Result<Self> {
         let patience = Patience {
             attempts: 20,
             total: Duration::from_secs(10),
@@ -73,8 +89,17 @@ impl<'r> Caller<'r> {
             longest: Duration::from_millis(50),
         };
         let (binding, version) = (Some(binding), Some(version));
-        let options = Options { binding, version, patience, ..Options::default() };
+        let options = Options { binding, version, patience, updates, ..Options::default() };
         Ok(Self { running, client: Client::discover(&running.url(), options).await? })
+    }
+
+    /// A task that counts to twenty, by whichever way its updates come: the last one tells all.
+    async fn counts(&self, updates: Updates) -> anyhow::Result<()> {
+        let (binding, version) = (self.client.binding(), self.client.version());
+        let caller = Self::told_by(self.running, binding, version, updates).await?;
+        let events = caller.client.stream(say("count 20")).await?;
+        let followed = Followed::default().follow_to_end(events).await?;
+        caller.is_whole(&followed, 20).await
     }
 
     async fn sent(&self, request: SendMessageRequest) -> anyhow::Result<Task> {
@@ -152,7 +177,7 @@ struct Followed {
 
 impl Followed {
     /// Follows to the end.
-    async fn to_end(mut self, mut events: Events) -> anyhow::Result<Self> {
+    async fn follow_to_end(mut self, mut events: Events) -> anyhow::Result<Self> {
         while self.follow(&mut events).await? {}
         Ok(self)
     }
@@ -197,9 +222,21 @@ async fn sends(caller: &Caller<'_>) -> anyhow::Result<()> {
 
 async fn streams(caller: &Caller<'_>) -> anyhow::Result<()> {
     let events = caller.client.stream(say("count 20")).await?;
-    let followed = Followed::default().to_end(events).await?;
+    let followed = Followed::default().follow_to_end(events).await?;
     is("the number of chunks", followed.chunks, 20)?;
     caller.is_whole(&followed, 20).await
+}
+
+async fn polls(caller: &Caller<'_>) -> anyhow::Result<()> {
+    caller.counts(Updates::Polling(Pace::default())).await
+}
+
+async fn told(caller: &Caller<'_>) -> anyhow::Result<()> {
+    let address = (Ipv4Addr::LOCALHOST, 0).into();
+    let receiver = Receiver::listen(address, None, None, receiver::Limits::default()).await?;
+    // Nothing but a webhook makes it look in time.
+    let push = Push { check: Duration::from_secs(3_600), ..Push::by(receiver) };
+    caller.counts(Updates::Push(push)).await
 }
 
 async fn message(caller: &Caller<'_>) -> anyhow::Result<()> {
@@ -211,7 +248,7 @@ async fn message(caller: &Caller<'_>) -> anyhow::Result<()> {
 
 async fn streams_message(caller: &Caller<'_>) -> anyhow::Result<()> {
     let events = caller.client.stream(say("direct to you")).await?;
-    let followed = Followed::default().to_end(events).await?;
+    let followed = Followed::default().follow_to_end(events).await?;
     is("the task", followed.task, None)?;
     is("the message", &*followed.text, "to you")
 }
@@ -315,7 +352,7 @@ async fn subscribes(caller: &Caller<'_>) -> anyhow::Result<()> {
     while first.chunks < 10 && first.follow(&mut events).await? {}
     let id = first.task.clone().context("the stream names no task")?;
     let second = caller.client.subscribe(id, None).await?;
-    let second = Followed::default().to_end(second).await?;
+    let second = Followed::default().follow_to_end(second).await?;
     if second.begins_with_task {
         caller.is_whole(&second, 100).await?;
     } else {
@@ -323,7 +360,7 @@ async fn subscribes(caller: &Caller<'_>) -> anyhow::Result<()> {
         let whole = counted(100);
         ensure!(whole.ends_with(&second.text), "{:?} is no end of it", second.text);
     }
-    let first = first.to_end(events).await?;
+    let first = first.follow_to_end(events).await?;
     caller.is_whole(&first, 100).await
 }
 
@@ -418,7 +455,7 @@ async fn through_cuts(caller: &Caller<'_>) -> anyhow::Result<Followed> {
     let before = wire.cuts();
     let cutting = Cutting::begin(wire, bytes);
     let events = caller.client.stream(say(&format!("count {CHUNKS}"))).await?;
-    let followed = Followed::default().to_end(events).await?;
+    let followed = Followed::default().follow_to_end(events).await?;
     drop(cutting);
     let cuts = wire.cuts() - before;
     ensure!(cuts >= 2, "only {cuts} cuts");

@@ -160,8 +160,13 @@ const RESULTS: &[Variant] = &[
     ),
     rpc("a state of null", Get, |_| vec![state("null")], BAD),
     rpc("a state that is an object", Get, |_| vec![state("{}")], BAD),
-    rpc("a state that nobody knows", Get, |_| vec![state(r#""TASK_STATE_DONE""#)], BAD),
-    rpc("a state of a number that nobody knows", Get, |_| vec![state("99")], BAD),
+    rpc(
+        "a state that nobody knows",
+        Get,
+        |_| vec![state(r#""TASK_STATE_DONE""#)],
+        "task t UNSPECIFIED",
+    ),
+    rpc("a state of a number that nobody knows", Get, |_| vec![state("99")], "task t UNSPECIFIED"),
     rpc("a state of 2^70", Get, |_| vec![state("1180591620717411303424")], BAD),
     rpc(
         "parts that are a number",

@@ -285,7 +285,7 @@ const STATUSES: &[Variant] = &[
         "16 for ever",
         Get,
         |asked| vec![say(refusal(asked.stream, &[("grpc-status", "16")]))],
-        "Agent Unauthenticated: ",
+        "Denied Unauthenticated: ",
     )
     .times(1),
     grpc(
