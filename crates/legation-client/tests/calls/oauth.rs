@@ -27,7 +27,7 @@ const SECRET: &str = "s3cret of the client";
 
 /// What the authorization server knows.
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     /// How long tokens are good, in seconds.
     life: Option<u64>,
     /// Whether the agent takes nobody.
@@ -41,14 +41,14 @@ struct State {
     /// How often a device is told to wait.
     pending: u32,
     /// The grants that were asked for.
-    grants: Vec<String>,
+    pub(crate) grants: Vec<String>,
     /// What the metadata has instead.
     metadata: Value,
 }
 
-type Shared = Arc<Mutex<State>>;
+pub(crate) type Shared = Arc<Mutex<State>>;
 
-fn state() -> Shared {
+pub(crate) fn state() -> Shared {
     Arc::new(Mutex::new(State {
         life: Some(3600),
         is_closed: false,
@@ -67,7 +67,7 @@ fn refusal(code: &str) -> Answer {
 }
 
 /// An authorization server.
-async fn issuer(state: &Shared) -> Server {
+pub(crate) async fn issuer(state: &Shared) -> Server {
     let state = Arc::clone(state);
     Server::start(move |asked: &Asked| {
         let base = format!("http://{}", asked.header("host").expect("HTTP/1.1 has one"));
@@ -187,7 +187,7 @@ async fn guarded(state: &Shared, token_url: &str) -> Server {
     .await
 }
 
-fn settings(issuer: &Server, flow: Flow, cache: Option<&Path>) -> OAuth {
+pub(crate) fn settings(issuer: &Server, flow: Flow, cache: Option<&Path>) -> OAuth {
     let is_machine = flow == Flow::ClientCredentials;
     OAuth {
         flow,

@@ -30,6 +30,10 @@ pub(super) struct Call {
 
 const ALL: &[Version] = &[Version::V1_0, Version::V0_3];
 
+/// What needs an agent that posts to this machine: those of Rust refuse to, and the process of those of
+/// JavaScript ended.
+pub(super) const TOLD: &str = "is told by webhook";
+
 pub(super) const CALLS: &[Call] = &[
     Call { name: "sends", versions: ALL, run: |caller| sends(caller).boxed_local() },
     Call { name: "streams", versions: ALL, run: |caller| streams(caller).boxed_local() },
@@ -51,7 +55,7 @@ pub(super) const CALLS: &[Call] = &[
     Call { name: "removes a webhook", versions: ALL, run: |c| removes_webhook(c).boxed_local() },
     Call { name: "gets the extended card", versions: ALL, run: |c| extended(c).boxed_local() },
     Call { name: "polls", versions: ALL, run: |caller| polls(caller).boxed_local() },
-    Call { name: "is told by webhook", versions: ALL, run: |caller| told(caller).boxed_local() },
+    Call { name: TOLD, versions: ALL, run: |caller| told(caller).boxed_local() },
     Call { name: "sees the task through cuts", versions: ALL, run: |c| cuts(c).boxed_local() },
     Call { name: "sees the whole through cuts", versions: ALL, run: |c| whole(c).boxed_local() },
 ];

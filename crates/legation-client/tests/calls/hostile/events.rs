@@ -183,7 +183,7 @@ const ITEMS: &[Variant] = &[
         |asked| {
             stream(asked, &[&submitted(1), &event(2, &status("DONE")), &completed(3)], &[], END)
         },
-        "1:task-submitted BadAnswer: ",
+        "1:task-submitted 2:unspecified 3:completed settled",
     ),
 ];
 

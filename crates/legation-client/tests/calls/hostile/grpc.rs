@@ -113,7 +113,7 @@ const ANSWERS: &[Variant] = &[
         "a state that nobody knows",
         Get,
         |asked| vec![answer(asked, b"\n\x01t\x12\x01c\x1a\x02\x08\x63")],
-        BAD,
+        "task t UNSPECIFIED",
     ),
     grpc(
         "more than is taken",

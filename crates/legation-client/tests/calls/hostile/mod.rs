@@ -11,6 +11,7 @@ mod grpc;
 mod heads;
 mod http2;
 mod peer;
+mod renewed;
 mod splits;
 mod streams;
 mod told;
