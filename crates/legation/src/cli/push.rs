@@ -1,6 +1,6 @@
 //! `legation push`: the webhooks of a task, and a listener for what is posted to them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use legation_client::receiver::{Notification, Registration};
 use legation_model::{
@@ -15,7 +15,7 @@ use super::follow::{Ended, unless_interrupted};
 use super::out::{Out, Style, note};
 use super::render::Running;
 use super::target::Target;
-use super::updates::Webhook;
+use super::updates::{Webhook, secret};
 
 /// More pages of webhooks than any task has: an agent may never say that a page is the last.
 const PAGES: usize = 100;
@@ -134,14 +134,6 @@ impl Set {
         let set = set.map_err(|error| of.target.failure(&error))?;
         of.show(&set)
     }
-}
-
-/// What a file holds. Command lines are seen by others and kept in histories.
-fn secret(file: &Path) -> Result<String, Failure> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| Failure::usage(format!("cannot read `{name}`: {error}")))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 impl OfTask {

@@ -1,7 +1,7 @@
 //! How a command learns what becomes of a task, and where it is told when that is by webhook.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use legation_client::credentials::Secret;
 use legation_client::{Pace, Push, Receiver, Updates, receiver};
@@ -59,24 +59,26 @@ impl HowTold {
 impl Webhook {
     /// Begins to listen.
     pub(super) async fn listen(&self) -> Result<Receiver, Failure> {
-        let secret = self.webhook_secret.as_ref().map(|file| {
-            let name = file.display();
-            let text = std::fs::read_to_string(file);
-            let text =
-                text.map_err(|error| Failure::usage(format!("cannot read `{name}`: {error}")))?;
-            // Editors end the last line.
-            let text = text.trim_end_matches(['\r', '\n']);
-            if text.is_empty() {
-                return Err(Failure::usage(format!("`{name}` holds no secret")));
-            }
-            Ok(Secret::from(text))
-        });
+        let secret = self.webhook_secret.as_deref().map(secret).transpose()?;
         if self.webhook_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
             return Err(Failure::usage("--webhook-url begins with http:// or https://"));
         }
-        let (address, url, secret) =
-            (self.webhook_listen, self.webhook_url.clone(), secret.transpose()?);
+        let (address, url) = (self.webhook_listen, self.webhook_url.clone());
+        let secret = secret.map(Secret::from);
         let listening = Receiver::listen(address, url, secret, receiver::Limits::default()).await;
         listening.map_err(|error| Failure::usage(format!("cannot listen at {address}: {error}")))
     }
+}
+
+/// The secret in a file. Command lines are seen by others and kept in histories.
+pub(super) fn secret(file: &Path) -> Result<String, Failure> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Failure::usage(format!("cannot read `{name}`: {error}")))?;
+    // Editors end the last line.
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(Failure::usage(format!("`{name}` holds no secret")));
+    }
+    Ok(text.to_owned())
 }
