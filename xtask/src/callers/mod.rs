@@ -22,7 +22,7 @@ use crate::contract::TOKEN_VARIABLE;
 use crate::peers::server::{Access, Server};
 use crate::peers::{python, target_directory};
 
-const TOKEN: &str = "the-token-of-the-callers";
+const TOKEN: &str = "the-token-of-the-callers-that-are-measured";
 
 /// How long and how often.
 #[derive(Clone, Debug, clap::Args)]
