@@ -156,7 +156,7 @@ fn agents(server: Server, default: DefaultAgent) -> Server {
         DefaultAgent::Tck => server.agent(extended(profile("tck")), Tck),
         DefaultAgent::Tck03 => server.agent(extended(profile("tck")), Tck03),
         DefaultAgent::DataAnalyst => server.agent(DataAnalyst::profile(), DataAnalyst),
-        DefaultAgent::Echo => server.agent(profile("echo"), Echo),
+        DefaultAgent::Echo => server.agent(profile("echo-first"), Echo),
     };
     let counter = |on_restart| Counter { on_restart };
     server
