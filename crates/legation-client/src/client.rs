@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use legation_model::{
-    AgentCard, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest, ErrorKind,
-    GetExtendedAgentCardRequest, GetTaskPushNotificationConfigRequest, GetTaskRequest,
+    AgentCard, CURSOR_EXTENSION, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest,
+    ErrorKind, GetExtendedAgentCardRequest, GetTaskPushNotificationConfigRequest, GetTaskRequest,
     ListTaskPushNotificationConfigsRequest, ListTaskPushNotificationConfigsResponse,
     ListTasksRequest, ListTasksResponse, Request, SendMessageRequest, SendMessageResponse,
     SubscribeToTaskRequest, Task, TaskId, TaskPushNotificationConfig,
@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::credentials::{Access, Needs, Visit};
 use crate::events::Opening;
-use crate::feed::{CURSOR_EXTENSION, Feed};
+use crate::feed::Feed;
 use crate::origin::{origin, same_place};
 use crate::patience::Tries;
 use crate::receiver::Registration;
@@ -158,46 +158,30 @@ impl Client {
     /// # Cancel safety
     /// As [`Client::send`]; once this has returned, [`Events`] knows the task from its first item.
     pub async fn stream(&self, mut request: SendMessageRequest) -> Result<Events, Error> {
-        let looking = match &self.inner.options.updates {
-            Updates::Streaming => {
-                if self.streams() {
-                    let mut call = self.call(Request::SendStreamingMessage(request));
-                    match self.open_patiently(&mut call, None).await {
-                        Ok(feed) => {
-                            return Ok(Events::new(self.clone(), feed, Opening::Message(call)));
-                        }
-                        Err(error) => {
-                            // Refused, so not begun.
-                            let Request::SendStreamingMessage(message) = call.asked else {
-                                return Err(error);
-                            };
-                            if !error.means_no_streams() {
-                                return Err(error);
-                            }
-                            request = message;
-                        }
-                    }
+        let (mut call, looking) = if self.streams() {
+            let mut call = self.call(Request::SendStreamingMessage(request));
+            match self.open_patiently(&mut call, None).await {
+                Ok(feed) => return Ok(Events::new(self.clone(), feed, Opening::Message(call))),
+                Err(error) if error.means_no_streams() => {
+                    (call.without_stream(), Looking::at_pace(Pace::default()))
                 }
-                Looking::at_pace(Pace::default())
+                Err(error) => return Err(error),
             }
-            Updates::Polling(pace) => {
-                request.configuration.return_immediately = true;
-                Looking::at_pace(*pace)
-            }
-            Updates::Push(push) => {
-                let registration = self.registered(push)?;
-                request.configuration.return_immediately = true;
-                request.configuration.task_push_notification_config = Some(registration.config());
-                Looking::when_told(registration, push.check)
-            }
+        } else {
+            let mut looking = self.looking()?;
+            let wanted = &mut request.configuration;
+            wanted.return_immediately |= !matches!(self.inner.options.updates, Updates::Streaming);
+            let told = looking.config(None).or(wanted.task_push_notification_config.take());
+            wanted.task_push_notification_config = told;
+            (self.call(Request::SendMessage(request)), looking)
         };
         // How a task stood that waits says nothing of what the message brings about.
-        let before = match &request.message.task_id {
+        let before = match call.goes_on() {
             Some(id) => self.look_at(id).await.ok().map(|task| task.status),
             None => None,
         };
         let settled = self.inner.options.limits.settled;
-        let Sent(answer) = self.ask(Request::SendMessage(request), settled).await?;
+        let Sent(answer) = self.make(&mut call, settled).await?;
         Ok(match answer {
             SendMessageResponse::Message(message) => Events::said(self.clone(), message),
             SendMessageResponse::Task(task) => {
@@ -312,38 +296,36 @@ impl Client {
     /// As every call; [`legation_model::ErrorKind::UnsupportedOperation`] when the agent streams and
     /// the task has ended; [`Error::Unsayable`] as with [`Client::stream`].
     pub async fn subscribe(&self, id: TaskId, after: Option<u64>) -> Result<Events, Error> {
-        let looking = match &self.inner.options.updates {
-            Updates::Streaming => {
-                if self.streams() {
-                    let mut call = self.call(subscription(&id));
-                    match self.open_patiently(&mut call, after).await {
-                        Ok(feed) => {
-                            return Ok(Events::new(
-                                self.clone(),
-                                feed,
-                                Opening::Task { id, after },
-                            ));
-                        }
-                        Err(error) if error.means_no_streams() => {}
-                        Err(error) => return Err(error),
-                    }
+        if self.streams() {
+            let mut call = self.call(subscription(&id));
+            match self.open_patiently(&mut call, after).await {
+                Ok(feed) => {
+                    return Ok(Events::new(self.clone(), feed, Opening::Task { id, after }));
                 }
-                Looking::at_pace(Pace::default())
+                Err(error) if error.means_no_streams() => {}
+                Err(error) => return Err(error),
             }
-            Updates::Polling(pace) => Looking::at_pace(*pace),
-            Updates::Push(push) => {
-                let mut registration = self.registered(push)?;
-                registration.is_of(&id);
-                self.create_push_config(registration.config()).await?;
-                Looking::when_told(registration, push.check)
-            }
-        };
+        }
+        let mut looking = self.looking()?;
+        if let Some(config) = looking.config(Some(&id)) {
+            self.create_push_config(config).await?;
+        }
         Ok(Events::watching(self.clone(), id, looking))
     }
 
-    /// Whether the agent says that it streams.
+    /// Whether updates come by streams: the caller wants them so, and the agent says that it streams.
     fn streams(&self) -> bool {
-        self.inner.card.capabilities.streaming == Some(true)
+        matches!(self.inner.options.updates, Updates::Streaming)
+            && self.inner.card.capabilities.streaming == Some(true)
+    }
+
+    /// How a task is looked at whose updates do not come by a stream.
+    fn looking(&self) -> Result<Looking, Error> {
+        Ok(match &self.inner.options.updates {
+            Updates::Streaming => Looking::at_pace(Pace::default()),
+            Updates::Polling(pace) => Looking::at_pace(*pace),
+            Updates::Push(push) => Looking::when_told(self.registered(push)?, push.check),
+        })
     }
 
     /// A place to be told at, where the agent tells.

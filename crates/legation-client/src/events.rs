@@ -37,8 +37,8 @@ pub struct Events {
     tries: Tries,
     /// Somebody wants to see what follows, also while the task waits.
     subscribed: bool,
-    /// Events may have been missed or seen twice: after a cut, agents that do not number their events go on
-    /// with the task and then with some of what it holds already, or with what happens next.
+    /// Events may have been missed or seen twice: agents that do not number their events let one follow a
+    /// task from what it holds, and then with some of that again, or with what happens next.
     patchy: bool,
     /// The last connection ended before it said anything.
     fruitless: bool,
@@ -94,7 +94,9 @@ impl Events {
         };
         let subscribed = task.is_some();
         let link = Link::Live(Live::new(feed, last, !subscribed));
-        Self { message, last, ..Self::of(client, task, link, subscribed) }
+        // The task that a subscription begins with may hold some of what follows it.
+        let patchy = subscribed;
+        Self { message, last, patchy, ..Self::of(client, task, link, subscribed) }
     }
 
     /// A task that is looked at, as the agent answered a message with it.
@@ -399,6 +401,11 @@ impl Events {
                 if let Link::Looking(looking, _) = &mut self.link {
                     looking.put_off(wait);
                 }
+                Ok(None)
+            }
+            // How it ended has been told, and the agent keeps no more of it.
+            Err(_) if self.state.is_some_and(TaskState::is_terminal) => {
+                self.link = Link::Done;
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use legation_model::{A2aError, ErrorKind, MessageId, Request as Asked};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use legation_model::{
+    A2aError, ErrorKind, IDEMPOTENCY_EXTENSION, MessageId, Request as Asked, TaskId,
+};
 use legation_net::{Request, Response};
 use legation_wire::fault::{self, GrpcStatus};
 use legation_wire::grpc::frame;
+use legation_wire::header::{IDEMPOTENCY_KEY, LAST_EVENT_ID};
 use legation_wire::operation::{Operation, Verb};
-use legation_wire::reply;
 use legation_wire::speech::{NoResult, Speech};
 use legation_wire::version::VERSION;
 use serde::Serialize;
@@ -27,10 +29,6 @@ use crate::{Binding, Client, Error, Version};
 
 /// How long a stream of gRPC may say nothing.
 const QUIET: Duration = Duration::from_secs(24 * 3_600);
-const LAST_EVENT_ID: &str = "last-event-id";
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The extension by which agents say that they know repetitions by a key.
-const IDEMPOTENCY_EXTENSION: &str = "urn:legation:a2a:extension:idempotency:1";
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
 /// A call: what all its tries have in common.
@@ -47,7 +45,24 @@ impl Call {
     }
 
     fn mark(&self, request: &mut Request) {
-        request.headers.extend(self.key.clone().map(|key| (IDEMPOTENCY_KEY, key)));
+        if let Some(key) = &self.key {
+            request.headers.insert(IDEMPOTENCY_KEY, key.clone());
+        }
+    }
+
+    /// The same message for an agent that does not stream.
+    pub(crate) fn without_stream(mut self) -> Self {
+        if let Asked::SendStreamingMessage(message) = self.asked {
+            self.asked = Asked::SendMessage(message);
+        }
+        self
+    }
+
+    /// The task that a message goes on with, when the answer does not wait for what comes of it.
+    pub(crate) fn goes_on(&self) -> Option<&TaskId> {
+        let Asked::SendMessage(request) = &self.asked else { return None };
+        let task = request.message.task_id.as_ref();
+        task.filter(|_| request.configuration.return_immediately)
     }
 
     /// Whether making it twice is the same as making it once.
@@ -73,15 +88,23 @@ impl Client {
         asked: Asked,
         answer: Duration,
     ) -> Result<T, Error> {
-        let mut call = self.call(asked);
+        self.make(&mut self.call(asked), answer).await
+    }
+
+    /// Makes a call, again where that does no harm.
+    pub(crate) async fn make<T: DeserializeOwned>(
+        &self,
+        call: &mut Call,
+        answer: Duration,
+    ) -> Result<T, Error> {
         let (mut tries, mut moves) = (Tries::new(self.inner.options.patience), 0);
         let asking = async {
             loop {
                 let endpoint = self.endpoint();
-                match self.try_ask(endpoint, &mut call, answer).await {
+                match self.try_ask(endpoint, call, answer).await {
                     Ok(result) => return Ok(result),
                     Err(error) if self.moves_on(endpoint, &error, &mut moves) => {}
-                    Err(error) => self.pause(&call, &mut tries, error).await?,
+                    Err(error) => self.pause(call, &mut tries, error).await?,
                 }
             }
         };
@@ -154,10 +177,8 @@ impl Client {
         call.mark(&mut request);
         let response = self.exchange(endpoint, name, request).await?;
         let body = self.whole(endpoint, name, response).await?;
-        let read = speech.read(&call.asked, &body);
-        let document = read.map_err(|fault| no_result(name, endpoint, fault))?;
-        let read = reply::read(&document);
-        read.map_err(|fault| Error::bad(name, &endpoint.url, fault.to_string()))
+        let read = speech.read_as(&call.asked, &body);
+        read.map_err(|fault| no_result(name, endpoint, fault))
     }
 
     /// The body of an answer that is a success; with gRPC the one message in it.

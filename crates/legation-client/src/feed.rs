@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use legation_model::{Metadata, StreamResponse};
+use legation_model::{CURSOR_EXTENSION, Metadata, StreamResponse};
 use legation_net::Response;
 use legation_wire::fault;
 use legation_wire::grpc::frame;
@@ -13,9 +13,6 @@ use tokio::time::Instant;
 
 use crate::transport::{Endpoint, grpc_status};
 use crate::{Binding, Error};
-
-/// The extension by which agents number events where the binding has no place for numbers.
-pub(crate) const CURSOR_EXTENSION: &str = "urn:legation:a2a:extension:cursor:1";
 
 /// An item and its number in the task's log, when the agent numbers its events.
 pub(crate) type Numbered = (Option<u64>, StreamResponse);
@@ -144,6 +141,7 @@ impl Feed {
 
 /// Takes the number out of an item's metadata. The caller of this client did not ask for it.
 fn take_number(item: &mut StreamResponse) -> Option<u64> {
+    /// Protobuf has no whole numbers there.
     #[derive(Deserialize)]
     struct Number {
         seq: f64,
@@ -155,8 +153,16 @@ fn take_number(item: &mut StreamResponse) -> Option<u64> {
         StreamResponse::ArtifactUpdate(update) => &mut update.metadata,
     };
     let known = metadata.as_ref()?;
-    // Protobuf has no whole numbers there.
-    let Number { seq } = known.get(CURSOR_EXTENSION)?.read().ok()?;
-    *metadata = known.without(CURSOR_EXTENSION);
+    // Nearly always the number is all there is.
+    let text =
+        known.as_str().strip_prefix("{\"").and_then(|text| text.strip_prefix(CURSOR_EXTENSION));
+    let text = text.and_then(|text| text.strip_prefix("\":")?.strip_suffix('}'));
+    let only = text.and_then(|text| serde_json::from_str(text).ok());
+    let rest = if only.is_some() { None } else { known.without(CURSOR_EXTENSION) };
+    let Number { seq } = match only {
+        Some(number) => number,
+        None => known.get(CURSOR_EXTENSION)?.read().ok()?,
+    };
+    *metadata = rest;
     (seq >= 0.0 && seq.fract() == 0.0).then_some(seq as u64)
 }

@@ -92,18 +92,9 @@ impl Receiver {
         // 122 random bits each.
         let (name, token) = (MessageId::generate(), MessageId::generate());
         let (place, told) = Place::new(token.as_str(), self.0.desk.limits().waiting);
-        let mut url = self.0.url.clone();
-        url.set_path(&format!("{}/{name}", self.0.url.path().trim_end_matches('/')));
         let place = Arc::new(place);
         self.0.desk.open(name.as_str(), Arc::clone(&place));
-        Registration {
-            url,
-            name: name.to_string(),
-            token: token.to_string(),
-            place,
-            told,
-            receiver: self.clone(),
-        }
+        Registration { name: name.to_string(), place, told, receiver: self.clone() }
     }
 }
 
@@ -124,9 +115,7 @@ pub type Notification = Vec<StreamResponse>;
 
 /// A place that one task is told of at; gone when dropped.
 pub struct Registration {
-    url: Url,
     name: String,
-    token: String,
     place: Arc<Place>,
     told: mpsc::Receiver<Notification>,
     receiver: Receiver,
@@ -136,14 +125,17 @@ impl Registration {
     /// What the agent has to know. It shows the token as agents are used to, and asks for it as a
     /// credential too, because some send only the one or the other.
     pub fn config(&self) -> TaskPushNotificationConfig {
-        let credentials = Some(self.token.clone());
-        let authentication = AuthenticationInfo { scheme: "Bearer".into(), credentials };
+        let token = Some(self.place.token().to_owned());
+        let mut url = self.receiver.url().clone();
+        url.set_path(&format!("{}/{}", url.path().trim_end_matches('/'), self.name));
+        let authentication =
+            AuthenticationInfo { scheme: "Bearer".into(), credentials: token.clone() };
         TaskPushNotificationConfig {
             tenant: None,
             id: None,
             task_id: self.place.task(),
-            url: self.url.to_string(),
-            token: Some(self.token.clone()),
+            url: url.into(),
+            token,
             authentication: Some(authentication),
         }
     }

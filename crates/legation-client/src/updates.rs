@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use legation_model::{Task, TaskState, TaskStatus};
+use legation_model::{Task, TaskId, TaskPushNotificationConfig, TaskState, TaskStatus};
 use tokio::time::Instant;
 
 use crate::patience::jitter;
@@ -89,6 +89,15 @@ impl Looking {
     pub(crate) fn when_told(news: Registration, check: Duration) -> Self {
         let pace = Pace { first: check, longest: check };
         Self { news: Some(news), ..Self::at_pace(pace) }
+    }
+
+    /// What the agent has to know to tell of the task; `None` where nobody is to be told.
+    pub(crate) fn config(&mut self, task: Option<&TaskId>) -> Option<TaskPushNotificationConfig> {
+        let news = self.news.as_mut()?;
+        if let Some(task) = task {
+            news.is_of(task);
+        }
+        Some(news.config())
     }
 
     /// Takes how a task stood for how it stood before a message.

@@ -17,9 +17,7 @@ use crate::{Document, Item, Service};
 
 pub(crate) use contexts::Contexts;
 pub use contexts::{CONTEXTS_EXTENSION, ERASE_CONTEXT, EraseContext, Erased};
-pub use cursor::CURSOR_EXTENSION;
 pub(crate) use cursor::Cursor;
-pub use idempotency::IDEMPOTENCY_EXTENSION;
 pub(crate) use idempotency::Idempotency;
 
 /// An extension of the protocol (Spec 4.6). It takes part in those calls only that ask for it by

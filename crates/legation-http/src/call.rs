@@ -11,13 +11,14 @@ use legation_core::{
     Refused,
 };
 use legation_model::A2aError;
+use legation_wire::header;
 use legation_wire::version::{self, Version};
 
 use crate::answer::A2A_VERSION;
 use crate::bounds::Bounds;
 
-pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(header::IDEMPOTENCY_KEY);
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static(header::LAST_EVENT_ID);
 
 /// The header that names extensions, and its name before 1.0. Either is taken in any version.
 pub(crate) static EXTENSIONS: [HeaderName; 2] =
@@ -208,7 +209,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
-    use legation_core::CURSOR_EXTENSION;
+    use legation_model::CURSOR_EXTENSION;
 
     /// The extensions and the idempotency keys that are taken at most.
     static BOUNDS: LazyLock<Bounds> =

@@ -184,9 +184,9 @@ async fn take(
     }
     let package = admitted.writer.tongue.package;
     let json = JsonBounds { text: bounds.body.saturating_mul(2), ..bounds.json };
-    let params = codec::params(package, operation, &message, json)?;
-    body.unfolds_to(params.len(), bounds)?;
-    codec::read_params(package, operation, &params).map(Box::new)
+    let (request, text) = codec::read_measured(package, operation, &message, json)?;
+    body.unfolds_to(message.len().max(text), bounds)?;
+    Ok(Box::new(request))
 }
 
 async fn perform(

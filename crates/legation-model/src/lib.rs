@@ -9,6 +9,7 @@ mod call;
 mod card;
 mod error;
 mod event;
+mod extension;
 mod id;
 mod json;
 mod message;
@@ -32,6 +33,7 @@ pub use card::{
 };
 pub use error::{A2aError, ErrorKind, FieldViolation};
 pub use event::{Effect, Event, IllegalEvent, Update};
+pub use extension::{CURSOR_EXTENSION, IDEMPOTENCY_EXTENSION};
 pub use id::{ArtifactId, BadId, ContextId, MessageId, TaskId};
 pub use json::{BadJson, Json, MAX_DEPTH, Metadata};
 pub use message::{Message, Role};

@@ -4,9 +4,11 @@
 //! of 1.0 is the model's own, and 0.3 has [`Form::Proto`]. So nothing here knows a message. Tables
 //! that the build makes of the schemas say how a message becomes JSON text and JSON text a message;
 //! both ways are one pass, without trees and without a second set of types. What a request says
-//! is then read by the codecs of the other bindings, and what they write is what is sent.
+//! is then read by the codecs of the other bindings, and what they write is what is sent. What the model
+//! reads is read without the text, by the same tables.
 
 mod cursor;
+mod direct;
 mod fault;
 mod fields;
 pub mod frame;
@@ -20,6 +22,7 @@ mod text;
 mod to_json;
 
 use legation_model::{A2aError, ErrorKind, Request};
+use serde::de::DeserializeOwned;
 
 use crate::answer::Answer;
 use crate::card;
@@ -88,50 +91,45 @@ pub enum Numbers {
 /// Reads the message of a request.
 ///
 /// # Errors
-/// As [`params`] and [`read_params`].
+/// As [`read_measured`].
 pub fn read(
     package: Package,
     operation: Operation,
     message: &[u8],
     bounds: JsonBounds,
 ) -> Result<Request, A2aError> {
-    read_params(package, operation, &params(package, operation, message, bounds)?)
+    read_measured(package, operation, message, bounds).map(|(request, _)| request)
 }
 
-/// The parameters of a request as JSON, from its message. They may be longer than that: a control
-/// character takes six bytes.
+/// Reads the message of a request. Gives also how many bytes of JSON were made of it, which may be more
+/// than it has: a control character takes six.
 ///
 /// # Errors
 /// `Parse` when it is not such a message, `TooLarge` when it is too much JSON, and `InvalidParams`
 /// with a violation that names the field by its path in the schema.
-pub fn params(
+pub fn read_measured(
     package: Package,
     operation: Operation,
     message: &[u8],
     bounds: JsonBounds,
-) -> Result<String, A2aError> {
+) -> Result<(Request, usize), A2aError> {
     let input = method(package, operation)?.input;
-    to_json(input, message, Absent::Omitted, bounds).map_err(Fault::of_message)
-}
-
-/// Reads a request from its [`params`].
-///
-/// # Errors
-/// `InvalidParams` with a violation that names the field by its path in the schema.
-pub fn read_params(
-    package: Package,
-    operation: Operation,
-    params: &str,
-) -> Result<Request, A2aError> {
-    let input = method(package, operation)?.input;
+    if package == Package::V1_0 {
+        let source = direct::Source::new(input, message, bounds);
+        if let Ok(request) = v1::request(&source, operation) {
+            return Ok((request, source.text()));
+        }
+    }
+    let params = to_json(input, message, Absent::Omitted, bounds).map_err(Fault::of_message)?;
     let read = match package {
-        Package::V1_0 => v1::read_params(operation, Some(params)),
+        Package::V1_0 => v1::read_params(operation, Some(&params)),
         Package::V0_3 => {
-            let asked = v0_3::read_params(operation, Form::Proto, Some(params));
+            let asked = v0_3::read_params(operation, Form::Proto, Some(&params));
             asked.map(|asked| asked.request)
         }
     };
-    read.map_err(|error| names::in_schema(input, error))
+    let request = read.map_err(|error| names::in_schema(input, error))?;
+    Ok((request, params.len()))
 }
 
 /// Writes a 1.0 document as the message of an answer, or of an item of one.
@@ -227,6 +225,18 @@ pub fn read_answer(
 ) -> Result<String, A2aError> {
     let output = method(package, operation)?.output;
     to_json(output, message, Absent::Written, bounds).map_err(Fault::of_message)
+}
+
+/// Reads the message of an answer of 1.0, or of an item of one, into what its JSON would be read into.
+/// None when it cannot be read like that; [`read_answer`] says why, or has something that can.
+pub(crate) fn read_directly<T: DeserializeOwned>(
+    operation: Operation,
+    message: &[u8],
+    bounds: JsonBounds,
+) -> Option<T> {
+    let output = method(Package::V1_0, operation).ok()?.output;
+    let (read, _) = direct::read(output, message, Absent::Written, bounds).ok()?;
+    Some(read)
 }
 
 /// How a number of free-form JSON is spelled when it comes back; none when it cannot go.

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod error;
 pub mod fault;
 pub mod grpc;
+pub mod header;
 pub mod json;
 pub mod jsonrpc;
 pub mod loss;

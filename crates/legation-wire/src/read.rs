@@ -36,6 +36,12 @@ pub(crate) fn fields<'f>(
     Ok(fields)
 }
 
+/// Where a request is read from.
+pub(crate) trait Read {
+    /// Reads an object.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, A2aError>;
+}
+
 /// Where the members of a request come from: fields first, then the members of a JSON object.
 pub(crate) struct Source<'s> {
     fields: &'s [Field<'s>],
@@ -54,13 +60,6 @@ impl<'s> Source<'s> {
         Self { fields, body }
     }
 
-    /// Reads fast first; a failure is worth a second, slower look that finds the place.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, A2aError> {
-        let mut json = serde_json::Deserializer::from_str(self.body);
-        let read = T::deserialize(Overlay::new(self.fields, &mut json));
-        read.and_then(|request| json.end().map(|()| request)).or_else(|_| self.read_again())
-    }
-
     fn read_again<T: DeserializeOwned>(&self) -> Result<T, A2aError> {
         if let Err(error) = serde_json::from_str::<IgnoredAny>(self.body) {
             return Err(A2aError::new(ErrorKind::Parse, format!("not JSON: {error}")));
@@ -68,5 +67,14 @@ impl<'s> Source<'s> {
         let mut json = serde_json::Deserializer::from_str(self.body);
         let overlay = Overlay::new(self.fields, &mut json);
         serde_path_to_error::deserialize(overlay).map_err(|error| locate::violation(&error))
+    }
+}
+
+impl Read for Source<'_> {
+    /// Reads fast first; a failure is worth a second, slower look that finds the place.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, A2aError> {
+        let mut json = serde_json::Deserializer::from_str(self.body);
+        let read = T::deserialize(Overlay::new(self.fields, &mut json));
+        read.and_then(|request| json.end().map(|()| request)).or_else(|_| self.read_again())
     }
 }

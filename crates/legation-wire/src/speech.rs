@@ -23,6 +23,7 @@ use legation_model::{
     TaskId, TaskPushNotificationConfig,
 };
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::answer::Answer;
 use crate::card::{self, Binding, Interface};
@@ -208,6 +209,31 @@ impl Speech {
         self.current(request, document)
     }
 
+    /// Reads the result of a whole answer: as [`Speech::read`], and then by [`reply::read`].
+    ///
+    /// # Errors
+    /// As [`Speech::read`], and when the result is not what is wanted.
+    pub fn read_as<T: DeserializeOwned>(
+        self,
+        request: &Request,
+        body: &[u8],
+    ) -> Result<T, NoResult> {
+        let operation = Operation::of_request(request);
+        // Cards are read with more patience than the model has.
+        if operation != Operation::GetExtendedAgentCard
+            && let Some(read) = self.read_directly(operation, body)
+        {
+            return Ok(read);
+        }
+        reply::read(&self.read(request, body)?).map_err(NoResult::nonsense)
+    }
+
+    /// Reads what needs no codec: the messages of 1.0.
+    fn read_directly<T: DeserializeOwned>(self, operation: Operation, message: &[u8]) -> Option<T> {
+        let is_current = self.binding() == Binding::Grpc && self.older.is_none();
+        is_current.then(|| grpc::read_directly(operation, message, JsonBounds::default())).flatten()
+    }
+
     /// Makes of a document one of 1.0.
     fn current<'b>(
         self,
@@ -263,6 +289,9 @@ impl Speech {
     /// # Errors
     /// As [`Speech::read`].
     pub fn read_items(self, data: &[u8]) -> Result<Vec<StreamResponse>, NoResult> {
+        if let Some(Streamed(item)) = self.read_directly(Operation::SendStreamingMessage, data) {
+            return Ok(vec![item]);
+        }
         let document = match self.binding() {
             Binding::Grpc => {
                 let (operation, bounds) = (Operation::SendStreamingMessage, JsonBounds::default());

@@ -4,7 +4,7 @@ use legation_model::{A2aError, Request};
 
 use crate::answer::Answer;
 use crate::operation::{Operation, Route};
-use crate::read::{self, Source};
+use crate::read::{self, Read, Source};
 
 /// The text that makes a document an answer of 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,8 @@ pub fn read_rest(
     request(&Source::of_rest(&fields, body), route.operation)
 }
 
-fn request(source: &Source<'_>, operation: Operation) -> Result<Request, A2aError> {
+/// Reads a request from wherever its members come.
+pub(crate) fn request(source: &impl Read, operation: Operation) -> Result<Request, A2aError> {
     use Operation as O;
     use Request as R;
     let request = match operation {

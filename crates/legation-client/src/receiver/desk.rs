@@ -112,6 +112,10 @@ impl Place {
         (Self { token: token.to_owned(), telling, known: Mutex::default() }, told)
     }
 
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
     pub(super) fn task(&self) -> Option<TaskId> {
         self.known.lock().task.clone()
     }

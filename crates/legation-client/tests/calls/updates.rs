@@ -165,6 +165,38 @@ async fn an_agent_without_streams_is_asked_for_none() {
 }
 
 #[tokio::test]
+async fn a_question_that_an_agent_repeats_is_an_answer_that_was_waited_for() {
+    const LOOKS: &[(&str, &str)] = &[("INPUT_REQUIRED", "which?")];
+    for capabilities in ["", r#""streaming":true"#] {
+        let sent = |asked: &Asked| match asked.body.contains("Streaming") {
+            true => refused(-32601),
+            false => answered(&format!(r#"{{"task":{}}}"#, task("INPUT_REQUIRED", "which?"))),
+        };
+        let server = agent(capabilities, sent, LOOKS).await;
+        let once = Arc::new(Once::default());
+        let options = Options { hooks: vec![once.clone()], ..hasty() };
+        let client = server.client(options).await;
+        let heard = told(client.stream(request(Some("t"))).await).await;
+        assert_eq!(heard, "INPUT_REQUIRED:which? settled");
+        assert_eq!(once.0.load(Ordering::Relaxed), 1, "a message goes out once");
+    }
+}
+
+/// Counts the messages that go out.
+#[derive(Debug, Default)]
+struct Once(AtomicUsize);
+
+impl Extension for Once {
+    fn uri(&self) -> &'static str {
+        "urn:test:once:1"
+    }
+
+    fn on_request(&self, _: &mut Request) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
 async fn a_task_that_cannot_be_followed_again_is_looked_at_to_its_end() {
     const LOOKS: &[(&str, &str)] = &[("WORKING", "a"), ("COMPLETED", "done")];
     // No such method; no such operation; nothing that it would be called for.

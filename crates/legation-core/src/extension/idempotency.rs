@@ -1,12 +1,8 @@
 //! The extension by which callers learn that a send may be repeated.
 
-use legation_model::AgentExtension;
+use legation_model::{AgentExtension, IDEMPOTENCY_EXTENSION};
 
 use super::Extension;
-
-/// The extension that says: a send with the header `Idempotency-Key` is done once. It needs not be
-/// activated, because the header says enough.
-pub const IDEMPOTENCY_EXTENSION: &str = "urn:legation:a2a:extension:idempotency:1";
 
 pub(crate) struct Idempotency;
 

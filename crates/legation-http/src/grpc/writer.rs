@@ -1,6 +1,6 @@
 //! What goes out to a caller of gRPC.
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use legation_core::Document;
 use legation_core::store::Seq;
 use legation_model::{A2aError, ErrorKind};
@@ -11,9 +11,7 @@ use super::message::{Outgoing, PREFIX};
 use super::status::{GRPC, Tongue, went_well};
 use crate::answer::Answer;
 use crate::body::Body;
-
-/// By which a reader goes on, on every binding.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+use crate::call::LAST_EVENT_ID;
 
 /// How a caller is answered.
 #[derive(Clone, Debug)]

@@ -8,8 +8,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::future::Either;
 use legation_auth::Anonymous;
-use legation_core::{Authenticated, Authenticator, CURSOR_EXTENSION, Credentials};
+use legation_core::{Authenticated, Authenticator, Credentials};
 use legation_http::{ErrorProfile, MissingVersion, Settings};
+use legation_model::CURSOR_EXTENSION;
 use legation_wire::grpc::Package;
 
 use crate::client::{ask, say};

@@ -10,7 +10,7 @@ use crate::json::JsonBounds;
 const MAX_DEPTH: usize = 128;
 
 /// The most bytes that a byte of a text takes: `\u0001`.
-const LONGEST_ESCAPE: usize = 6;
+pub(super) const LONGEST_ESCAPE: usize = 6;
 
 /// JSON text of a bounded depth and length.
 pub(super) struct Text {
@@ -27,25 +27,43 @@ impl Text {
         Self { written, depth: 0, max_depth, max_length }
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.written
+    }
+
+    /// Checks the length. Names, numbers and words are only looked at here: they are short.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.has_room_for(0)
+    }
+
     pub(super) fn into_string(self) -> Result<String, Fault> {
-        // Names, numbers and words are only looked at here: they are short.
-        self.has_room_for(0)?;
+        self.check()?;
         Ok(String::from_utf8(self.written).expect("made of texts"))
     }
 
-    /// Begins an object or a list.
-    pub(super) fn open(&mut self, bracket: u8) -> Result<(), Fault> {
+    /// Goes a level deeper.
+    pub(super) fn enter(&mut self) -> Result<(), Fault> {
         self.depth += 1;
         if self.depth > self.max_depth {
             let fault = format!("nested deeper than {} levels", self.max_depth);
             return Err(Fault::malformed(fault));
         }
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Begins an object or a list.
+    pub(super) fn open(&mut self, bracket: u8) -> Result<(), Fault> {
+        self.enter()?;
         self.written.push(bracket);
         Ok(())
     }
 
     pub(super) fn close(&mut self, bracket: u8) {
-        self.depth -= 1;
+        self.leave();
         self.written.push(bracket);
     }
 

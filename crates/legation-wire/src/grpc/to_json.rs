@@ -30,19 +30,35 @@ pub(super) fn to_json(
     absent: Absent,
     bounds: JsonBounds,
 ) -> Result<String, Fault> {
-    let json = Text::new(bytes.len() + bytes.len() / 2 + 64, bounds);
-    let mut writer = Writer { json, absent, found: Occurrences::at_most(bounds.items) };
+    let mut writer = Writer::new(bytes.len() + bytes.len() / 2 + 64, absent, bounds);
     writer.message(message, &[bytes])?;
     writer.json.into_string()
 }
 
-struct Writer<'m> {
-    json: Text,
+pub(super) struct Writer<'m> {
+    pub(super) json: Text,
     absent: Absent,
-    found: Occurrences<'m>,
+    pub(super) found: Occurrences<'m>,
 }
 
 impl<'m> Writer<'m> {
+    pub(super) fn new(capacity: usize, absent: Absent, bounds: JsonBounds) -> Self {
+        let found = Occurrences::at_most(bounds.items);
+        Self { json: Text::new(capacity, bounds), absent, found }
+    }
+
+    /// Writes a field behind what is written; gives its text.
+    pub(super) fn text_of(
+        &mut self,
+        field: &'static Field,
+        group: Range<usize>,
+    ) -> Result<&[u8], Fault> {
+        let start = self.json.as_bytes().len();
+        self.field(field, group)?;
+        self.json.check()?;
+        Ok(&self.json.as_bytes()[start..])
+    }
+
     /// Writes a message, which may come in pieces.
     fn message(&mut self, message: &'static Message, pieces: &[&'m [u8]]) -> Result<(), Fault> {
         let members = self.found.gather(message, pieces)?;
@@ -68,20 +84,33 @@ impl<'m> Writer<'m> {
         members: &Members,
         first: &mut bool,
     ) -> Result<(), Fault> {
-        for (index, field) in message.fields.iter().enumerate() {
+        let mut next = 0;
+        while let Some((index, group)) = self.next_said(message, members, next) {
+            next = index + 1;
+            let field = &message.fields[index];
+            self.json.name(field.json, first);
+            self.field(field, group).map_err(|fault| fault.in_field(field.name))?;
+        }
+        Ok(())
+    }
+
+    /// The next field from this one on that is written, and where it occurs.
+    pub(super) fn next_said(
+        &self,
+        message: &'static Message,
+        members: &Members,
+        from: usize,
+    ) -> Option<(usize, Range<usize>)> {
+        (from..message.fields.len()).find_map(|index| {
+            let field = &message.fields[index];
             let group = self.found.of_field(members, index, field.label);
             let last = group.clone().last().map(|at| self.found.payload(at));
             let says_nothing = match self.absent {
                 Absent::Omitted => last.is_none_or(|last| is_default(field, last)),
                 Absent::Written => last.is_none() && !is_implied(field),
             };
-            if says_nothing {
-                continue;
-            }
-            self.json.name(field.json, first);
-            self.field(field, group).map_err(|fault| fault.in_field(field.name))?;
-        }
-        Ok(())
+            (!says_nothing).then_some((index, group))
+        })
     }
 
     /// Writes a field that occurs some number of times.

@@ -18,7 +18,7 @@ use legation_model::{
 };
 
 use crate::operation::{Operation, Route};
-use crate::read::{self, Source};
+use crate::read::{self, Read as _, Source};
 use params::{About, Send, Send0_1};
 use webhook::SetWebhook;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use legation_model::{ErrorKind, MAX_DEPTH};
+use legation_model::{ErrorKind, MAX_DEPTH, Request};
 use legation_wire::answer::Answer;
 use legation_wire::grpc::{self, Numbers, Package};
 use legation_wire::json::JsonBounds;
@@ -133,16 +133,25 @@ fn messages_become_no_more_json_than_they_may() {
         send(&field(1, "\u{1}\n\"\\x\u{7f}ä\r\t\u{8}\u{c}\u{1f}".repeat(1_000).as_bytes())),
         send(&field(2, &[7; 1_000])),
         send(&field(4, &field(6, &field(1, b"\x20\x01").repeat(1_000)))),
-        send(&field(5, &field(1, &field(1, &[2; 1_000])))),
+        send(&[field(1, b"x"), field(5, &field(1, &field(1, &[2; 1_000])))].concat()),
     ];
     for message in cases {
-        let read =
-            |text| grpc::params(Package::V1_0, Operation::SendMessage, &message, bounds(text));
-        let whole = read(usize::MAX).expect("a good message");
-        assert_eq!(read(whole.len()).as_ref(), Ok(&whole));
-        for less in [whole.len() - 1, whole.len() / 2, 10, 0] {
-            assert_eq!(read(less).expect_err("too much").kind, ErrorKind::TooLarge);
+        let read = |text| grpc::read(Package::V1_0, Operation::SendMessage, &message, bounds(text));
+        assert!(read(usize::MAX).is_ok());
+        let (mut too_little, mut enough) = (0, message.len() * 7);
+        while enough - too_little > 1 {
+            let middle = (too_little + enough) / 2;
+            match read(middle) {
+                Ok(_) => enough = middle,
+                Err(error) => {
+                    assert_eq!(error.kind, ErrorKind::TooLarge);
+                    too_little = middle;
+                }
+            }
         }
+        let Ok(Request::SendMessage(request)) = read(enough) else { panic!("not a message") };
+        let text = serde_json::to_vec(&request.message).expect("JSON");
+        assert!(enough >= text.len(), "{enough} for {}", text.len());
     }
     let whole = send(&field(1, &vec![1; 16 << 20]));
     let refused = grpc::read(Package::V1_0, Operation::SendMessage, &whole, bounds(32 << 20));
