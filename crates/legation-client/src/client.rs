@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use legation_model::{
-    AgentCard, CURSOR_EXTENSION, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest,
-    ErrorKind, GetExtendedAgentCardRequest, GetTaskPushNotificationConfigRequest, GetTaskRequest,
+    AgentCard, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest, ErrorKind,
+    GetExtendedAgentCardRequest, GetTaskPushNotificationConfigRequest, GetTaskRequest,
     ListTaskPushNotificationConfigsRequest, ListTaskPushNotificationConfigsResponse,
     ListTasksRequest, ListTasksResponse, Request, SendMessageRequest, SendMessageResponse,
     SubscribeToTaskRequest, Task, TaskId, TaskPushNotificationConfig,
@@ -442,28 +442,20 @@ impl Client {
         true
     }
 
-    /// The extensions that a call activates: those of the caller, those that the card requires, and
-    /// with gRPC the one by which streams are resumed, because its items have no numbers of their own.
-    pub(crate) fn extensions(&self, binding: Binding) -> Option<HeaderValue> {
+    /// The extensions that a call activates: those of the caller, and those that the card requires.
+    pub(crate) fn extensions(&self) -> Option<HeaderValue> {
         let declared = &self.inner.card.capabilities.extensions;
         let required = declared.iter().filter(|extension| extension.required);
-        let counts = (binding == Binding::Grpc && self.counts()).then_some(CURSOR_EXTENSION);
         let named = self.inner.options.extensions.iter().map(String::as_str);
         let own = named.chain(self.inner.options.hooks.iter().map(|hook| hook.uri()));
         let mut uris: Vec<&str> = Vec::new();
-        for uri in own.chain(required.map(|extension| &*extension.uri)).chain(counts) {
+        for uri in own.chain(required.map(|extension| &*extension.uri)) {
             if !uris.contains(&uri) {
                 uris.push(uri);
             }
         }
         let uris = (!uris.is_empty()).then(|| uris.join(","))?;
         HeaderValue::from_str(&uris).ok()
-    }
-
-    /// Whether the agent numbers its events in their metadata when it is asked to.
-    pub(crate) fn counts(&self) -> bool {
-        let own = &self.inner.options.extensions;
-        self.declares(CURSOR_EXTENSION) && !own.iter().any(|uri| uri == CURSOR_EXTENSION)
     }
 
     /// Whether the card declares an extension.

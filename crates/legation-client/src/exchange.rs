@@ -323,7 +323,7 @@ impl Client {
         };
         if response.status().is_success() && is_stream {
             let endpoint = Endpoint { speech, ..endpoint.clone() };
-            return Ok(Feed::new(name, endpoint, response, limits.event_bytes, self.counts()));
+            return Ok(Feed::new(name, endpoint, response, limits.event_bytes, after));
         }
         Err(self.no_stream(endpoint, &call.asked, response, is_grpc).await)
     }
@@ -439,7 +439,7 @@ impl Client {
         request.headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         let version = HeaderValue::from_static(endpoint.version().name());
         request.headers.insert(VERSION, version);
-        if let Some(extensions) = self.extensions(endpoint.binding()) {
+        if let Some(extensions) = self.extensions() {
             request.headers.insert(endpoint.speech.extensions_header(), extensions);
         }
         if endpoint.binding() == Binding::Grpc {

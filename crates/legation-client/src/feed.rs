@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use legation_model::{CURSOR_EXTENSION, Metadata, StreamResponse};
+use http::HeaderMap;
+use legation_model::StreamResponse;
 use legation_net::Response;
 use legation_wire::fault;
 use legation_wire::grpc::frame;
+use legation_wire::header::LAST_EVENT_ID;
 use legation_wire::speech::NoResult;
 use legation_wire::sse::{self, Frame, TooLarge};
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::transport::{Endpoint, grpc_status};
@@ -25,8 +26,7 @@ pub(crate) struct Feed {
     reader: Reader,
     /// Items that arrived in one event.
     items: VecDeque<Numbered>,
-    /// Whether numbers stand in the metadata of items.
-    counts: bool,
+    counter: Option<Counter>,
     /// When the connection stood.
     pub(crate) since: Instant,
 }
@@ -38,13 +38,37 @@ enum Reader {
     Messages(frame::Reader),
 }
 
+/// Numbers messages, which have no numbers of their own: the agent says behind which event they begin,
+/// and they follow one by one. The first one of a stream that goes on behind an event is a header, which
+/// has none.
+#[derive(Debug)]
+struct Counter {
+    last: u64,
+    is_header: bool,
+}
+
+impl Counter {
+    fn of(headers: &HeaderMap, after: Option<u64>) -> Option<Self> {
+        let last = headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok()?;
+        Some(Self { last, is_header: after == Some(last) })
+    }
+
+    fn next(&mut self) -> Option<u64> {
+        if std::mem::take(&mut self.is_header) {
+            return None;
+        }
+        self.last = self.last.saturating_add(1);
+        Some(self.last)
+    }
+}
+
 impl Feed {
     pub(crate) fn new(
         operation: &'static str,
         endpoint: Endpoint,
         response: Response,
         event_bytes: usize,
-        counts: bool,
+        after: Option<u64>,
     ) -> Self {
         let reader = match endpoint.binding() {
             Binding::Grpc => Reader::Messages(frame::Reader::new(event_bytes)),
@@ -52,9 +76,12 @@ impl Feed {
                 Reader::Events(sse::Reader::new(event_bytes), None)
             }
         };
-        let counts = counts && endpoint.binding() == Binding::Grpc;
+        let counter = match reader {
+            Reader::Messages(_) => Counter::of(response.headers(), after),
+            Reader::Events(..) => None,
+        };
         let (items, since) = (VecDeque::new(), Instant::now());
-        Self { operation, endpoint, response, reader, items, counts, since }
+        Self { operation, endpoint, response, reader, items, counter, since }
     }
 
     /// The next item; `None` when the agent ended the stream in due form.
@@ -98,7 +125,10 @@ impl Feed {
                 fault.map_or(Ok(false), |fault| Err(self.bad(fault.to_string())))
             }
             Reader::Messages(reader) => match reader.pop() {
-                Ok(Some(message)) => self.read(&message, None),
+                Ok(Some(message)) => {
+                    let number = self.counter.as_mut().and_then(Counter::next);
+                    self.read(&message, number)
+                }
                 Ok(None) => Ok(false),
                 Err(fault) => Err(self.bad(fault.to_string())),
             },
@@ -111,11 +141,9 @@ impl Feed {
             NoResult::Nonsense(reason) => self.bad(reason),
         })?;
         let last = items.len().saturating_sub(1);
-        for (index, mut item) in items.into_iter().enumerate() {
-            let counted = if self.counts { take_number(&mut item) } else { None };
+        for (index, item) in items.into_iter().enumerate() {
             // An event has been seen when the last of its items has.
-            let number = counted.or(number).filter(|_| index == last);
-            self.items.push_back((number, item));
+            self.items.push_back((number.filter(|_| index == last), item));
         }
         Ok(true)
     }
@@ -137,32 +165,4 @@ impl Feed {
     fn bad(&self, reason: String) -> Error {
         Error::bad(self.operation, &self.endpoint.url, reason)
     }
-}
-
-/// Takes the number out of an item's metadata. The caller of this client did not ask for it.
-fn take_number(item: &mut StreamResponse) -> Option<u64> {
-    /// Protobuf has no whole numbers there.
-    #[derive(Deserialize)]
-    struct Number {
-        seq: f64,
-    }
-    let metadata: &mut Option<Metadata> = match item {
-        StreamResponse::Task(task) => &mut task.metadata,
-        StreamResponse::Message(message) => &mut message.metadata,
-        StreamResponse::StatusUpdate(update) => &mut update.metadata,
-        StreamResponse::ArtifactUpdate(update) => &mut update.metadata,
-    };
-    let known = metadata.as_ref()?;
-    // Nearly always the number is all there is.
-    let text =
-        known.as_str().strip_prefix("{\"").and_then(|text| text.strip_prefix(CURSOR_EXTENSION));
-    let text = text.and_then(|text| text.strip_prefix("\":")?.strip_suffix('}'));
-    let only = text.and_then(|text| serde_json::from_str(text).ok());
-    let rest = if only.is_some() { None } else { known.without(CURSOR_EXTENSION) };
-    let Number { seq } = match only {
-        Some(number) => number,
-        None => known.get(CURSOR_EXTENSION)?.read().ok()?,
-    };
-    *metadata = rest;
-    (seq >= 0.0 && seq.fract() == 0.0).then_some(seq as u64)
 }

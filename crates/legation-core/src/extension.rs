@@ -17,6 +17,7 @@ use crate::{Document, Item, Service};
 
 pub(crate) use contexts::Contexts;
 pub use contexts::{CONTEXTS_EXTENSION, ERASE_CONTEXT, EraseContext, Erased};
+pub use cursor::CURSOR_EXTENSION;
 pub(crate) use cursor::Cursor;
 pub(crate) use idempotency::Idempotency;
 

@@ -123,6 +123,13 @@ impl Follow {
         self.log.as_ref().map(|log| log.cursor).filter(|cursor| *cursor > 0)
     }
 
+    /// The number behind which the items are that have numbers: they follow one by one. Nothing when
+    /// there is no log to follow.
+    pub fn begins_behind(&self) -> Option<Seq> {
+        let log = self.log.as_ref()?;
+        Some(log.cursor - self.opening.iter().filter_map(|item| item.seq).count() as Seq)
+    }
+
     /// From where another one goes on, when this one ended because the service stops.
     pub fn interrupted_at(&self) -> Option<Seq> {
         self.log.as_ref().filter(|log| log.interrupted).map(|log| log.cursor)

@@ -50,7 +50,9 @@ pub use caller::{
 };
 pub use document::Document;
 pub use entrusted::Entrusted;
-pub use extension::{CONTEXTS_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension};
+pub use extension::{
+    CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,
+};
 pub use follow::{Follow, Item};
 pub use integration::{IntegrationToken, IntegrationTokens, TokenDigest};
 pub use limits::Limits;

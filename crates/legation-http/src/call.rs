@@ -209,7 +209,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
-    use legation_model::CURSOR_EXTENSION;
+    use legation_core::CURSOR_EXTENSION;
 
     /// The extensions and the idempotency keys that are taken at most.
     static BOUNDS: LazyLock<Bounds> =

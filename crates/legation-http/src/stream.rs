@@ -55,6 +55,7 @@ pub(crate) async fn respond(
     framing: Framing,
     deadline: Option<Instant>,
 ) -> Result<Answer, A2aError> {
+    let behind = follow.begins_behind();
     // What is not ready now is not waited for: a resumed stream may be silent for long.
     let first = futures::future::poll_fn(|cx| match follow.poll_next_unpin(cx) {
         Poll::Ready(item) => Poll::Ready(item),
@@ -76,7 +77,7 @@ pub(crate) async fn respond(
         events.write(&item);
     }
     let mut headers = HeaderMap::new();
-    events.framing.head(&mut headers);
+    events.framing.head(behind, &mut headers);
     let mut response = Answer::new(Body::stream(events));
     *response.headers_mut() = headers;
     Ok(response)

@@ -33,7 +33,7 @@ pub use card::{
 };
 pub use error::{A2aError, ErrorKind, FieldViolation};
 pub use event::{Effect, Event, IllegalEvent, Update};
-pub use extension::{CURSOR_EXTENSION, IDEMPOTENCY_EXTENSION};
+pub use extension::IDEMPOTENCY_EXTENSION;
 pub use id::{ArtifactId, BadId, ContextId, MessageId, TaskId};
 pub use json::{BadJson, Json, MAX_DEPTH, Metadata};
 pub use message::{Message, Role};

@@ -1,11 +1,17 @@
 //! The extension by which a stream is resumed where ids of events are not seen.
 
-use legation_model::{A2aError, AgentExtension, CURSOR_EXTENSION, Json, Request, StreamResponse};
+use legation_model::{A2aError, AgentExtension, Json, Request, StreamResponse};
 use serde::{Deserialize, Serialize};
 
 use super::Extension;
 use crate::call::Call;
 use crate::store::Seq;
+
+/// The extension by which callers that do not see the ids of stream events resume a stream.
+///
+/// When it is active, every update's metadata holds `{"seq": n}` under this URI, and the metadata
+/// of a `SubscribeToTask` may hold `{"after": n}` there.
+pub const CURSOR_EXTENSION: &str = "urn:legation:a2a:extension:cursor:1";
 
 pub(crate) struct Cursor;
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use legation_core::{Call, Extension, OnRestart, Profile, Reply, Service};
+use legation_core::{CURSOR_EXTENSION, Call, Extension, OnRestart, Profile, Reply, Service};
 use legation_model::{
-    A2aError, AgentExtension, CURSOR_EXTENSION, ErrorKind, Json, Part, Request, StreamResponse,
-    Task,
+    A2aError, AgentExtension, ErrorKind, Json, Part, Request, StreamResponse, Task,
 };
 
 use crate::bench::{Bench, Scripted, by, items, message};

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use legation_core::Item;
+use legation_core::store::Seq;
 use legation_model::A2aError;
 use legation_wire::answer::Answer;
 use legation_wire::codec::Codec;
@@ -11,6 +12,7 @@ use legation_wire::fault;
 use legation_wire::jsonrpc::Id;
 
 use crate::answer::{EVENTS, NO_STORE};
+use crate::call::LAST_EVENT_ID;
 use crate::grpc::{self, Writer};
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -34,15 +36,19 @@ impl Framing {
         Self::Rpc(format!(r#"{{"jsonrpc":"2.0","id":{id},"#).into(), codec)
     }
 
-    /// The headers of the answer that carries the stream.
-    pub(super) fn head(&self, headers: &mut HeaderMap) {
+    /// The headers of the answer that carries the stream, whose items begin behind this event.
+    pub(super) fn head(&self, behind: Option<Seq>, headers: &mut HeaderMap) {
         match self {
             Self::Rpc(..) | Self::Rest(..) => {
                 headers.insert(CONTENT_TYPE, EVENTS);
                 headers.insert(CACHE_CONTROL, NO_STORE);
                 headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             }
-            Self::Grpc(writer) => writer.head(headers),
+            // Messages have no place for numbers, so their reader counts from here.
+            Self::Grpc(writer) => {
+                writer.head(headers);
+                headers.extend(behind.map(|behind| (LAST_EVENT_ID, HeaderValue::from(behind))));
+            }
         }
     }
 

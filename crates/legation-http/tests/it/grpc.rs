@@ -8,9 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::future::Either;
 use legation_auth::Anonymous;
-use legation_core::{Authenticated, Authenticator, Credentials};
+use legation_core::{Authenticated, Authenticator, CURSOR_EXTENSION, Credentials};
 use legation_http::{ErrorProfile, MissingVersion, Settings};
-use legation_model::CURSOR_EXTENSION;
 use legation_wire::grpc::Package;
 
 use crate::client::{ask, say};
@@ -247,6 +246,30 @@ async fn a_stream_is_resumed_from_the_number_that_its_items_carry() {
         assert_eq!(resumed.code(), 0, "{resumed:?}");
         assert_eq!(resumed.json()[1..], told[2..], "what was missed, behind a header");
         assert_eq!(resumed.metadata("x-a2a-extensions"), Some(CURSOR_EXTENSION));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_says_behind_which_event_its_items_begin() {
+    let server = start(|_| {}).await;
+    for package in [V1, V0] {
+        let stream = said(package, "SendStreamingMessage", "hi").to(server.address).await;
+        assert_eq!(stream.metadata("last-event-id"), Some("0"));
+        let subscribe = |id: &str| match package {
+            V1 => call(V1, "SubscribeToTask").json(&format!(r#"{{"id":"{id}"}}"#)),
+            V0 => call(V0, "TaskSubscription").json(&format!(r#"{{"name":"tasks/{id}"}}"#)),
+        };
+        let resumed = subscribe(&id_of(&stream)).and("last-event-id", "2").to(server.address).await;
+        assert_eq!(resumed.metadata("last-event-id"), Some("2"));
+        assert_eq!(resumed.messages.len(), 1 + stream.messages.len() - 2, "with a header");
+        let mut first = said(package, "SendStreamingMessage", "wait").open(server.address).await;
+        first.next().await.expect("the task");
+        first.next().await.expect("that it works");
+        let waiting = id_of(&first.reply);
+        // The task as of event 2 is an item like any other: the one behind event 1.
+        let joined = subscribe(&waiting).open(server.address).await;
+        assert_eq!(joined.reply.metadata("last-event-id"), Some("1"));
     }
     server.stop().await;
 }

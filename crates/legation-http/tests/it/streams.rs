@@ -70,7 +70,7 @@ async fn a_stream_is_resumed_from_a_number() {
     let server = server::start().await;
     let reply = stream(&server, "rpc", "hi").await;
     let id = reply.text_after(r#""task":{"id":""#).to_owned();
-    let uri = legation_model::CURSOR_EXTENSION;
+    let uri = legation_core::CURSOR_EXTENSION;
     let params = format!(r#"{{"id":"{id}","metadata":{{"{uri}":{{"after":2}}}}}}"#);
     let rest = ask("GET", &format!("/tasks/{id}:subscribe")).and("last-event-id", "2");
     let by_rest = rest.to(server.address).await;

@@ -52,14 +52,14 @@ pub(super) const SERVERS: &[Server] = &[
         program: Program::Node("a2a-js-1.3.0"),
         bindings: ALL,
         versions: &[Version::V1_0, Version::V0_3],
-        posts: false,
+        posts: true,
     },
     Server {
         name: "server of @a2a-js/sdk 0.3.14 (JS)",
         program: Program::Node("a2a-js-0.3.14"),
         bindings: ALL,
         versions: &[Version::V0_3],
-        posts: false,
+        posts: true,
     },
     Server {
         name: "server of a2a-server-lf 0.5 (Rust)",

@@ -1,7 +1,7 @@
 //! A foreign server as a process, and the wires that lead to it.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -74,12 +74,16 @@ impl Running {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log.try_clone()?);
         let mut child = command.spawn().context("cannot start it")?;
         let output = child.stdout.take().expect("the output is piped");
+        let mut output = BufReader::new(output);
+        let mut rest = log.try_clone()?;
         let mut running = Self { child, log, http, grpc };
         let first = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
-            BufReader::new(output).read_line(&mut line).map(|_| line)
+            output.read_line(&mut line).map(|_| (line, output))
         });
-        let line = first.await??;
+        let (line, mut output) = first.await??;
+        // Those who go on talking must not find the pipe closed.
+        thread::spawn(move || io::copy(&mut output, &mut rest));
         let Ok(ports) = serde_json::from_str::<Ports>(&line) else {
             anyhow::bail!("it does not listen: {}", running.last_words()?);
         };
