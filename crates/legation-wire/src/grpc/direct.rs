@@ -5,12 +5,13 @@
 //! nothing of its place: it is worth a second, slower look by way of the text.
 
 use std::cell::Cell;
+use std::iter;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use legation_model::A2aError;
-use serde::de::value::{BorrowedStrDeserializer, Error, StrDeserializer};
+use serde::de::value::{BorrowedStrDeserializer, Error, MapDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
 };
@@ -24,6 +25,10 @@ use super::text::LONGEST_ESCAPE;
 use super::to_json::{Absent, Writer};
 use crate::json::JsonBounds;
 use crate::read::Read;
+
+/// By which serde_json's `RawValue` asks for its text: an object with one member of this name. Should
+/// that change, messages with free-form JSON are read the slower way, and a test fails.
+const RAW: &str = "$serde_json::private::RawValue";
 
 /// Reads a message; gives also how many bytes of text its free-form JSON takes.
 pub(super) fn read<T: DeserializeOwned>(
@@ -150,9 +155,7 @@ fn field<'de, V: DeserializeSeed<'de>>(
             let text = str::from_utf8(text).map_err(unreadable)?.trim_matches('"').to_owned();
             return seed.deserialize(Value::String(text)).map_err(Error::custom);
         }
-        // A reader, because what is read must not hold on to the text.
-        let mut json = serde_json::Deserializer::from_reader(text);
-        return seed.deserialize(&mut json).map_err(Error::custom);
+        return seed.deserialize(Free(text));
     }
     if field.label == Label::Repeated {
         writer.json.enter().map_err(unreadable)?;
@@ -180,6 +183,40 @@ fn piece<'de>(writer: &Writer<'de>, at: usize) -> Result<&'de [u8], Error> {
     match writer.found.payload(at) {
         Payload::Bytes(bytes) => Ok(bytes),
         Payload::Varint(_) | Payload::Fixed64(_) | Payload::Other => Err(mismatch()),
+    }
+}
+
+/// A field as JSON text. What is read must not hold on to it.
+struct Free<'t>(&'t [u8]);
+
+impl<'de> Deserializer<'de> for Free<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let mut json = serde_json::Deserializer::from_reader(self.0);
+        json.deserialize_any(visitor).map_err(Error::custom)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    /// Text that is kept as it is needs no parser: it was written just now.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name != RAW {
+            return visitor.visit_newtype_struct(self);
+        }
+        let text = str::from_utf8(self.0).map_err(unreadable)?.to_owned();
+        visitor.visit_map(MapDeserializer::new(iter::once((name, text))))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -330,7 +367,7 @@ mod tests {
             Operation::SendMessage,
             r#"{"tenant":"t","message":{"messageId":"m","contextId":"c","role":"ROLE_USER",
                 "parts":[{"text":"a\u0001ä","metadata":{"n":[1,{"x":null}]}},{"raw":"AAE="},
-                {"data":[1.5,"x"],"mediaType":"a/b"},{"url":"http://x","filename":"f"}],
+                {"data":[1.5,"x"],"mediaType":"a/b"},{"data":null},{"url":"http://x","filename":"f"}],
                 "extensions":["e"],"referenceTaskIds":["r"],"metadata":{}},
                 "configuration":{"acceptedOutputModes":["text/plain"],"historyLength":0,
                 "returnImmediately":true},"metadata":{"k":"v"}}"#,

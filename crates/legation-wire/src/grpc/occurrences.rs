@@ -33,7 +33,7 @@ pub(super) struct Members {
 impl<'m> Occurrences<'m> {
     /// Nothing yet, and at most this much.
     pub(super) fn at_most(left: usize) -> Self {
-        Self { all: Vec::new(), left }
+        Self { all: Vec::with_capacity(16), left }
     }
 
     /// Gathers the fields of a message. It may come in pieces, which are one message as if they
