@@ -23,7 +23,7 @@ pub struct TaskKey(pub i64);
 pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Consecutive events of one task, to be made durable together with what they change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Append {
     /// The task.
     pub key: TaskKey,
@@ -64,7 +64,7 @@ impl Append {
 }
 
 /// What a task is born with and keeps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Birth {
     /// Where the row goes; `owner` and `agent` are always set.
     pub scope: Scope,

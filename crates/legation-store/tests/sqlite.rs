@@ -164,7 +164,7 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
         INSERT INTO idempotency VALUES (2, 'old', 'task', zeroblob(32), 5);
         PRAGMA application_id = 0x4c656761;
         PRAGMA user_version = 1;";
-    database(&path, &format!("{}{rows}", include_str!("../migrations/1_tasks.sql")));
+    database(&path, &format!("{}{rows}", include_str!("../migrations/sqlite/1_tasks.sql")));
     let task = Outcome::Task(TaskId::parse("task").expect("a valid id"));
     for _ in 0..2 {
         let store = open(&path, Options::default());
@@ -483,7 +483,7 @@ mod tokens {
         let directory = TempDir::new().expect("a scratch directory");
         let path = directory.path().join("data");
         let rows = "PRAGMA application_id = 0x4c656761; PRAGMA user_version = 1;";
-        database(&path, &format!("{}{rows}", include_str!("../migrations/1_tasks.sql")));
+        database(&path, &format!("{}{rows}", include_str!("../migrations/sqlite/1_tasks.sql")));
         let lock = fs::File::create(path.join("lock")).expect("writable");
         lock.try_lock().expect("nobody has it");
         let refused = SqliteTokens::open(&path, "d").err();

@@ -7,13 +7,13 @@ use legation_core::store::{Append, Birth, Outcome, Remembered, StoreError, TaskK
 use legation_model::TaskState;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::batch::{Answer, Batch, Change, Head, Origin, Row};
 use super::contexts::{self, Contexts};
 use super::failure::Failure;
-use super::log::{FORMAT, join, row_id};
-use super::scopes::{Numbers, Scopes, intern};
+use super::scopes::{Numbers, Scopes, intern, of_number};
 use super::usage::Tally;
 use super::{keys, read};
+use crate::batch::{Answer, Batch, Before, Change, Head, Origin, Row};
+use crate::log::{FORMAT, join, row_id};
 
 /// How many tasks a state of a scope gained or lost, by the scope's and the state's number.
 pub(super) type Counts = HashMap<(i64, i32), i64>;
@@ -81,51 +81,6 @@ impl<'a> Writing<'a> {
             tally,
             body: Vec::new(),
         })
-    }
-
-    /// What the database says about a task.
-    pub(super) fn head(&self, key: TaskKey) -> Result<Option<Head>, Failure> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT scope, epoch, state, status_at, snapshot,
-                    (SELECT max(id) FROM task_events
-                     WHERE id BETWEEN ?1 << 24 AND (?1 + 1 << 24) - 1),
-                    at_work
-             FROM tasks WHERE key = ?1",
-        )?;
-        let mut rows = select.query([key.0])?;
-        rows.next()?.map(read::head).transpose()
-    }
-
-    /// Lets the keys of an append stand for its task; else gives what one of them stands for.
-    ///
-    /// This is written before the batch, so that of two writes with a key the second is refused
-    /// before it is merged with anything.
-    pub(super) fn keys(
-        &mut self,
-        change: &Change,
-        append: &Append,
-    ) -> Result<Option<Remembered>, Failure> {
-        if append.keys.is_empty() {
-            return Ok(None);
-        }
-        let (scope, id) = match &change.origin {
-            Origin::Born(birth) => (self.numbers(&birth.scope)?.scope, birth.id.clone()),
-            Origin::Stored(head) => (head.scope, read::id(self.connection, change.key)?),
-        };
-        let outcome = Outcome::Task(id);
-        keys::remember(self.connection, scope, &append.keys, &outcome, append.status_at)
-    }
-
-    /// Writes a direct answer; else gives what its key stands for.
-    pub(super) fn answer(&mut self, answer: &Answer) -> Result<Option<Remembered>, Failure> {
-        let scope = self.numbers(&answer.scope)?.scope;
-        let outcome = Outcome::Message(answer.message.clone());
-        let keys = std::slice::from_ref(&answer.idempotency);
-        let earlier = keys::remember(self.connection, scope, keys, &outcome, answer.at)?;
-        if earlier.is_none() {
-            self.tally.bytes(&answer.scope, answer.message.len() as i64);
-        }
-        Ok(earlier)
     }
 
     /// Writes all that a batch does. The scopes it returns hold once the transaction is committed.
@@ -223,7 +178,7 @@ impl<'a> Writing<'a> {
             match &change.origin {
                 Origin::Born(birth) => self.tally.bytes(&birth.scope, bytes),
                 Origin::Stored(head) => {
-                    let scope = self.scopes.get(self.connection, head.scope)?;
+                    let scope = of_number(self.scopes, self.connection, head.scope)?;
                     self.tally.bytes(&scope, bytes);
                 }
             }
@@ -242,6 +197,47 @@ impl<'a> Writing<'a> {
         let numbers = intern(self.connection, scope)?;
         self.learned.push((scope.clone(), numbers));
         Ok(numbers)
+    }
+}
+
+impl Before for Writing<'_> {
+    type Failure = Failure;
+
+    fn head(&mut self, key: TaskKey) -> Result<Option<Head>, Failure> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT scope, epoch, state, status_at, snapshot,
+                    (SELECT max(id) FROM task_events
+                     WHERE id BETWEEN ?1 << 24 AND (?1 + 1 << 24) - 1),
+                    at_work
+             FROM tasks WHERE key = ?1",
+        )?;
+        let mut rows = select.query([key.0])?;
+        rows.next()?.map(read::head).transpose()
+    }
+
+    /// This is written before the batch, so that of two writes with a key the second is refused
+    /// before it is merged with anything.
+    fn keys(&mut self, change: &Change, append: &Append) -> Result<Option<Remembered>, Failure> {
+        if append.keys.is_empty() {
+            return Ok(None);
+        }
+        let (scope, id) = match &change.origin {
+            Origin::Born(birth) => (self.numbers(&birth.scope)?.scope, birth.id.clone()),
+            Origin::Stored(head) => (head.scope, read::id(self.connection, change.key)?),
+        };
+        let outcome = Outcome::Task(id);
+        keys::remember(self.connection, scope, &append.keys, &outcome, append.status_at)
+    }
+
+    fn answer(&mut self, answer: &Answer) -> Result<Option<Remembered>, Failure> {
+        let scope = self.numbers(&answer.scope)?.scope;
+        let outcome = Outcome::Message(answer.message.clone());
+        let keys = std::slice::from_ref(&answer.idempotency);
+        let earlier = keys::remember(self.connection, scope, keys, &outcome, answer.at)?;
+        if earlier.is_none() {
+            self.tally.bytes(&answer.scope, answer.message.len() as i64);
+        }
+        Ok(earlier)
     }
 }
 

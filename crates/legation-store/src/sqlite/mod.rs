@@ -7,17 +7,14 @@
 //! log are written by others beside it ([`SqliteTokens`], [`SqliteAudit`]).
 
 mod audit;
-mod batch;
 mod beside;
 mod commit;
 mod contexts;
 mod directory;
 mod erase;
 mod failure;
-mod health;
 mod keys;
 mod list;
-mod log;
 mod noted;
 mod open;
 mod options;

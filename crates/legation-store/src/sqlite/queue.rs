@@ -8,15 +8,9 @@ use legation_model::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use super::batch::Write;
 use super::erase::Found;
-
-/// Writes in one transaction at most. Streams queue many appends of the same task, which merge
-/// into few rows, so a wide batch is far cheaper for them than two narrow ones.
-const MOST_WRITES: usize = 1024;
-
-/// Bytes of writes in one transaction after which no more are added.
-const MOST_BYTES: usize = 8 << 20;
+use crate::batch::Write;
+use crate::taken::Taken;
 
 /// Something for the writer to do.
 pub(super) enum Op {
@@ -36,14 +30,6 @@ pub(super) enum Removal {
     Ended { deployment: String, before: Timestamp, tasks: Vec<TaskKey> },
     /// What was found of a context.
     Context(Found),
-}
-
-/// Writes for one transaction, with whom to tell, in the same order.
-#[derive(Default)]
-pub(super) struct Taken {
-    pub(super) writes: Vec<Write>,
-    pub(super) dones: VecDeque<Done>,
-    pub(super) bytes: usize,
 }
 
 /// What the writer does next.
@@ -124,17 +110,5 @@ impl Queue {
     /// Takes bytes of writes whose outcome is certain off the backlog.
     pub(super) fn settle(&self, bytes: usize) {
         self.backlog.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-impl Taken {
-    fn add(&mut self, write: Write, done: Done) {
-        self.bytes += write.bytes();
-        self.writes.push(write);
-        self.dones.push_back(done);
-    }
-
-    fn is_full(&self) -> bool {
-        self.dones.len() >= MOST_WRITES || self.bytes >= MOST_BYTES
     }
 }

@@ -9,10 +9,10 @@ use legation_model::{TaskId, TaskState, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row, params};
 
-use super::batch::Head;
 use super::failure::Failure;
-use super::log::{last_of_row, row_ids, split};
-use super::scopes::Scopes;
+use super::scopes::{Scopes, of_number};
+use crate::batch::Head;
+use crate::log::{last_of_row, row_ids, split};
 
 /// A task joined with its rows from the newest snapshot on. One statement, so that the two agree.
 macro_rules! select_task {
@@ -95,7 +95,7 @@ fn stored(
             Some(task) => task,
             none => none.insert(Stored {
                 key,
-                scope: match scopes.get(connection, scope)? {
+                scope: match of_number(scopes, connection, scope)? {
                     scope if is_visible(&scope) => scope,
                     _ => continue,
                 },

@@ -8,12 +8,12 @@ use super::{OpenError, Options};
 
 /// Forward-only: a step that was released is never changed, only followed by another.
 const MIGRATIONS: &[&str] = &[
-    include_str!("../../migrations/1_tasks.sql"),
-    include_str!("../../migrations/2_answers.sql"),
-    include_str!("../../migrations/3_names.sql"),
-    include_str!("../../migrations/4_integration_tokens.sql"),
-    include_str!("../../migrations/5_audit.sql"),
-    include_str!("../../migrations/6_usage.sql"),
+    include_str!("../../migrations/sqlite/1_tasks.sql"),
+    include_str!("../../migrations/sqlite/2_answers.sql"),
+    include_str!("../../migrations/sqlite/3_names.sql"),
+    include_str!("../../migrations/sqlite/4_integration_tokens.sql"),
+    include_str!("../../migrations/sqlite/5_audit.sql"),
+    include_str!("../../migrations/sqlite/6_usage.sql"),
 ];
 
 /// Marks the file as ours: "Lega".

@@ -1,17 +1,11 @@
 //! The numbers that stand for scopes in rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use legation_core::Scope;
-use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::failure::Failure;
-
-/// How many scopes are kept in memory. The cache begins anew beyond: simpler than tracking use,
-/// and a scope costs one small query to learn again.
-const MOST: usize = 8192;
 
 /// The numbers of a full scope.
 #[derive(Clone, Copy)]
@@ -25,58 +19,27 @@ pub(super) struct Numbers {
 /// The agent of an owner's own scope, which none has for a name.
 const NO_AGENT: &str = "";
 
-/// The scopes of recent rows. A row of `scopes` never changes, so what is here stays true.
-#[derive(Default)]
-pub(super) struct Scopes {
-    known: RwLock<Known>,
-}
+/// The scopes of recent rows.
+pub(super) type Scopes = crate::scopes::Scopes<Numbers>;
 
-#[derive(Default)]
-struct Known {
-    scopes: HashMap<i64, Scope>,
-    numbers: HashMap<Scope, Numbers>,
-}
-
-impl Scopes {
-    /// The scope with this number.
-    pub(super) fn get(&self, connection: &Connection, number: i64) -> Result<Scope, Failure> {
-        if let Some(scope) = self.known.read().scopes.get(&number) {
-            return Ok(scope.clone());
-        }
-        let mut select = connection
-            .prepare_cached("SELECT deployment, tenant, owner, agent FROM scopes WHERE key = ?1")?;
-        let scope = select.query_row([number], |row| {
-            let text = |column| row.get::<_, Arc<str>>(column);
-            let (owner, agent) = (Some(text(2)?), Some(text(3)?));
-            Ok(Scope { deployment: text(0)?, tenant: text(1)?, owner, agent })
-        })?;
-        self.known.write().room().scopes.insert(number, scope.clone());
-        Ok(scope)
+/// The scope with this number.
+pub(super) fn of_number(
+    scopes: &Scopes,
+    connection: &Connection,
+    number: i64,
+) -> Result<Scope, Failure> {
+    if let Some(scope) = scopes.of_number(number) {
+        return Ok(scope);
     }
-
-    /// The numbers of a full scope, from memory.
-    pub(super) fn numbers(&self, scope: &Scope) -> Option<Numbers> {
-        self.known.read().numbers.get(scope).copied()
-    }
-
-    /// Remembers numbers, which must be committed: a transaction that is undone frees its numbers
-    /// for others.
-    pub(super) fn learn(&self, scope: Scope, numbers: Numbers) {
-        let mut known = self.known.write();
-        let known = known.room();
-        known.scopes.insert(numbers.scope, scope.clone());
-        known.numbers.insert(scope, numbers);
-    }
-}
-
-impl Known {
-    /// This, with room for one more.
-    fn room(&mut self) -> &mut Self {
-        if self.scopes.len() >= MOST {
-            *self = Self::default();
-        }
-        self
-    }
+    let mut select = connection
+        .prepare_cached("SELECT deployment, tenant, owner, agent FROM scopes WHERE key = ?1")?;
+    let scope = select.query_row([number], |row| {
+        let text = |column| row.get::<_, Arc<str>>(column);
+        let (owner, agent) = (Some(text(2)?), Some(text(3)?));
+        Ok(Scope { deployment: text(0)?, tenant: text(1)?, owner, agent })
+    })?;
+    scopes.note(number, scope.clone());
+    Ok(scope)
 }
 
 /// Finds or makes the numbers of a full scope within a transaction.

@@ -16,7 +16,6 @@ use legation_model::{ContextId, TaskId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::batch::{Answer, Write};
 use super::directory::Directory;
 use super::erase::Left;
 use super::open::{self, OpenError};
@@ -24,6 +23,7 @@ use super::queue::{Op, Removal, RemovalStep};
 use super::readers::Readers;
 use super::writer::{self, Shared};
 use super::{Options, erase, keys, list, read, sweep, usage};
+use crate::batch::{Answer, Write};
 
 /// Tasks that one step of a removal takes at most: appends wait for a step.
 const REMOVAL_STEP: usize = 64;

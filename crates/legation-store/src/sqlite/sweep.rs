@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::commit::{Counts, add_counts};
 use super::contexts;
 use super::failure::Failure;
-use super::log::row_ids;
-use super::scopes::Scopes;
+use super::scopes::{Scopes, of_number};
 use super::usage::Tally;
+use crate::log::row_ids;
 
 /// Contexts, and idempotency keys, that one step of a removal takes at most.
 pub(super) const MOST_ROWS: u64 = 1024;
@@ -93,7 +93,7 @@ impl<'c> Removing<'c> {
     /// Takes bytes off what a scope has stored.
     pub(super) fn take_off(&mut self, scope: i64, bytes: i64) -> Result<(), Failure> {
         if self.tally.is_counting() && bytes > 0 {
-            let scope = self.scopes.get(self.connection, scope)?;
+            let scope = of_number(self.scopes, self.connection, scope)?;
             self.tally.bytes(&scope, -bytes);
         }
         Ok(())

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use legation_core::store::{StoreError, Swept};
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::batch::Batch;
 use super::commit::Writing;
 use super::failure::{Consequence, Failure};
-use super::health::Health;
-use super::queue::{Queue, Removal, RemovalStep, Taken, Work};
+use super::queue::{Queue, Removal, RemovalStep, Work};
 use super::scopes::Scopes;
 use super::sweep::Removing;
 use super::usage::Tally;
 use super::{Options, erase, sweep};
+use crate::batch::Batch;
+use crate::health::Health;
+use crate::taken::Taken;
 
 /// How far beyond its bound the write-ahead log may get before commits wait for readers.
 const PATIENCE: u64 = 4;
@@ -134,7 +135,9 @@ impl Writer {
         }
         let learned = writing.write(&mut self.batch)?;
         transaction.commit()?;
-        learned.into_iter().for_each(|(scope, numbers)| self.shared.scopes.learn(scope, numbers));
+        learned
+            .into_iter()
+            .for_each(|(scope, numbers)| self.shared.scopes.learn(scope, numbers.scope, numbers));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ const PROBE_AFTER: Duration = Duration::from_secs(1);
 
 /// The outcome of the latest writes.
 #[derive(Default)]
-pub(super) struct Health {
+pub(crate) struct Health {
     /// Spares the lock while all is well, which is asked with every request.
     ill: AtomicBool,
     last: Mutex<Option<Illness>>,
@@ -26,7 +26,7 @@ struct Illness {
 
 impl Health {
     /// Whether an append would be taken now.
-    pub(super) fn ready(&self) -> Result<(), StoreError> {
+    pub(crate) fn ready(&self) -> Result<(), StoreError> {
         if !self.ill.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -40,7 +40,7 @@ impl Health {
     }
 
     /// A write succeeded.
-    pub(super) fn recover(&self) {
+    pub(crate) fn recover(&self) {
         if self.ill.load(Ordering::Acquire) {
             *self.last.lock() = None;
             self.ill.store(false, Ordering::Release);
@@ -48,17 +48,17 @@ impl Health {
     }
 
     /// A write failed; another may succeed.
-    pub(super) fn suffer(&self, error: StoreError) {
+    pub(crate) fn suffer(&self, error: StoreError) {
         self.set(Illness { error, since: Instant::now(), for_good: false });
     }
 
     /// Nothing will be written any more.
-    pub(super) fn end(&self, error: StoreError) {
+    pub(crate) fn end(&self, error: StoreError) {
         self.set(Illness { error, since: Instant::now(), for_good: true });
     }
 
     /// Why nothing will be written any more, if that is so.
-    pub(super) fn ended(&self) -> Option<StoreError> {
+    pub(crate) fn ended(&self) -> Option<StoreError> {
         let last = self.last.lock();
         last.as_ref().filter(|illness| illness.for_good).map(|illness| illness.error.clone())
     }

@@ -6,31 +6,31 @@ use bytes::Bytes;
 use legation_core::store::{Seq, TaskKey};
 
 /// How bodies are written; see the migration that made the column.
-pub(super) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 1;
 
 /// Bits of a row's number that hold the event's number: 16 million events to a task.
 const SEQ_BITS: u32 = 24;
 
 /// The greatest number of an event.
-pub(super) const MAX_SEQ: Seq = (1 << SEQ_BITS) - 1;
+pub(crate) const MAX_SEQ: Seq = (1 << SEQ_BITS) - 1;
 
 /// The number of the row whose last event is this one.
-pub(super) fn row_id(key: TaskKey, last: Seq) -> i64 {
+pub(crate) fn row_id(key: TaskKey, last: Seq) -> i64 {
     (key.0 << SEQ_BITS) | (last.min(MAX_SEQ) as i64)
 }
 
 /// The number of a row's last event.
-pub(super) fn last_of_row(id: i64) -> Seq {
+pub(crate) fn last_of_row(id: i64) -> Seq {
     id as Seq & MAX_SEQ
 }
 
 /// The numbers of all rows of a task.
-pub(super) fn row_ids(key: TaskKey) -> RangeInclusive<i64> {
+pub(crate) fn row_ids(key: TaskKey) -> RangeInclusive<i64> {
     row_id(key, 0)..=row_id(key, MAX_SEQ)
 }
 
 /// Writes entries into one body.
-pub(super) fn join(entries: &[Bytes], body: &mut Vec<u8>) {
+pub(crate) fn join(entries: &[Bytes], body: &mut Vec<u8>) {
     body.clear();
     for (place, entry) in entries.iter().enumerate() {
         if place > 0 {
@@ -41,7 +41,7 @@ pub(super) fn join(entries: &[Bytes], body: &mut Vec<u8>) {
 }
 
 /// Takes a body apart into its entries, which share its memory. The first has this number:
-pub(super) fn split(last: Seq, body: &Bytes) -> (Seq, impl Iterator<Item = Bytes>) {
+pub(crate) fn split(last: Seq, body: &Bytes) -> (Seq, impl Iterator<Item = Bytes>) {
     let lines = 1 + body.iter().filter(|byte| **byte == b'\n').count() as Seq;
     let entries = body.split(|byte| *byte == b'\n').map(|line| body.slice_ref(line));
     ((last + 1).saturating_sub(lines), entries)

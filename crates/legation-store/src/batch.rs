@@ -1,37 +1,40 @@
 //! The writes of one transaction, its appends merged so that each task is written once.
+//!
+//! This is all that the stores decide about a write; each of them tells it what is there before and
+//! writes what it comes to.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
 use legation_core::Scope;
-use legation_core::store::{Append, Birth, Idempotency, Seq, StoreError, TaskKey};
+use legation_core::store::{Append, Birth, Idempotency, Remembered, Seq, StoreError, TaskKey};
 use legation_model::{TaskState, Timestamp};
 
-use super::commit::Writing;
-use super::failure::Failure;
-use super::log::MAX_SEQ;
+use crate::log::MAX_SEQ;
 
 /// Bytes after which a row takes no further append, so that reading one entry stays cheap.
 const ROW_BYTES: usize = 256 << 10;
 
 /// Something that becomes durable in a transaction.
-pub(super) enum Write {
+#[derive(Clone)]
+pub(crate) enum Write {
     Append(Append),
     Answer(Box<Answer>),
 }
 
 /// A direct answer and the key that stands for it.
-pub(super) struct Answer {
-    pub(super) scope: Scope,
-    pub(super) idempotency: Idempotency,
-    pub(super) message: Bytes,
-    pub(super) at: Timestamp,
+#[derive(Clone)]
+pub(crate) struct Answer {
+    pub(crate) scope: Scope,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) message: Bytes,
+    pub(crate) at: Timestamp,
 }
 
 impl Write {
     /// Roughly how much memory it holds.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Append(append) => append.bytes(),
             Self::Answer(answer) => answer.message.len() + 256,
@@ -40,44 +43,63 @@ impl Write {
 }
 
 /// What the database says about a task before the batch.
-pub(super) struct Head {
-    pub(super) scope: i64,
-    pub(super) epoch: u32,
-    pub(super) last: Seq,
-    pub(super) state: TaskState,
-    pub(super) status_at: Timestamp,
-    pub(super) snapshot: Option<Seq>,
-    pub(super) at_work: bool,
+pub(crate) struct Head {
+    pub(crate) scope: i64,
+    pub(crate) epoch: u32,
+    pub(crate) last: Seq,
+    pub(crate) state: TaskState,
+    pub(crate) status_at: Timestamp,
+    pub(crate) snapshot: Option<Seq>,
+    pub(crate) at_work: bool,
+}
+
+/// What a batch asks of the database while writes are added to it.
+pub(crate) trait Before {
+    /// Why it could not tell.
+    type Failure;
+
+    /// What the database says about a task.
+    fn head(&mut self, key: TaskKey) -> Result<Option<Head>, Self::Failure>;
+
+    /// Lets the keys of an append stand for its task; else gives what one of them stands for.
+    fn keys(
+        &mut self,
+        change: &Change,
+        append: &Append,
+    ) -> Result<Option<Remembered>, Self::Failure>;
+
+    /// Keeps a direct answer; else gives what its key stands for.
+    fn answer(&mut self, answer: &Answer) -> Result<Option<Remembered>, Self::Failure>;
 }
 
 /// Where a task comes from.
-pub(super) enum Origin {
+pub(crate) enum Origin {
     Born(Box<Birth>),
     Stored(Head),
 }
 
 /// All that a batch does to one task.
-pub(super) struct Change {
-    pub(super) key: TaskKey,
-    pub(super) origin: Origin,
-    pub(super) epoch: u32,
-    pub(super) last: Seq,
-    pub(super) state: TaskState,
-    pub(super) status_at: Timestamp,
-    pub(super) snapshot: Option<Seq>,
-    pub(super) at_work: bool,
-    pub(super) rows: Vec<Row>,
+pub(crate) struct Change {
+    pub(crate) key: TaskKey,
+    pub(crate) origin: Origin,
+    pub(crate) epoch: u32,
+    pub(crate) last: Seq,
+    pub(crate) state: TaskState,
+    pub(crate) status_at: Timestamp,
+    pub(crate) snapshot: Option<Seq>,
+    pub(crate) at_work: bool,
+    pub(crate) rows: Vec<Row>,
     /// Keys that stand for the task from this batch on.
-    pub(super) keys: Vec<Idempotency>,
+    pub(crate) keys: Vec<Idempotency>,
     /// Set when the database refuses the birth, and with it all that follows.
-    pub(super) refusal: Option<StoreError>,
+    pub(crate) refusal: Option<StoreError>,
 }
 
 /// Consecutive events that become one row.
-pub(super) struct Row {
-    pub(super) last: Seq,
-    pub(super) entries: Vec<Bytes>,
-    pub(super) snapshot: Option<Bytes>,
+pub(crate) struct Row {
+    pub(crate) last: Seq,
+    pub(crate) entries: Vec<Bytes>,
+    pub(crate) snapshot: Option<Bytes>,
     bytes: usize,
 }
 
@@ -92,18 +114,22 @@ enum Verdict {
 
 /// The changes of one transaction and the verdict on each write, in the order given.
 #[derive(Default)]
-pub(super) struct Batch {
-    pub(super) changes: Vec<Change>,
+pub(crate) struct Batch {
+    pub(crate) changes: Vec<Change>,
     places: HashMap<TaskKey, usize>,
     verdicts: Vec<Verdict>,
 }
 
 impl Batch {
     /// Adds a write to what the batch does.
-    pub(super) fn add(&mut self, write: Write, writing: &mut Writing<'_>) -> Result<(), Failure> {
+    pub(crate) fn add<B: Before>(
+        &mut self,
+        write: Write,
+        before: &mut B,
+    ) -> Result<(), B::Failure> {
         let verdict = match write {
-            Write::Append(append) => self.append(append, writing)?,
-            Write::Answer(answer) => match writing.answer(&answer)? {
+            Write::Append(append) => self.append(append, before)?,
+            Write::Answer(answer) => match before.answer(&answer)? {
                 None => Verdict::Written,
                 Some(earlier) => Verdict::Refused(StoreError::Taken(Box::new(earlier))),
             },
@@ -113,7 +139,7 @@ impl Batch {
     }
 
     /// The outcome of each write, once the transaction is committed.
-    pub(super) fn outcomes(&mut self) -> impl Iterator<Item = Result<(), StoreError>> {
+    pub(crate) fn outcomes(&mut self) -> impl Iterator<Item = Result<(), StoreError>> {
         let changes = &mut self.changes;
         self.verdicts.drain(..).map(|verdict| match verdict {
             Verdict::Refused(error) => Err(error),
@@ -126,20 +152,24 @@ impl Batch {
         })
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.changes.clear();
         self.places.clear();
         self.verdicts.clear();
     }
 
-    fn append(&mut self, append: Append, writing: &mut Writing<'_>) -> Result<Verdict, Failure> {
-        let Some(place) = self.place(&append, writing)? else { return self.begin(append, writing) };
-        let refusal = self.changes[place].accept(append, writing)?;
+    fn append<B: Before>(&mut self, append: Append, before: &mut B) -> Result<Verdict, B::Failure> {
+        let Some(place) = self.place(&append, before)? else { return self.begin(append, before) };
+        let refusal = self.changes[place].accept(append, before)?;
         Ok(refusal.map_or(Verdict::Of(place), Verdict::Refused))
     }
 
     /// The change of the append's task; `None` when the task does not exist.
-    fn place(&mut self, append: &Append, writing: &Writing<'_>) -> Result<Option<usize>, Failure> {
+    fn place<B: Before>(
+        &mut self,
+        append: &Append,
+        before: &mut B,
+    ) -> Result<Option<usize>, B::Failure> {
         let vacant = match self.places.entry(append.key) {
             Entry::Occupied(place) => return Ok(Some(*place.get())),
             Entry::Vacant(vacant) => vacant,
@@ -147,12 +177,16 @@ impl Batch {
         if append.birth.is_some() {
             return Ok(None);
         }
-        let Some(head) = writing.head(append.key)? else { return Ok(None) };
+        let Some(head) = before.head(append.key)? else { return Ok(None) };
         self.changes.push(Change::of_stored(append.key, head));
         Ok(Some(*vacant.insert(self.changes.len() - 1)))
     }
 
-    fn begin(&mut self, mut append: Append, writing: &mut Writing<'_>) -> Result<Verdict, Failure> {
+    fn begin<B: Before>(
+        &mut self,
+        mut append: Append,
+        before: &mut B,
+    ) -> Result<Verdict, B::Failure> {
         let Some(birth) = append.birth.take() else {
             return Ok(Verdict::Refused(StoreError::Fenced));
         };
@@ -161,7 +195,7 @@ impl Batch {
             return Ok(Verdict::Refused(StoreError::damaged(what)));
         }
         let mut change = Change::of_born(&append, birth);
-        if let Some(error) = change.accept(append, writing)? {
+        if let Some(error) = change.accept(append, before)? {
             return Ok(Verdict::Refused(error));
         }
         self.places.insert(change.key, self.changes.len());
@@ -205,18 +239,18 @@ impl Change {
 
     /// Takes what an append adds; else gives why not: another run has written, the numbers do not
     /// meet, or a key of it is taken.
-    fn accept(
+    fn accept<B: Before>(
         &mut self,
         append: Append,
-        writing: &mut Writing<'_>,
-    ) -> Result<Option<StoreError>, Failure> {
+        before: &mut B,
+    ) -> Result<Option<StoreError>, B::Failure> {
         if append.epoch < self.epoch || append.first != self.last + 1 || append.birth.is_some() {
             return Ok(Some(StoreError::Fenced));
         }
         if append.last() > MAX_SEQ {
             return Ok(Some(StoreError::Full));
         }
-        if let Some(earlier) = writing.keys(self, &append)? {
+        if let Some(earlier) = before.keys(self, &append)? {
             return Ok(Some(StoreError::Taken(Box::new(earlier))));
         }
         self.epoch = append.epoch;
