@@ -3,5 +3,6 @@
 pub mod agents;
 pub mod fuzz;
 pub mod history;
+pub mod postgres;
 pub mod store_contract;
 pub mod wire;

@@ -1,0 +1,201 @@
+//! PostgreSQL for tests: a server that the tests of a run share, and servers of their own for tests
+//! that stop them.
+//!
+//! What stands in `LEGATION_TEST_POSTGRES` is used instead of the shared one. Where there is neither
+//! that nor an installation, tests are skipped, unless `CI` is `true`.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where a test has the database for itself: in a schema that nobody else has.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The address of the database.
+    pub url: String,
+    /// The schema, which is not there yet.
+    pub schema: String,
+}
+
+/// A place for a test; `None` where the test is to be skipped.
+///
+/// # Panics
+/// When there is none though there should be one, or the server does not start.
+pub fn place() -> Option<Place> {
+    static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
+    let url = match std::env::var("LEGATION_TEST_POSTGRES") {
+        Ok(url) => url,
+        Err(_) => SHARED.get_or_init(Cluster::shared).as_ref()?.url(),
+    };
+    Some(Place { url, schema: unique("test") })
+}
+
+/// A server of PostgreSQL. It ends, and its files go, some seconds after the last process that has it.
+#[derive(Debug)]
+pub struct Cluster {
+    base: PathBuf,
+    programs: PathBuf,
+    user: Option<(u32, u32)>,
+    settings: &'static str,
+    /// Locked as long as somebody has the server.
+    _users: File,
+}
+
+/// What a server is told that keeps nothing beyond the life of its process.
+const FORGETFUL: &str = "-c fsync=off -c full_page_writes=off";
+
+impl Cluster {
+    /// A server of its own, which keeps what it promises; `None` where the test is to be skipped.
+    ///
+    /// # Panics
+    /// When there is none though there should be one, or it does not start.
+    pub fn private() -> Option<Self> {
+        Self::at(&std::env::temp_dir().join(unique("legation-postgres")), "")
+    }
+
+    fn shared() -> Option<Self> {
+        let uid = fs::metadata("/proc/self").map_or(0, |process| process.uid());
+        let base = std::env::temp_dir().join(format!("legation-postgres-{uid}"));
+        Self::at(&base, FORGETFUL)
+    }
+
+    #[expect(clippy::print_stderr, reason = "who reads the outcome of the tests shall know")]
+    fn at(base: &Path, settings: &'static str) -> Option<Self> {
+        let Some(programs) = programs() else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL is not installed");
+            eprintln!("skipped: PostgreSQL is not installed");
+            return None;
+        };
+        let cluster = Self::open(base, programs, settings);
+        Some(cluster.unwrap_or_else(|error| panic!("no server in {}: {error}", base.display())))
+    }
+
+    fn open(base: &Path, programs: PathBuf, settings: &'static str) -> io::Result<Self> {
+        // PostgreSQL does not run as root.
+        let is_root = fs::metadata("/proc/self")?.uid() == 0;
+        let user = if is_root { Some(unprivileged()?) } else { None };
+        let users = loop {
+            DirBuilder::new().recursive(true).mode(0o700).create(base)?;
+            if let Some((uid, gid)) = user {
+                chown(base, Some(uid), Some(gid))?;
+            }
+            let path = base.join("users");
+            let users = File::create(&path)?;
+            users.lock_shared()?;
+            // Whoever had it locked may have removed it by then.
+            if fs::metadata(&path)
+                .is_ok_and(|there| users.metadata().is_ok_and(|ours| ours.ino() == there.ino()))
+            {
+                break users;
+            }
+        };
+        let cluster = Self { base: base.to_owned(), programs, user, settings, _users: users };
+        let starting = File::create(base.join("starting"))?;
+        starting.lock()?;
+        if !cluster.is_running() {
+            if !cluster.base.join("data").exists() {
+                cluster.run("initdb", INITDB)?;
+            }
+            cluster.start()?;
+            cluster.watch()?;
+        }
+        Ok(cluster)
+    }
+
+    /// The address of its database.
+    pub fn url(&self) -> String {
+        let directory = self.base.to_string_lossy().replace('/', "%2F");
+        format!("postgres://postgres@{directory}/postgres")
+    }
+
+    /// Starts the server, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&self) -> io::Result<()> {
+        let options = format!(
+            "{} -c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200",
+            self.settings,
+            self.base.display()
+        );
+        self.run("pg_ctl", &["-w", "-l", "log", "-o", &options, "start", "-D", "data"])
+    }
+
+    /// Stops the server as if the machine had failed.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn crash(&self) -> io::Result<()> {
+        self.run("pg_ctl", &["-m", "immediate", "stop", "-D", "data"])
+    }
+
+    fn is_running(&self) -> bool {
+        self.run("pg_ctl", &["status", "-D", "data"]).is_ok()
+    }
+
+    /// Leaves a process behind that stops the server when nobody has it any more, however they ended.
+    fn watch(&self) -> io::Result<()> {
+        let script = "exec 9<users; while sleep 3; do if flock -xn 9; then \
+                      \"$0\"/pg_ctl -m immediate stop -D data; cd /; rm -rf \"$1\"; exit; fi; done";
+        let programs = self.programs.to_string_lossy();
+        let mut watcher = self.command(Path::new("/bin/sh"));
+        watcher.args(["-c", script, &programs]).arg(&self.base).process_group(0).spawn()?;
+        Ok(())
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
+        let status = self.command(&self.programs.join(program)).args(arguments).status()?;
+        let failed = || io::Error::other(format!("{program} {arguments:?}: {status}"));
+        if status.success() { Ok(()) } else { Err(failed()) }
+    }
+
+    /// A program that runs in the directory and writes nowhere: the server inherits that.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.base).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+}
+
+const INITDB: &[&str] =
+    &["-D", "data", "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"];
+
+/// The directory of the server's programs. Distributions keep them out of the path.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
+    versions.sort();
+    let mut places = versions.into_iter().rev().chain(std::env::split_paths(&path));
+    places.find(|place| place.join("initdb").exists() && place.join("pg_ctl").exists())
+}
+
+/// A user that is not root, with its group: that of the server where there is one.
+fn unprivileged() -> io::Result<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd")?;
+    let find = |name: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut numbers = line.split(':').skip(2).map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    };
+    let none = || io::Error::other("neither `postgres` nor `nobody` is a user here");
+    find("postgres").or_else(|| find("nobody")).ok_or_else(none)
+}
+
+/// A name that nothing else has.
+fn unique(what: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{what}_{now:x}_{:x}_{number}", std::process::id())
+}
