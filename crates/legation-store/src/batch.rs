@@ -152,6 +152,11 @@ impl Batch {
         })
     }
 
+    /// Whether the database refuses the birth of a task.
+    pub(crate) fn refuses(&self, key: TaskKey) -> bool {
+        self.places.get(&key).is_some_and(|place| self.changes[*place].refusal.is_some())
+    }
+
     pub(crate) fn clear(&mut self) {
         self.changes.clear();
         self.places.clear();

@@ -1,4 +1,4 @@
-//! Homes of tasks that last: [`sqlite`].
+//! Homes of tasks that last: [`sqlite`] and [`postgres`].
 //!
 //! What a store promises is written at [`legation_core::TaskStore`]; that every store keeps it is
 //! checked by one suite, `legation_testkit::store_contract`.
@@ -6,6 +6,7 @@
 mod batch;
 mod health;
 mod log;
+pub mod postgres;
 mod scopes;
 pub mod sqlite;
 mod taken;

@@ -1,0 +1,37 @@
+//! The store of many replicas: one PostgreSQL database that they share.
+//!
+//! A few connections write. Each takes what has queued up for it, merges the appends of each task and
+//! commits all of it in one transaction of two round trips: one that looks at what is there, under the
+//! locks of the tasks, and one that writes and commits. The appends of a task go through the same
+//! connection, so they keep their order. Reads run over connections of their own.
+//!
+//! Everything is driven by one thread, so a store can be opened, used and closed from anywhere. Whatever
+//! is wrong with the database is told within the bounds of [`Options::patience`], and heals by itself.
+
+mod commit;
+mod connect;
+mod deltas;
+mod erase;
+mod failure;
+mod fold;
+mod keys;
+mod list;
+mod look;
+mod options;
+mod place;
+mod queue;
+mod read;
+mod readers;
+mod remove;
+mod schema;
+mod scopes;
+mod session;
+mod store;
+mod sweep;
+mod text;
+mod tls;
+mod usage;
+mod writer;
+
+pub use options::{OpenError, Options};
+pub use store::PostgresStore;

@@ -1,0 +1,74 @@
+//! What can be chosen about a PostgreSQL store, and why it may not open.
+
+use std::io;
+use std::time::Duration;
+
+use super::failure::Failure;
+
+/// How a PostgreSQL store behaves, with defaults that suit a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The schema that the tables are in; it is made when it is missing.
+    pub schema: String,
+    /// Connections that write. Each commits by itself, so a few of them keep the disk busy.
+    pub writers: usize,
+    /// Connections that read, at most.
+    pub readers: usize,
+    /// How long a connection, a statement or a turn to read is waited for.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            schema: "legation".to_owned(),
+            writers: 3,
+            readers: 8,
+            patience: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is none of a PostgreSQL database.
+    #[error("the address of the database cannot be used: {0}")]
+    Address(String),
+    /// The name cannot be that of a schema.
+    #[error(
+        "`{0}` cannot be the schema; it takes lower-case letters, digits and `_`, at most 63 of them, \
+         and no digit first"
+    )]
+    Schema(String),
+    /// The database answers, but cannot hold what the store has to write.
+    #[error("the database has the encoding {0}; make one with the encoding UTF8")]
+    Encoding(String),
+    /// A newer release has changed the tables.
+    #[error(
+        "the schema `{schema}` has version {found}, which needs a release that knows version {needed}, \
+         and this one knows up to {known}; run the release that wrote it, or a later one"
+    )]
+    Newer {
+        /// The schema.
+        schema: String,
+        /// Its version.
+        found: i32,
+        /// What a release has to know at least.
+        needed: i32,
+        /// The newest version that this release knows.
+        known: i32,
+    },
+    /// The database cannot be reached, or refuses what the store needs.
+    #[error("cannot use the database; check that it runs, and who may connect and make tables")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The system gives no thread for the store.
+    #[error("cannot start the store's thread")]
+    Thread(#[source] io::Error),
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        Self::Database(Box::new(failure))
+    }
+}

@@ -1,0 +1,120 @@
+//! Connections that only read, lent to whoever asks.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use legation_core::store::StoreError;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::connect::Connector;
+use super::failure::Failure;
+use super::session::Session;
+
+/// Reads through a connection that is lent for it, unless it takes too long.
+macro_rules! reading {
+    ($readers:expr, |$session:ident| $read:expr) => {
+        $readers
+            .bounded($readers.patience(), async {
+                let $session = $readers.lend().await?;
+                let found = $read.await?;
+                Ok($session.give_back(found))
+            })
+            .await
+    };
+}
+
+/// The same for a step of a removal, which may take longer.
+macro_rules! removing {
+    ($readers:expr, |$session:ident| $step:expr) => {
+        $readers
+            .bounded(crate::postgres::remove::LONGEST, async {
+                let $session = $readers.lend_soon().await?;
+                let done = $step.await?;
+                Ok($session.give_back(done))
+            })
+            .await
+    };
+}
+
+pub(super) use {reading, removing};
+
+/// A pool of connections, which are opened when they are needed.
+pub(super) struct Readers {
+    connector: Connector,
+    turns: Semaphore,
+    idle: Mutex<Vec<Session>>,
+}
+
+/// A connection that is lent. One that was not given back is closed: its read failed or was given up,
+/// perhaps in the middle.
+pub(super) struct Lent<'a> {
+    readers: &'a Readers,
+    session: Session,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Readers {
+    pub(super) fn new(connector: Connector, most: usize) -> Self {
+        Self { connector, turns: Semaphore::new(most), idle: Mutex::default() }
+    }
+
+    /// A connection, as soon as it is one's turn.
+    pub(super) async fn lend(&self) -> Result<Lent<'_>, Failure> {
+        let turn = self.turns.acquire().await.map_err(|_| Failure::Closed)?;
+        let session = loop {
+            let idle = self.idle.lock().pop();
+            match idle {
+                Some(session) if session.is_closed() => {}
+                Some(session) => break session,
+                None => break self.connector.connect().await?,
+            }
+        };
+        Ok(Lent { readers: self, session, _turn: turn })
+    }
+
+    /// A connection, unless that takes too long.
+    pub(super) async fn lend_soon(&self) -> Result<Lent<'_>, Failure> {
+        timeout(self.patience(), self.lend()).await.unwrap_or(Err(Failure::Late))
+    }
+
+    /// How long a read may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.connector.patience
+    }
+
+    /// What a read gives, unless it takes too long.
+    pub(super) async fn bounded<T>(
+        &self,
+        longest: Duration,
+        read: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, StoreError> {
+        Ok(timeout(longest, read).await.unwrap_or(Err(Failure::Late))?)
+    }
+
+    /// Lends nothing more, and closes what is idle.
+    pub(super) fn close(&self) {
+        self.turns.close();
+        self.idle.lock().clear();
+    }
+}
+
+impl Lent<'_> {
+    /// Ends a read that went well.
+    pub(super) fn give_back<T>(self, read: T) -> T {
+        let Self { readers, session, _turn } = self;
+        if !readers.turns.is_closed() {
+            readers.idle.lock().push(session);
+        }
+        read
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}

@@ -1,0 +1,204 @@
+//! A bounded piece of a removal: one transaction, beside the writers and by the same order of locks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use legation_core::store::Swept;
+use legation_model::Timestamp;
+
+use super::deltas::{Deltas, Touched};
+use super::failure::Failure;
+use super::scopes::{Numbers, Scopes, learn, of_number};
+use super::session::Session;
+
+/// Contexts, and idempotency keys, that one step of a removal takes at most.
+pub(super) const MOST_ROWS: u64 = 1024;
+
+/// How long a step may take: longer than what a caller of reads waits for.
+pub(super) const LONGEST: Duration = Duration::from_secs(20);
+
+/// What a step removes.
+#[derive(Default)]
+pub(super) struct Removal {
+    /// Tasks, except for those that went to work meanwhile.
+    pub(super) tasks: Vec<i64>,
+    /// Contexts that go when they have no task left, beside those of the tasks.
+    pub(super) contexts: Vec<i64>,
+    /// Whether contexts go with their last task, or stay until they are old.
+    pub(super) with_contexts: bool,
+    /// Idempotency keys as they are written, each with the number of its scope.
+    pub(super) keys: Vec<(i64, String)>,
+    /// Keys and contexts without tasks of a deployment from before a moment go as well.
+    pub(super) older: Option<(String, Timestamp)>,
+}
+
+/// Begins the transaction of a step.
+pub(super) async fn begin(session: &Session) -> Result<(), Failure> {
+    let longest = LONGEST.as_millis();
+    session.run(&format!("BEGIN; SET LOCAL statement_timeout = {longest}")).await
+}
+
+/// Removes; gives what it was, and the counters that it changed.
+pub(super) async fn remove(
+    session: &Session,
+    scopes: &Scopes,
+    removal: &Removal,
+) -> Result<(Swept, Touched), Failure> {
+    begin(session).await?;
+    let mut removing = Removing {
+        session,
+        bytes: HashMap::new(),
+        deltas: Deltas::default(),
+        swept: Swept::default(),
+    };
+    let mut emptied = removing.tasks(&removal.tasks).await?;
+    if removal.with_contexts {
+        emptied.extend(&removal.contexts);
+        emptied.sort_unstable();
+        removing.contexts(&emptied).await?;
+    }
+    if let Some((deployment, before)) = &removal.older {
+        removing.old_contexts(deployment, before.as_millis()).await?;
+        removing.old_keys(deployment, before.as_millis()).await?;
+    }
+    removing.keys(&removal.keys).await?;
+    removing.finish(scopes).await
+}
+
+struct Removing<'s> {
+    session: &'s Session,
+    /// What scopes have less.
+    bytes: HashMap<i64, i64>,
+    deltas: Deltas,
+    swept: Swept,
+}
+
+impl Removing<'_> {
+    /// Removes tasks with their logs; gives their contexts.
+    async fn tasks(&mut self, tasks: &[i64]) -> Result<Vec<i64>, Failure> {
+        let lock = "
+            SELECT key FROM tasks WHERE key = ANY ($1) AND NOT (state IN (1, 2) OR at_work)
+            ORDER BY key FOR UPDATE";
+        let locked = self.session.query(lock, &[&tasks]).await?;
+        let tasks: Vec<i64> = locked.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sizes: HashMap<i64, i64> = HashMap::new();
+        let delete = "
+            WITH gone AS (
+                DELETE FROM task_events WHERE task = ANY ($1) RETURNING task, octet_length(entries))
+            SELECT task, sum(octet_length)::bigint FROM gone GROUP BY task";
+        for row in self.session.query(delete, &[&tasks]).await? {
+            sizes.insert(row.try_get(0)?, row.try_get(1)?);
+        }
+        let delete = "
+            DELETE FROM tasks WHERE key = ANY ($1) RETURNING key, scope, state, context, status_at";
+        let mut contexts: BTreeMap<i64, i64> = BTreeMap::new();
+        for row in self.session.query(delete, &[&tasks]).await? {
+            let (key, scope): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            self.swept.tasks += 1;
+            self.deltas.count(scope, row.try_get(2)?, -1);
+            self.take_off(scope, sizes.get(&key).copied().unwrap_or(0));
+            let (context, at): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
+            let active = contexts.entry(context).or_insert(at);
+            *active = at.max(*active);
+        }
+        let (contexts, active): (Vec<i64>, Vec<i64>) = contexts.into_iter().unzip();
+        self.lock_contexts(&contexts).await?;
+        // A birth in one of them is committed by now, or waits and finds it as it is then.
+        let leave = "
+            UPDATE contexts c SET last_active_at = greatest(c.last_active_at, n.at),
+                is_empty = NOT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key)
+            FROM unnest($1::bigint[], $2::bigint[]) AS n (key, at)
+            WHERE c.key = n.key AND c.key = ANY ($1)";
+        self.session.execute(leave, &[&contexts, &active]).await?;
+        Ok(contexts)
+    }
+
+    async fn lock_contexts(&self, contexts: &[i64]) -> Result<(), Failure> {
+        let lock = "SELECT 1 FROM contexts WHERE key = ANY ($1) ORDER BY key FOR UPDATE";
+        self.session.query(lock, &[&contexts]).await?;
+        Ok(())
+    }
+
+    /// Removes those contexts that have no task.
+    async fn contexts(&mut self, contexts: &[i64]) -> Result<(), Failure> {
+        self.lock_contexts(contexts).await?;
+        let delete = "
+            DELETE FROM contexts c WHERE c.key = ANY ($1)
+                AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key)";
+        self.swept.contexts += self.session.execute(delete, &[&contexts]).await?;
+        Ok(())
+    }
+
+    async fn old_contexts(&mut self, deployment: &str, before: i64) -> Result<(), Failure> {
+        // One that a birth looks at is locked, and then it is not empty any more.
+        let delete = "
+            DELETE FROM contexts WHERE key = ANY (ARRAY(
+                SELECT c.key FROM contexts c JOIN scopes s ON s.key = c.scope
+                WHERE c.is_empty AND c.last_active_at < $1 AND s.deployment = $2
+                LIMIT $3 FOR UPDATE OF c SKIP LOCKED))";
+        let rows = &[&before as _, &deployment as _, &(MOST_ROWS as i64) as _];
+        self.swept.contexts += self.session.execute(delete, rows).await?;
+        Ok(())
+    }
+
+    async fn old_keys(&mut self, deployment: &str, before: i64) -> Result<(), Failure> {
+        let find = "
+            SELECT i.scope, i.key FROM idempotency i JOIN scopes s ON s.key = i.scope
+            WHERE i.created_at < $1 AND s.deployment = $2
+            LIMIT $3 FOR UPDATE OF i SKIP LOCKED";
+        let rows = &[&before as _, &deployment as _, &(MOST_ROWS as i64) as _];
+        let rows = self.session.query(find, rows).await?;
+        let keys = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let keys: Vec<(i64, String)> = keys.collect::<Result<_, Failure>>()?;
+        self.keys(&keys).await
+    }
+
+    async fn keys(&mut self, keys: &[(i64, String)]) -> Result<(), Failure> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (scopes, names): (Vec<i64>, Vec<&str>) =
+            keys.iter().map(|(scope, key)| (*scope, key.as_str())).unzip();
+        let delete = "
+            DELETE FROM idempotency i USING unnest($1::bigint[], $2::text[]) AS n (scope, key)
+            WHERE i.scope = n.scope AND i.key = n.key AND i.key = ANY ($2) AND i.scope = ANY ($1)
+            RETURNING i.scope, coalesce(octet_length(i.answer), 0)";
+        for row in self.session.query(delete, &[&scopes, &names]).await? {
+            self.swept.keys += 1;
+            self.take_off(row.try_get(0)?, row.try_get::<_, i32>(1)?.into());
+        }
+        Ok(())
+    }
+
+    fn take_off(&mut self, scope: i64, bytes: i64) {
+        *self.bytes.entry(scope).or_default() -= bytes;
+    }
+
+    /// Writes the counters and commits.
+    async fn finish(mut self, scopes: &Scopes) -> Result<(Swept, Touched), Failure> {
+        for (number, bytes) in std::mem::take(&mut self.bytes) {
+            let numbers = numbers_of(self.session, scopes, number).await?;
+            self.deltas.bytes(numbers, bytes);
+        }
+        self.deltas.write_counts(self.session).await?;
+        self.deltas.write_usage(self.session).await?;
+        self.session.run("COMMIT").await?;
+        Ok((self.swept, self.deltas.touched()))
+    }
+}
+
+/// The numbers of the scope with this one.
+pub(super) async fn numbers_of(
+    session: &Session,
+    scopes: &Scopes,
+    number: i64,
+) -> Result<Numbers, Failure> {
+    let scope = of_number(session, scopes, number).await?;
+    if scopes.numbers(&scope).is_none() {
+        learn(session, scopes, [&scope].into()).await?;
+    }
+    scopes.numbers(&scope).ok_or_else(|| Failure::unreadable("a scope was forgotten at once"))
+}

@@ -1,0 +1,289 @@
+//! The store as the service sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::join_all;
+use legation_core::store::{
+    Append, Day, Done, Erasure, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored,
+    Swept, TaskKey, Used,
+};
+use legation_core::{Scope, TaskStore};
+use legation_model::{ContextId, TaskId, Timestamp};
+use parking_lot::Mutex;
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use super::connect::Connector;
+use super::erase::Left;
+use super::failure::Failure;
+use super::place::Place;
+use super::readers::{Readers, reading, removing};
+use super::remove::{self, MOST_ROWS, Removal};
+use super::schema::Schema;
+use super::text::written;
+use super::writer::{Common, Desk, Writer};
+use super::{OpenError, Options, erase, fold, keys, list, read, scopes, sweep, usage};
+use crate::batch::{Answer, Write};
+
+/// Tasks that one step of a removal takes at most: appends to them wait for a step.
+const REMOVAL_STEP: usize = 64;
+
+/// How often counters are folded.
+const FOLD_AFTER: Duration = Duration::from_secs(1);
+
+/// Bits of a key that count the tasks of one opening of the store; those above are its number.
+const KEY_BITS: u32 = 40;
+
+/// The longest idempotency key that an index takes with certainty, in bytes as it is written.
+const MOST_KEY_BYTES: usize = 2400;
+
+/// A [`TaskStore`] in a PostgreSQL database, which others may use at the same time.
+pub struct PostgresStore {
+    desks: Vec<Arc<Desk>>,
+    common: Arc<Common>,
+    readers: Arc<Readers>,
+    last_key: AtomicI64,
+    answers: AtomicUsize,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl PostgresStore {
+    /// Opens the store in the database with this address. Its tables are made, or brought up to date,
+    /// when they are not. Blocks until it is open.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; its messages say what to do.
+    pub fn open(url: &str, options: Options) -> Result<Arc<Self>, OpenError> {
+        let (place, schema) = (Place::parse(url)?, Schema::parse(&options.schema)?);
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(OpenError::Thread)?;
+        let connector = Connector::new(place, &schema, &options, runtime.handle().clone())?;
+        let common = Arc::new(Common::new(connector.clone()));
+        let readers = Arc::new(Readers::new(connector.clone(), options.readers.max(1)));
+        let desks: Vec<Arc<Desk>> =
+            (0..options.writers.max(1)).map(|_| Arc::new(Desk::default())).collect();
+        let (opened, wait) = std::sync::mpsc::channel();
+        let (for_thread, for_fold, for_desks) = (common.clone(), readers.clone(), desks.clone());
+        let thread = thread::Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                runtime.block_on(async {
+                    let prepared = schema.prepare(&connector).await;
+                    let is_open = prepared.is_ok();
+                    if opened.send(prepared).is_err() || !is_open {
+                        return;
+                    }
+                    let folding = tokio::spawn(fold_often(for_fold, for_thread.clone()));
+                    let writers =
+                        for_desks.into_iter().map(|desk| Writer::new(desk, for_thread.clone()));
+                    join_all(writers.map(Writer::work)).await;
+                    folding.abort();
+                });
+            })
+            .map_err(OpenError::Thread)?;
+        let start = wait.recv().map_err(|_| Failure::Closed)??;
+        Ok(Arc::new(Self {
+            desks,
+            common,
+            readers,
+            last_key: AtomicI64::new(start << KEY_BITS),
+            answers: AtomicUsize::new(0),
+            thread: Mutex::new(Some(thread)),
+        }))
+    }
+
+    /// Writes what is queued and stops writing and reading; later calls are refused.
+    ///
+    /// Blocks until all of it is done. Dropping the store does the same.
+    pub fn close(&self) {
+        self.desks.iter().for_each(|desk| desk.queue.close());
+        self.readers.close();
+        let Some(thread) = self.thread.lock().take() else { return };
+        // A callback may hold the last reference to the store, and it runs on that very thread,
+        // which ends by itself once the queues are empty.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            tracing::error!("the store's thread panicked");
+        }
+    }
+
+    fn write(&self, desk: usize, write: Write, done: Done) {
+        let desk = &self.desks[desk % self.desks.len()];
+        if let Some(done) = desk.queue.push(write, done) {
+            refuse(done, Failure::Closed.into());
+        }
+    }
+
+    /// Does a step of a removal.
+    async fn remove(&self, removal: &Removal) -> Result<Swept, StoreError> {
+        let scopes = &self.common.scopes;
+        let (swept, touched) =
+            removing!(self.readers, |session| remove::remove(&session, scopes, removal))?;
+        self.common.touched.lock().add(touched);
+        Ok(swept)
+    }
+}
+
+/// Tells that nothing was written, and not on this thread, which may hold a lock that the callback
+/// takes. Without a thread the callback is dropped, which tells a caller that listens the same.
+fn refuse(done: Done, error: StoreError) {
+    let _ = thread::Builder::new().spawn(move || done(Err(error)));
+}
+
+/// Folds the counters that were written, now and then, as long as it is let.
+async fn fold_often(readers: Arc<Readers>, common: Arc<Common>) {
+    loop {
+        tokio::time::sleep(FOLD_AFTER).await;
+        let touched = std::mem::take(&mut *common.touched.lock());
+        // Rows that are left are folded with the next ones of the same counter, and count till then.
+        if let Err(error) = reading!(readers, |session| fold::fold(&session, touched)) {
+            tracing::debug!(error = &error as &dyn std::error::Error, "counters not folded");
+        }
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl TaskStore for PostgresStore {
+    fn next_key(&self) -> TaskKey {
+        TaskKey(self.last_key.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn append(&self, append: Append, done: Done) {
+        if let Err(error) = check(&append) {
+            return refuse(done, error);
+        }
+        // The appends of a task go one way, so they keep their order.
+        let desk = append.key.0.unsigned_abs() as usize;
+        self.write(desk, Write::Append(append), done);
+    }
+
+    fn backlog(&self) -> usize {
+        self.desks.iter().map(|desk| desk.queue.backlog()).sum()
+    }
+
+    fn ready(&self) -> Result<(), StoreError> {
+        self.desks.iter().try_for_each(|desk| desk.health.ready())
+    }
+
+    async fn load(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError> {
+        let scopes = &self.common.scopes;
+        reading!(self.readers, |session| read::load(&session, scopes, scope, id))
+    }
+
+    async fn entries(
+        &self,
+        scope: &Scope,
+        key: TaskKey,
+        after: Seq,
+        bytes: usize,
+    ) -> Result<Vec<(Seq, Bytes)>, StoreError> {
+        let scopes = &self.common.scopes;
+        reading!(self.readers, |session| read::entries(&session, scopes, scope, key, after, bytes))
+    }
+
+    async fn used(&self, scope: &Scope, day: Day) -> Result<Used, StoreError> {
+        reading!(self.readers, |session| usage::used(&session, scope, day))
+    }
+
+    async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
+        let scopes = &self.common.scopes;
+        reading!(self.readers, |session| list::list(&session, scopes, scope, query))
+    }
+
+    async fn remembered(&self, scope: &Scope, key: &str) -> Result<Option<Remembered>, StoreError> {
+        reading!(self.readers, |session| keys::remembered_in(&session, scope, key))
+    }
+
+    async fn remember(
+        &self,
+        scope: &Scope,
+        idempotency: Idempotency,
+        answer: Bytes,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        scopes::check(scope)?;
+        check_keys(std::slice::from_ref(&idempotency))?;
+        let (reply, outcome) = oneshot::channel();
+        let answer = Answer { scope: scope.clone(), idempotency, message: answer, at };
+        let desk = self.answers.fetch_add(1, Ordering::Relaxed);
+        let done = Box::new(|result| drop(reply.send(result)));
+        self.write(desk, Write::Answer(Box::new(answer)), done);
+        outcome.await.unwrap_or_else(|_| Err(Failure::Closed.into()))
+    }
+
+    async fn unfinished(
+        &self,
+        deployment: &str,
+        after: TaskKey,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let scopes = &self.common.scopes;
+        reading!(self.readers, |session| {
+            read::unfinished(&session, scopes, deployment, after, limit)
+        })
+    }
+
+    /// # Cancel safety
+    /// Dropped midway, it has removed some of the tasks, each of them wholly.
+    async fn sweep(
+        &self,
+        deployment: &str,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Swept, StoreError> {
+        let ended =
+            removing!(self.readers, |session| sweep::ended(&session, deployment, before, limit))?;
+        let mut steps = ended.chunks(REMOVAL_STEP);
+        let mut all = Swept::default();
+        loop {
+            let tasks = steps.next().unwrap_or_default().to_owned();
+            let older = Some((written(deployment).into_owned(), before));
+            let swept = self.remove(&Removal { tasks, older, ..Removal::default() }).await?;
+            all += swept;
+            if steps.len() == 0 && swept.keys.max(swept.contexts) < MOST_ROWS {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn erase(&self, scope: &Scope, context: &ContextId) -> Result<Erasure, StoreError> {
+        let mut all = Swept::default();
+        let scopes = &self.common.scopes;
+        loop {
+            let left = removing!(self.readers, |session| {
+                erase::find(&session, scopes, scope, context, REMOVAL_STEP)
+            })?;
+            match left {
+                Left::Nothing => return Ok(Erasure::Erased(all)),
+                Left::AtWork(task) => return Ok(Erasure::AtWork(task)),
+                Left::Found(removal) => all += self.remove(&removal).await?,
+            }
+        }
+    }
+}
+
+/// Whether the names of an append can be written at all. One that cannot would fail all that are
+/// written with it.
+fn check(append: &Append) -> Result<(), StoreError> {
+    append.birth.as_ref().map_or(Ok(()), |birth| scopes::check(&birth.scope))?;
+    check_keys(&append.keys)
+}
+
+fn check_keys(keys: &[Idempotency]) -> Result<(), StoreError> {
+    match keys.iter().any(|key| written(&key.key).len() > MOST_KEY_BYTES) {
+        true => Err(StoreError::damaged("the idempotency key is too long")),
+        false => Ok(()),
+    }
+}

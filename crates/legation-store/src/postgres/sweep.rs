@@ -1,0 +1,38 @@
+//! Retention: finds tasks that ended long ago.
+
+use legation_model::{TaskState, Timestamp};
+
+use super::failure::Failure;
+use super::remove::begin;
+use super::session::Session;
+use super::text::written;
+
+/// Finds up to `limit` tasks of a deployment that ended before a moment. What it finds stays true until
+/// it is removed, because an ended task never changes.
+pub(super) async fn ended(
+    session: &Session,
+    deployment: &str,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Vec<i64>, Failure> {
+    begin(session).await?;
+    let states: Vec<i32> = TaskState::ALL
+        .iter()
+        .filter(|state| state.is_terminal())
+        .map(|state| state.number())
+        .collect();
+    let select = "
+        SELECT t.key FROM (
+            SELECT c.scope, c.state FROM scopes s JOIN task_counts c ON c.scope = s.key
+            WHERE s.deployment = $1 AND c.state = ANY ($2)
+            GROUP BY c.scope, c.state HAVING sum(c.tasks) > 0) r
+        CROSS JOIN LATERAL (SELECT t.key FROM tasks t
+            WHERE t.scope = r.scope AND t.state = r.state AND t.status_at < $3
+            ORDER BY t.status_at LIMIT $4) t
+        LIMIT $4";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let deployment = written(deployment);
+    let rows = session.query(select, &[&deployment, &states, &before.as_millis(), &limit]).await?;
+    session.run("COMMIT").await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}

@@ -1,0 +1,255 @@
+//! What each connection that writes does.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future;
+use legation_core::store::StoreError;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::commit::{self, Rows, Witness};
+use super::connect::Connector;
+use super::deltas::Touched;
+use super::failure::{Consequence, Failure};
+use super::look::{self, look};
+use super::queue::Queue;
+use super::scopes::Scopes;
+use super::session::Session;
+use crate::batch::{Batch, Write};
+use crate::health::Health;
+use crate::taken::Taken;
+
+/// How often a batch is tried that meets others.
+const TRIES: usize = 5;
+
+/// How long after a failed attempt to connect the next one is.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often a connection that nobody uses is looked at.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// A writer as those who ask see it.
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) queue: Queue,
+    pub(super) health: Health,
+}
+
+/// What all writers have in common.
+pub(super) struct Common {
+    pub(super) connector: Connector,
+    pub(super) scopes: Scopes,
+    /// Counters that have rows to fold.
+    pub(super) touched: Mutex<Touched>,
+}
+
+impl Common {
+    pub(super) fn new(connector: Connector) -> Self {
+        Self { connector, scopes: Scopes::default(), touched: Mutex::default() }
+    }
+}
+
+/// A writer.
+pub(super) struct Writer {
+    desk: Arc<Desk>,
+    common: Arc<Common>,
+    session: Option<Session>,
+}
+
+/// What a batch came to that was not written for certain.
+struct Unwritten {
+    failure: Failure,
+    /// Set when it may be written all the same.
+    witness: Option<Witness>,
+}
+
+impl From<Failure> for Unwritten {
+    fn from(failure: Failure) -> Self {
+        Self { failure, witness: None }
+    }
+}
+
+impl Writer {
+    pub(super) fn new(desk: Arc<Desk>, common: Arc<Common>) -> Self {
+        Self { desk, common, session: None }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) async fn work(mut self) {
+        let desk = self.desk.clone();
+        loop {
+            if !self.is_connected() && !self.connect().await {
+                return;
+            }
+            match timeout(LOOK_AFTER, desk.queue.filled()).await {
+                Ok(true) => self.serve(desk.queue.take()).await,
+                Ok(false) => return,
+                // Whether the connection is still there.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.is_closed())
+    }
+
+    /// Connects, however long it takes. What comes meanwhile is refused at once, once an attempt has
+    /// failed. False when the queue is closed and empty.
+    async fn connect(&mut self) -> bool {
+        loop {
+            let failure = match self.try_connect().await {
+                Ok(()) => {
+                    self.desk.health.recover();
+                    return true;
+                }
+                Err(failure) => failure,
+            };
+            let error = StoreError::from(failure);
+            tracing::warn!(error = &error as &dyn std::error::Error, "no connection to write");
+            self.desk.health.end(error.clone());
+            let pause = sleep(PAUSE);
+            tokio::pin!(pause);
+            loop {
+                let filled = std::pin::pin!(self.desk.queue.filled());
+                match future::select(filled, pause.as_mut()).await {
+                    future::Either::Left((true, _)) => {
+                        let taken = self.desk.queue.take();
+                        let outcomes = vec![Err(error.clone()); taken.writes.len()];
+                        self.tell(taken, outcomes);
+                    }
+                    future::Either::Left((false, _)) => return false,
+                    future::Either::Right(_) => break,
+                }
+            }
+        }
+    }
+
+    async fn try_connect(&mut self) -> Result<(), Failure> {
+        let session = self.common.connector.connect().await?;
+        // Before the first batch needs them, all in one round trip.
+        let prepared = session.prepare(look::STATEMENTS).await;
+        prepared.and(session.prepare(commit::STATEMENTS).await)?;
+        self.session = Some(session);
+        Ok(())
+    }
+
+    async fn serve(&mut self, mut taken: Taken) {
+        let writes = std::mem::take(&mut taken.writes);
+        let outcomes = self.outcomes(&writes).await;
+        self.tell(taken, outcomes);
+    }
+
+    fn tell(&self, taken: Taken, outcomes: Vec<Result<(), StoreError>>) {
+        self.desk.queue.settle(taken.bytes);
+        for (done, outcome) in taken.dones.into_iter().zip(outcomes) {
+            // Others wait behind this one, and have nothing to do with it.
+            if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
+                tracing::error!("who was told the outcome of a write panicked");
+            }
+        }
+    }
+
+    /// Makes writes durable; gives the outcome of each.
+    async fn outcomes(&mut self, writes: &[Write]) -> Vec<Result<(), StoreError>> {
+        let failure = match self.write(writes).await {
+            Ok(outcomes) => {
+                self.desk.health.recover();
+                return outcomes;
+            }
+            Err(failure) => failure,
+        };
+        let consequence = failure.consequence();
+        let is_to_blame = matches!(consequence, Consequence::Again | Consequence::Refused);
+        if is_to_blame && writes.len() > 1 {
+            // One of them is, and the others shall not suffer for it.
+            let (some, others) = writes.split_at(writes.len() / 2);
+            let mut outcomes = Box::pin(self.outcomes(some)).await;
+            outcomes.extend(Box::pin(self.outcomes(others)).await);
+            return outcomes;
+        }
+        let error = StoreError::from(failure);
+        if consequence != Consequence::Refused {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not written");
+            self.desk.health.suffer(error.clone());
+        }
+        vec![Err(error); writes.len()]
+    }
+
+    async fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<(), StoreError>>, Failure> {
+        let end = Instant::now() + self.common.connector.patience;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut batch = Batch::default();
+            let Some(unwritten) = self.try_write(writes, &mut batch, end).await.err() else {
+                return Ok(batch.outcomes().collect());
+            };
+            let Unwritten { failure, witness } = unwritten;
+            match failure.consequence() {
+                Consequence::Again if tries < TRIES => {}
+                Consequence::Lost => {
+                    self.session = None;
+                    let Some(witness) = witness else { return Err(failure) };
+                    return match self.ask(&witness).await {
+                        Ok(true) => Ok(batch.outcomes().collect()),
+                        Ok(false) | Err(_) => Err(failure),
+                    };
+                }
+                Consequence::Again
+                | Consequence::Full
+                | Consequence::Refused
+                | Consequence::Unavailable => return Err(failure),
+            }
+        }
+    }
+
+    /// Writes a batch, or says why it could not.
+    async fn try_write(
+        &self,
+        writes: &[Write],
+        batch: &mut Batch,
+        end: Instant,
+    ) -> Result<(), Unwritten> {
+        let Some(session) = &self.session else { return Err(Failure::Closed.into()) };
+        let scopes = &self.common.scopes;
+        let looked = timeout_at(end, look(session, scopes, writes)).await;
+        let mut looked = match looked.unwrap_or(Err(Failure::Late)) {
+            Ok(looked) => looked,
+            Err(failure) => {
+                if failure.consequence() != Consequence::Lost {
+                    let undone = timeout_at(end, session.run("ROLLBACK")).await;
+                    undone.unwrap_or(Err(Failure::Late))?;
+                }
+                return Err(failure.into());
+            }
+        };
+        for write in writes {
+            let Ok(()) = batch.add(write.clone(), &mut looked);
+        }
+        commit::refuse_taken_names(batch, &mut looked);
+        let rows = Rows::of(batch, &looked);
+        let written = timeout_at(end, rows.write(session)).await.unwrap_or(Err(Failure::Late));
+        if let Err(failure) = written {
+            return Err(Unwritten { failure, witness: rows.witness() });
+        }
+        self.common.touched.lock().add(rows.deltas.touched());
+        Ok(())
+    }
+
+    /// Whether what was uncertain is written, as far as that can be told soon. If not, it may still
+    /// come, and the numbers of events keep it from spoiling anything.
+    async fn ask(&mut self, witness: &Witness) -> Result<bool, Failure> {
+        let soon = Instant::now() + self.common.connector.patience / 2;
+        let asking = async {
+            self.try_connect().await?;
+            match &self.session {
+                Some(session) => witness.is_there(session).await,
+                None => Err(Failure::Closed),
+            }
+        };
+        timeout_at(soon, asking).await.unwrap_or(Err(Failure::Late))
+    }
+}
