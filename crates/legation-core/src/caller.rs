@@ -6,6 +6,8 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, Either, Ready};
 use legation_model::{A2aError, Json, Timestamp};
 
+use serde::{Deserialize, Serialize};
+
 use crate::StillGood;
 
 /// Some names that are shared, such as roles.
@@ -15,7 +17,7 @@ pub type Names = Arc<[Arc<str>]>;
 pub type CertificateChain = Arc<[Vec<u8>]>;
 
 /// Who calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Caller {
     /// The tenant the credentials belong to.
     pub tenant: Arc<str>,
@@ -34,13 +36,14 @@ pub struct Caller {
     /// When the credentials end.
     pub expires: Option<Timestamp>,
     /// The credentials themselves, where they may be taken back before they end.
+    #[serde(skip)]
     pub credentials: Option<Arc<dyn StillGood>>,
     /// What the issuer of the credentials says of the caller: a JSON object.
     pub claims: Option<Json>,
 }
 
 /// What credentials are good for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scopes {
     /// Whatever there is.
     #[default]

@@ -8,6 +8,7 @@ mod access;
 mod agent;
 mod audit;
 mod authorization;
+pub mod bell;
 mod call;
 mod caller;
 mod document;
@@ -28,6 +29,7 @@ mod quota;
 mod rates;
 mod recover;
 mod registry;
+mod replicas;
 mod run;
 mod schema;
 mod scope;
@@ -43,6 +45,7 @@ pub use access::{Access, BadExpression, Expression, Needs, Usable, UsableAgent};
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
 pub use audit::{Actor, AuditAction, AuditEntry, AuditEvent, AuditLog, AuditOutcome};
 pub use authorization::{Authorization, Grant};
+pub use bell::Bell;
 pub use call::{Call, Manners, Reply};
 pub use caller::{
     Authenticated, Authenticator, Caller, CertificateChain, Challenge, Credentials, Field, Headers,

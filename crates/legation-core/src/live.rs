@@ -15,6 +15,7 @@ use legation_model::{
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::bell::{Bell, News};
 use crate::quota::Room;
 use crate::registry::Registry;
 use crate::store::{Append, Birth, Idempotency, Seq, StoreError, Stored, TaskKey};
@@ -36,6 +37,8 @@ pub(crate) struct Home {
     pub(crate) store: Arc<dyn TaskStore>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) registry: Weak<Registry>,
+    /// By which other replicas hear of what is durable.
+    pub(crate) bell: Option<Arc<dyn Bell>>,
 }
 
 pub(crate) struct Live {
@@ -144,7 +147,7 @@ impl Live {
         let context_id = context_id.ok_or_else(|| StoreError::damaged("a task without context"))?;
         let snapshot = stored.snapshot.as_ref().map_or(0, |(seq, _)| *seq);
         let mut state = State::new(task, stored.seq, stored.epoch + 1, snapshot);
-        state.at_work_stored = stored.at_work;
+        state.at_work_stored = stored.at_work && stored.elsewhere.is_none();
         let events = stored.events()?;
         let later = events.iter().rev();
         let later = later.take_while(|event| matches!(event.update, Update::ArtifactUpdate(_)));
@@ -276,7 +279,12 @@ impl Live {
         state.window.0 -= frames.len();
         state.window.1 -= bytes;
         match result {
-            Ok(()) => state.commit(last, after, frames, self.home.limits.ring_bytes),
+            Ok(()) => {
+                state.commit(last, after, frames, self.home.limits.ring_bytes);
+                if let Some(bell) = &self.home.bell {
+                    bell.ring(News::Grown(self.key, last));
+                }
+            }
             Err(error) => self.abandon(&mut state, error),
         }
         let wakers = state.take_wakers();
@@ -448,6 +456,49 @@ impl Live {
         .await
     }
 
+    /// Whether this only looks on: nothing of this process is at work on the task or on its way to the
+    /// store, and it may go on.
+    pub(crate) fn is_looking_on(&self) -> bool {
+        let state = self.state.lock();
+        state.is_looking_on() && !state.committed_state.is_terminal()
+    }
+
+    /// Takes in what another replica has made durable: the events behind the last one that is known here.
+    /// Nothing where this process writes itself, because then its own appends tell.
+    ///
+    /// # Errors
+    /// When the log cannot be read or folded.
+    pub(crate) fn look_on(&self, entries: &[(Seq, Bytes)]) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        for (seq, entry) in entries {
+            if !state.is_looking_on() || *seq <= state.seq {
+                continue;
+            }
+            if *seq != state.seq + 1 {
+                return Err(StoreError::damaged(format!("event {seq} follows {}", state.seq)));
+            }
+            let event: Event = serde_json::from_slice(entry).map_err(StoreError::damaged)?;
+            state.task.apply(&event).map_err(StoreError::damaged)?;
+            state.push(&event);
+            let frames = state.pending.drain(..).map(|entry| entry.frame).collect();
+            state.window = (0, 0);
+            let after = state.task.status.state;
+            state.commit(*seq, after, frames, self.home.limits.ring_bytes);
+        }
+        let wakers = state.take_wakers();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Gives the right to write as the next owner after this epoch.
+    pub(crate) fn follow_epoch(&self, epoch: u32) {
+        let mut state = self.state.lock();
+        if state.is_looking_on() {
+            state.epoch = state.epoch.max(epoch + 1);
+        }
+    }
+
     /// Waits until the task has settled after an event, and that is durable.
     pub(crate) async fn settled_after(&self, seq: Seq) -> Result<Document, StoreError> {
         let mut registration = Registration::default();
@@ -602,6 +653,10 @@ impl State {
         }
     }
 
+    fn is_looking_on(&self) -> bool {
+        self.run.is_none() && self.window.0 == 0 && self.broken.is_none()
+    }
+
     fn push(&mut self, event: &Event) {
         let stored = Document::write(event).bytes().clone();
         let frame = match &event.effect {
@@ -680,7 +735,7 @@ impl Append {
 impl Drop for Live {
     fn drop(&mut self) {
         if let Some(registry) = self.home.registry.upgrade() {
-            registry.forget(&self.id);
+            registry.forget(self);
         }
     }
 }

@@ -66,7 +66,7 @@ async fn take_up(core: &Arc<Core>, stored: Stored) {
 
 async fn try_take_up(core: &Arc<Core>, stored: Stored) -> Result<(), StoreError> {
     let lost = Lost::of(core, &stored).await?;
-    let live = core.registry.insert(Arc::new(Live::load(core.home(), stored)?));
+    let live = core.load(stored).await?;
     // Somebody's further message may have begun a run already.
     let Some(stop) = live.begin_run(&core.halt) else { return Ok(()) };
     let exposed = core.agent(live.scope.agent.as_deref());

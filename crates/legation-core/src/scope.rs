@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The rows a call may see and the place where it puts new ones.
 ///
 /// Every store function takes one, so none can forget it. What lies outside a scope does not exist
 /// for the call: "not yours" and "not there" are one answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scope {
     /// The deployment: several may share a database and never see each other.
     pub deployment: Arc<str>,

@@ -14,12 +14,13 @@ use crate::call::{Call, Reply};
 use crate::follow::{Follow, Item, Until};
 use crate::idempotency::{Before, Turnout};
 use crate::live::{Live, Refusal, Waiting};
+use crate::replicas::{Act, Answer, Further, Wish};
 use crate::run::{self, Job};
 use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
 use crate::store::{Birth, Idempotency, Seq, StoreError};
 use crate::turn::{Ask, Asked};
-use crate::{Caller, Document, Exposed, Scope, idempotency, page, quota};
+use crate::{Caller, Document, Exposed, Scope, idempotency, page, quota, subscribe};
 
 /// How long a cancellation waits beyond an agent's grace before it answers with the task as it is.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -33,6 +34,8 @@ enum Begun {
     Created(Arc<Live>),
     /// A task that was there goes on with it: with the message's event it was like this.
     Continued(Arc<Live>, Seq, Task),
+    /// Another replica is at work on the task that goes on with it, from this event on.
+    Elsewhere(Arc<Live>, Seq),
     /// The same message came before; its task, this one, has it with this event or an earlier one.
     Before(Arc<Live>, Seq),
     /// The agent answered at once.
@@ -61,7 +64,7 @@ pub(crate) async fn send(
         Begun::Message(message) => return Ok(Reply::SentMessage(message)),
         Begun::Before(live, seq) => (live, seq, false),
         Begun::Created(live) => (live, 1, true),
-        Begun::Continued(live, seq, _) => (live, seq, true),
+        Begun::Continued(live, seq, _) | Begun::Elsewhere(live, seq) => (live, seq, true),
     };
     // What is known without asking the store again, if anything.
     let settled = async {
@@ -96,6 +99,9 @@ pub(crate) async fn stream(
 ) -> Result<Reply, A2aError> {
     let history = request.configuration.history_length;
     let (live, seq, task) = match begin(core, call, request).await? {
+        Begun::Elsewhere(live, _) => {
+            return subscribe::from_now(core, live, Until::Settled).await.map(Reply::Stream);
+        }
         Begun::Message(message) => {
             let json = page::as_stream_response("message", &message);
             return Ok(Reply::Stream(Follow::only([Item { seq: None, json }])));
@@ -122,34 +128,61 @@ pub(crate) async fn cancel(
     request: &CancelTaskRequest,
 ) -> Result<Reply, A2aError> {
     let live = core.live(&core.scope(call), &request.id).await?;
+    match (core.elsewhere(&live).await?, &core.replicas) {
+        (Some(owner), Some(replicas)) => {
+            let (scope, id, act) = (live.scope.clone(), live.id.clone(), Act::Cancel);
+            let wish = Wish { scope, id, act };
+            let answer = replicas.ask(owner, wish, grace(core, &live) + CANCEL_WAIT).await?;
+            match answer {
+                Answer::Done(_) => core.look_on(&live).await?,
+                Answer::Ended(state) => return Err(not_cancelable(&live, state)),
+                Answer::NotHere | Answer::Failed | Answer::Bound(_) => return Err(moved(&live)),
+            }
+        }
+        _ => stop(core, &live).await?,
+    }
+    page::read(core, &live.scope, &live.id, None).await.map(Reply::Task)
+}
+
+fn grace(core: &Core, live: &Live) -> Duration {
+    let exposed = core.agent(live.scope.agent.as_deref());
+    exposed.map_or(Duration::ZERO, |exposed| exposed.agent.stop_grace())
+}
+
+/// Another replica was, or is, at work on the task.
+fn moved(live: &Live) -> A2aError {
+    let text = format!("task `{}` is changing its replica; try again", live.id);
+    A2aError::unavailable(text, TRY_AGAIN)
+}
+
+/// Stops a task's run in this process, if there is one, and ends the task.
+pub(crate) async fn stop(core: &Core, live: &Arc<Live>) -> Result<(), A2aError> {
     let state = live.current_state();
     if state.is_terminal() {
         live.all_durable().await?;
-        return Err(not_cancelable(&live, state));
+        return Err(not_cancelable(live, state));
     }
     if live.cancel_run() {
-        let grace = core
-            .agent(live.scope.agent.as_deref())
-            .map_or(Duration::ZERO, |exposed| exposed.agent.stop_grace());
         // When the agent holds on longer, the answer is the task as it is.
-        if let Ok(ended) = tokio::time::timeout(grace + CANCEL_WAIT, live.idle()).await {
+        let wait = grace(core, live) + CANCEL_WAIT;
+        if let Ok(ended) = tokio::time::timeout(wait, live.idle()).await {
             ended?;
         }
     }
     if !live.current_state().is_terminal() {
         // Nobody was at work, or the run ended in a question meanwhile.
         live.emit(&live.status(TaskState::Canceled, None)).map_err(|refusal| match refusal {
-            Refusal::Ended(state) => not_cancelable(&live, state),
-            Refusal::Bound(_) | Refusal::Store(_) => refused(&live, refusal),
+            Refusal::Ended(state) => not_cancelable(live, state),
+            Refusal::Bound(_) | Refusal::Store(_) => refused(live, refusal),
         })?;
         live.flush();
     }
     live.all_durable().await?;
     let (_, state) = live.committed();
     if state.is_terminal() && state != TaskState::Canceled {
-        return Err(not_cancelable(&live, state));
+        return Err(not_cancelable(live, state));
     }
-    page::read(core, &live.scope, &live.id, None).await.map(Reply::Task)
+    Ok(())
 }
 
 fn not_cancelable(live: &Live, state: TaskState) -> A2aError {
@@ -249,6 +282,29 @@ async fn go_on(
     let SendMessageRequest { mut message, configuration, metadata, .. } = *request;
     message.context_id = Some(live.context_id.clone());
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
+    if let (Some(owner), Some(replicas)) = (core.elsewhere(&live).await?, &core.replicas) {
+        let further = Box::new(Further {
+            message,
+            idempotency,
+            accepted_output_modes: configuration.accepted_output_modes,
+            metadata,
+            caller: call.caller.clone(),
+            of_crew: call.agent.is_none(),
+            callback: call.callback.clone(),
+        });
+        let (scope, id, act) = (live.scope.clone(), live.id.clone(), Act::Receive(further));
+        let seq = match replicas.ask(owner, Wish { scope, id, act }, Duration::ZERO).await? {
+            Answer::Done(seq) => seq,
+            Answer::Ended(state) => return Err(refused(&live, Refusal::Ended(state))),
+            Answer::Bound(text) => return Err(refused(&live, Refusal::Bound(text))),
+            Answer::NotHere | Answer::Failed => return Err(moved(&live)),
+        };
+        core.look_on(&live).await?;
+        if let Some(claim) = claim {
+            claim.settle(&live, seq);
+        }
+        return Ok(Begun::Elsewhere(live, seq));
+    }
     // A message that a run at work waits for needs no turn of its own.
     let place = if live.is_at_work() {
         core.places.take(&core.limits, &live.scope)

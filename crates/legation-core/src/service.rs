@@ -23,11 +23,12 @@ use crate::queue::Queues;
 use crate::quota::Coming;
 use crate::rates::{Asked, Rates};
 use crate::registry::Registry;
+use crate::replicas::Replicas;
 use crate::slug::{self, BadSlug};
-use crate::store::{StoreError, Swept};
+use crate::store::{StoreError, Stored, Swept};
 use crate::{
-    Agent, AuditEvent, AuditLog, Caller, Exposed, Limits, Profile, Scope, TaskStore, access, erase,
-    gate, page, recover, send, subscribe,
+    Agent, AuditEvent, AuditLog, Bell, Caller, Exposed, Limits, Profile, Scope, TaskStore, access,
+    erase, gate, page, recover, replicas, send, subscribe,
 };
 
 /// How long callers are told to wait when the server is full.
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     /// Where refusals and acts are kept, if anywhere.
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
     pub(crate) registry: Arc<Registry>,
+    /// The other replicas, where the store is shared.
+    pub(crate) replicas: Option<Replicas>,
     pub(crate) runs: TaskTracker,
     /// Stops the runs that are still at work when the grace of a stop is over.
     pub(crate) halt: CancellationToken,
@@ -75,6 +78,7 @@ pub struct Builder {
     agents: Vec<Exposed>,
     extensions: Extensions,
     audit: Option<Arc<dyn AuditLog>>,
+    bell: Option<Arc<dyn Bell>>,
 }
 
 impl Builder {
@@ -105,6 +109,14 @@ impl Builder {
         self
     }
 
+    /// Shares the store with other replicas, which hear each other by this bell. Without it the service
+    /// takes the store for its own.
+    #[must_use]
+    pub fn bell(mut self, bell: Arc<dyn Bell>) -> Self {
+        self.bell = Some(bell);
+        self
+    }
+
     /// Sets the bounds.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -125,6 +137,9 @@ impl Builder {
     /// When the agents cannot be served together.
     pub fn build(self) -> Result<Arc<Service>, BuildError> {
         check_agents(&self.agents)?;
+        let shared = self.bell.filter(|_| self.store.sharing().is_some());
+        let replicas = shared.map(|bell| Replicas::new(self.store.clone(), bell));
+        let registry = if replicas.is_some() { Registry::shared() } else { Registry::default() };
         let core = Core {
             rates: Rates::new(&self.limits.rates),
             places: Places::default(),
@@ -135,7 +150,8 @@ impl Builder {
             agents: RwLock::new(self.agents.into()),
             extensions: self.extensions,
             audit: self.audit,
-            registry: Arc::default(),
+            registry: Arc::new(registry),
+            replicas,
             runs: TaskTracker::new(),
             halt: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -202,7 +218,8 @@ impl Service {
         extensions.add(Arc::new(Cursor));
         extensions.add(Arc::new(Contexts));
         extensions.add(Arc::new(Idempotency));
-        Builder { store, limits, deployment, agents: Vec::new(), extensions, audit: None }
+        let (agents, audit, bell) = (Vec::new(), None, None);
+        Builder { store, limits, deployment, agents, extensions, audit, bell }
     }
 
     /// Does what a caller asks: the only way in, for every binding and version.
@@ -338,6 +355,12 @@ impl Service {
     /// Takes up tasks whose run was lost because the store gave up for a while. Call it regularly.
     pub async fn mend(&self) {
         recover::mend(&self.core).await;
+    }
+
+    /// Hears what other replicas have to tell, where the store is shared, until the service stops. Without
+    /// somebody who does this, what happens elsewhere is not seen here.
+    pub async fn attend(&self) {
+        replicas::attend(self.core.clone()).await;
     }
 
     /// Removes tasks that ended before a moment, a bounded number of them.
@@ -551,6 +574,7 @@ impl Core {
             store: self.store.clone(),
             limits: self.limits.clone(),
             registry: Arc::downgrade(&self.registry),
+            bell: self.replicas.as_ref().map(Replicas::bell),
         }
     }
 
@@ -566,12 +590,23 @@ impl Core {
         }
         match (self.store.load(scope, id).await?, live) {
             (Some(stored), Some(live)) if stored.key == live.key => Ok(live),
-            (Some(stored), _) => {
-                Ok(self.registry.insert(Arc::new(Live::load(self.home(), stored)?)))
-            }
+            (Some(stored), _) => Ok(self.load(stored).await?),
             (None, Some(live)) => Ok(live),
             (None, None) => Err(A2aError::task_not_found(id.as_str())),
         }
+    }
+
+    /// The live task of what is stored.
+    pub(crate) async fn load(&self, stored: Stored) -> Result<Arc<Live>, StoreError> {
+        let epoch = stored.epoch;
+        let new = Arc::new(Live::load(self.home(), stored)?);
+        let live = self.registry.insert(new.clone());
+        if self.replicas.is_some() {
+            // It may be one that somebody had before, or have grown before anybody would have said so.
+            self.look_on(&live).await?;
+            live.follow_epoch(epoch);
+        }
+        Ok(live)
     }
 
     /// Counts a stream while the guard lives.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use legation_model::{
     A2aError, ContextId, ErrorKind, Event, Task, TaskId, TaskState, Timestamp, Update,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::Scope;
 
@@ -18,6 +19,10 @@ pub type Seq = u64;
 /// The store's own name of a task, dense and never shown outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskKey(pub i64);
+
+/// A process that shares its store with others. No two ever have the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Replica(pub i64);
 
 /// Called once when an append is durable, or refused. It runs on the store's thread: be short.
 pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -77,7 +82,7 @@ pub struct Birth {
 }
 
 /// Marks a send so that its repetition finds what came of the first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {
     /// Chosen by the caller; unique per deployment, tenant, owner and agent.
     pub key: String,
@@ -122,6 +127,8 @@ pub struct Stored {
     pub status_at: Timestamp,
     /// Whether a run waits within an interrupted state.
     pub at_work: bool,
+    /// The other replica that is at work on it; none when nobody is, or this one, or one that is gone.
+    pub elsewhere: Option<Replica>,
     /// The number of the event the snapshot includes, and the snapshot.
     pub snapshot: Option<(Seq, Bytes)>,
     /// The entries after the snapshot, all of them when there is none.
@@ -392,7 +399,9 @@ pub trait TaskStore: Send + Sync + 'static {
     ) -> Result<(), StoreError>;
 
     /// Tasks of the deployment that are submitted or working or whose run waits in an interrupted
-    /// state, by key, after one: what a process that died left behind.
+    /// state, by key, after one: what a process that died left behind. Of a store that is shared they
+    /// are those of replicas that are gone, and from now on they are this replica's: what their old
+    /// owner still writes is refused.
     async fn unfinished(
         &self,
         deployment: &str,
@@ -416,4 +425,40 @@ pub trait TaskStore: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropped midway, it has removed some of the tasks, each of them wholly.
     async fn erase(&self, scope: &Scope, context: &ContextId) -> Result<Erasure, StoreError>;
+
+    /// What replicas have together, where the store is one that they share.
+    fn sharing(&self) -> Option<&dyn Sharing> {
+        None
+    }
+}
+
+/// What a store has that several replicas share.
+///
+/// A task belongs to the replica that wrote last while a run is at work on it, and for as long as that
+/// replica says in time that it is there: for the length of its lease, by the clock of the store.
+#[async_trait]
+pub trait Sharing: Send + Sync {
+    /// This one.
+    fn replica(&self) -> Replica;
+
+    /// How long a replica that says nothing more counts as there.
+    fn lease(&self) -> Duration;
+
+    /// The numbers of the last events of tasks, of those that there are.
+    async fn reached(&self, tasks: &[TaskKey]) -> Result<Vec<(TaskKey, Seq)>, StoreError>;
+
+    /// Leaves a letter for another replica. It may be lost.
+    async fn post(&self, to: Replica, letter: Bytes) -> Result<(), StoreError>;
+
+    /// Takes the letters for this replica, the oldest first, at most so many.
+    async fn letters(&self, limit: usize) -> Result<Vec<Letter>, StoreError>;
+}
+
+/// A letter of another replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Whose it is.
+    pub from: Replica,
+    /// What it says.
+    pub text: Bytes,
 }

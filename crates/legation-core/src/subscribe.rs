@@ -36,7 +36,11 @@ pub(crate) async fn subscribe(
 
 /// Follows a task from its present state on, which is the opening item. Where the reader has seen
 /// enough with that, the status comes once more, because readers wait for a status to end on.
-async fn from_now(core: &Arc<Core>, live: Arc<Live>, until: Until) -> Result<Follow, A2aError> {
+pub(crate) async fn from_now(
+    core: &Arc<Core>,
+    live: Arc<Live>,
+    until: Until,
+) -> Result<Follow, A2aError> {
     let stored = core.store.load(&live.scope, &live.id).await?;
     let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
     let json = page::as_stream_response("task", &page::document(&stored)?);

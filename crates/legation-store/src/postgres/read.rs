@@ -95,6 +95,7 @@ async fn tasks(session: &Session, scopes: &Scopes, rows: Vec<Row>) -> Result<Vec
                 state,
                 status_at,
                 at_work,
+                elsewhere: None,
                 snapshot: None,
                 tail: Vec::new(),
             });

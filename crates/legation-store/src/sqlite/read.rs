@@ -105,6 +105,7 @@ fn stored(
                 state,
                 status_at,
                 at_work,
+                elsewhere: None,
                 snapshot: None,
                 tail: Vec::new(),
             }),

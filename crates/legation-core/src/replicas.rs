@@ -1,0 +1,322 @@
+//! Replicas: tasks that others are at work on, in a store that all of them share.
+//!
+//! A task at work belongs to one replica. The others look on: they read its log as it grows, told by the
+//! bell, so that streams, blocking sends and reads work everywhere. What only the owner can do, to take a
+//! further message or to stop a run, another one asks for by letter. A letter may be lost, and so may its
+//! answer; then the caller is told to try again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use legation_model::{A2aError, ErrorKind, Message, Metadata, TaskId, TaskState};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
+
+use crate::bell::{Bell, News};
+use crate::follow::READ_BYTES;
+use crate::live::{Live, Refusal};
+use crate::run::{self, Job};
+use crate::service::{Core, TRY_AGAIN};
+use crate::store::{Idempotency, Letter, Replica, Seq, Sharing, StoreError};
+use crate::turn::Ask;
+use crate::{Caller, Scope, TaskStore, recover, send};
+
+/// How often everything is looked at although nobody has rung.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long an owner may take to answer, beyond the grace of the agent that it has to stop.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Letters that are taken at once.
+const LETTERS: usize = 256;
+
+/// What a replica knows of the others.
+pub(crate) struct Replicas {
+    store: Arc<dyn TaskStore>,
+    bell: Arc<dyn Bell>,
+    asked: AtomicU64,
+    /// Who waits for an answer, by the number of the letter.
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+}
+
+/// What a letter says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    /// The number of the letter that asks, by which its sender knows the answer.
+    number: u64,
+    what: What,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum What {
+    Asks(Box<Wish>),
+    Answers(Answer),
+}
+
+/// What the owner of a task is asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Wish {
+    pub(crate) scope: Scope,
+    pub(crate) id: TaskId,
+    pub(crate) act: Act,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Act {
+    /// To take a further message.
+    Receive(Box<Further>),
+    /// To stop the run, and to end the task.
+    Cancel,
+}
+
+/// A further message, whose caller may send it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Further {
+    pub(crate) message: Message,
+    pub(crate) idempotency: Option<Idempotency>,
+    pub(crate) accepted_output_modes: Vec<String>,
+    pub(crate) metadata: Option<Metadata>,
+    pub(crate) caller: Caller,
+    pub(crate) of_crew: bool,
+    pub(crate) callback: Option<Arc<str>>,
+}
+
+/// What came of a wish.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// It is done, with this event.
+    Done(Seq),
+    /// The task has ended.
+    Ended(TaskState),
+    /// A bound is in the way.
+    Bound(String),
+    /// Nobody is at work on it here.
+    NotHere,
+    /// The store did not take it.
+    Failed,
+}
+
+impl Replicas {
+    pub(crate) fn new(store: Arc<dyn TaskStore>, bell: Arc<dyn Bell>) -> Self {
+        Self { store, bell, asked: AtomicU64::new(1), waiting: Mutex::default() }
+    }
+
+    fn sharing(&self) -> &dyn Sharing {
+        self.store.sharing().expect("a store that is shared")
+    }
+
+    pub(crate) fn bell(&self) -> Arc<dyn Bell> {
+        self.bell.clone()
+    }
+
+    async fn post(&self, to: Replica, number: u64, what: What) -> Result<(), StoreError> {
+        let note = Note { number, what };
+        let text = serde_json::to_vec(&note).map_err(StoreError::damaged)?;
+        self.sharing().post(to, Bytes::from(text)).await?;
+        self.bell.ring(News::Letter(to));
+        Ok(())
+    }
+
+    /// Asks the owner of a task for something.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not answer in time: what was asked for may have been done.
+    pub(crate) async fn ask(
+        &self,
+        owner: Replica,
+        wish: Wish,
+        patience: Duration,
+    ) -> Result<Answer, A2aError> {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        self.waiting.lock().insert(number, sender);
+        let answered = async {
+            self.post(owner, number, What::Asks(Box::new(wish))).await?;
+            let answered = tokio::time::timeout(patience + ANSWER, answer).await;
+            answered.ok().and_then(Result::ok).ok_or_else(|| {
+                let text = "the replica that is at work on the task does not answer; try again";
+                A2aError::unavailable(text, TRY_AGAIN)
+            })
+        };
+        let answered = answered.await;
+        self.waiting.lock().remove(&number);
+        answered
+    }
+}
+
+impl Core {
+    /// The other replica that is at work on a task, if there is one. Where there is none, the live task
+    /// is as the store has it and may be written to.
+    pub(crate) async fn elsewhere(&self, live: &Arc<Live>) -> Result<Option<Replica>, A2aError> {
+        if self.replicas.is_none() || !live.is_looking_on() {
+            return Ok(None);
+        }
+        let stored = self.store.load(&live.scope, &live.id).await?;
+        let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
+        if stored.elsewhere.is_none() {
+            self.look_on(live).await?;
+            live.follow_epoch(stored.epoch);
+        }
+        Ok(stored.elsewhere)
+    }
+
+    /// Reads what a task that others are at work on has become.
+    pub(crate) async fn look_on(&self, live: &Live) -> Result<(), StoreError> {
+        while live.is_looking_on() {
+            let (after, _) = live.committed();
+            let entries = self.store.entries(&live.scope, live.key, after, READ_BYTES).await?;
+            if entries.is_empty() {
+                break;
+            }
+            live.look_on(&entries)?;
+        }
+        Ok(())
+    }
+
+    /// Looks on, and ends the live task when that cannot be done: its readers are told.
+    async fn try_look_on(&self, live: &Live) {
+        if let Err(error) = self.look_on(live).await {
+            live.end(error);
+        }
+    }
+}
+
+/// Hears what other replicas have to tell, for as long as the service is there: what tasks have become,
+/// letters, and the tasks of those that are gone.
+pub(crate) async fn attend(core: Arc<Core>) {
+    let Some(replicas) = &core.replicas else { return };
+    let patrol = replicas.sharing().lease() / 3;
+    let [mut looks, mut patrols] = [LOOK_EVERY, patrol].map(tokio::time::interval);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    patrols.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = core.closing.cancelled() => return,
+            news = replicas.bell.heard() => match news {
+                News::Grown(key, reached) => {
+                    if let Some(live) = core.registry.of_key(key)
+                        && live.is_looking_on()
+                        && live.committed().0 < reached
+                    {
+                        core.try_look_on(&live).await;
+                    }
+                }
+                News::Letter(to) if to == replicas.sharing().replica() => read_letters(&core).await,
+                News::Letter(_) => {}
+                News::Missed => look_at_all(&core).await,
+            },
+            _ = looks.tick() => look_at_all(&core).await,
+            _ = patrols.tick() => {
+                if let Err(error) = recover::recover(&core).await {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "cannot look for tasks of replicas that are gone");
+                }
+            }
+        }
+    }
+}
+
+/// Looks at everything that may have been missed.
+async fn look_at_all(core: &Arc<Core>) {
+    read_letters(core).await;
+    let Some(replicas) = &core.replicas else { return };
+    let mut live = core.registry.all();
+    live.retain(|live| live.is_looking_on());
+    let keys: Vec<_> = live.iter().map(|live| live.key).collect();
+    if keys.is_empty() {
+        return;
+    }
+    // What is not to be had now is looked at again soon.
+    let reached = replicas.sharing().reached(&keys).await.unwrap_or_default();
+    let reached: HashMap<_, _> = reached.into_iter().collect();
+    for live in live {
+        if reached.get(&live.key).is_some_and(|reached| *reached > live.committed().0) {
+            core.try_look_on(&live).await;
+        }
+    }
+}
+
+async fn read_letters(core: &Arc<Core>) {
+    let Some(replicas) = &core.replicas else { return };
+    loop {
+        let letters = replicas.sharing().letters(LETTERS).await.unwrap_or_default();
+        let all = letters.len() < LETTERS;
+        for Letter { from, text } in letters {
+            let Ok(Note { number, what }) = serde_json::from_slice(&text) else {
+                tracing::warn!(replica = from.0, "a letter that is not understood");
+                continue;
+            };
+            match what {
+                What::Answers(answer) => {
+                    if let Some(waiting) = replicas.waiting.lock().remove(&number) {
+                        // Whoever asked may have gone.
+                        let _ = waiting.send(answer);
+                    }
+                }
+                What::Asks(wish) => {
+                    let core = core.clone();
+                    core.clone().runs.spawn(async move {
+                        let answer = fulfil(&core, *wish).await;
+                        let Some(replicas) = &core.replicas else { return };
+                        if let Err(error) = replicas.post(from, number, What::Answers(answer)).await
+                        {
+                            let error: &dyn std::error::Error = &error;
+                            tracing::warn!(error, "cannot answer a replica");
+                        }
+                    });
+                }
+            }
+        }
+        if all {
+            return;
+        }
+    }
+}
+
+/// Does what another replica asks for.
+async fn fulfil(core: &Arc<Core>, wish: Wish) -> Answer {
+    let Wish { scope, id, act } = wish;
+    let Some(live) = core.registry.get(&scope, &id).filter(|live| live.is_at_work()) else {
+        return Answer::NotHere;
+    };
+    match act {
+        Act::Cancel => match send::stop(core, &live).await {
+            Ok(()) => Answer::Done(live.committed().0),
+            Err(error) if error.kind == ErrorKind::TaskNotCancelable => {
+                Answer::Ended(live.current_state())
+            }
+            Err(_) => Answer::Failed,
+        },
+        Act::Receive(further) => receive(core, &live, *further).await,
+    }
+}
+
+async fn receive(core: &Arc<Core>, live: &Arc<Live>, further: Further) -> Answer {
+    let Further { message, idempotency, accepted_output_modes, metadata, .. } = further;
+    let Further { caller, of_crew, callback, .. } = further;
+    let Some(exposed) = core.agent(live.scope.agent.as_deref()) else { return Answer::NotHere };
+    let caller = Some(caller);
+    let ask = Ask { accepted_output_modes, metadata, caller, of_crew, callback, ..Ask::default() };
+    let place = core.places.take(&core.limits, &live.scope);
+    let (seq, waiting) = match live.receive(message, ask, idempotency, &core.halt) {
+        Ok((seq, _, waiting)) => (seq, waiting),
+        Err(Refusal::Ended(state)) => return Answer::Ended(state),
+        Err(Refusal::Bound(text)) => return Answer::Bound(text),
+        Err(Refusal::Store(_)) => return Answer::Failed,
+    };
+    live.flush();
+    if let Some(waiting) = waiting {
+        let (live, stop) = (live.clone(), waiting.stop);
+        let (message, ask) = (waiting.message, waiting.ask);
+        run::start(core, Job { stop, live, exposed, message, ask, attempt: 1 }, place);
+    }
+    match live.durable_to(seq).await {
+        Ok(()) => Answer::Done(seq),
+        Err(_) => Answer::Failed,
+    }
+}
