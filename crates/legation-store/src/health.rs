@@ -20,7 +20,7 @@ pub(crate) struct Health {
 struct Illness {
     error: StoreError,
     since: Instant,
-    /// Nothing cures it but a new process.
+    /// Trying does not cure it.
     for_good: bool,
 }
 
@@ -52,7 +52,7 @@ impl Health {
         self.set(Illness { error, since: Instant::now(), for_good: false });
     }
 
-    /// Nothing will be written any more.
+    /// Nothing will be written any more, unless the store finds a way back and says so.
     pub(crate) fn end(&self, error: StoreError) {
         self.set(Illness { error, since: Instant::now(), for_good: true });
     }

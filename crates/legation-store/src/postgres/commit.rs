@@ -299,9 +299,13 @@ async fn commit(
     writes: Vec<BoxFuture<'_, Result<u64, Failure>>>,
 ) -> Result<(), Failure> {
     let mut writes = try_join_all(writes);
-    if let Poll::Ready(Err(failure)) = poll!(&mut writes) {
-        session.run("ROLLBACK").await?;
-        return Err(failure);
+    match poll!(&mut writes) {
+        Poll::Pending => {}
+        Poll::Ready(Ok(_)) => return session.run("COMMIT").await,
+        Poll::Ready(Err(failure)) => {
+            session.run("ROLLBACK").await?;
+            return Err(failure);
+        }
     }
     // Where a write fails, the commit undoes all of them and says nothing of it.
     let (written, committed) = join(writes, session.run("COMMIT")).await;

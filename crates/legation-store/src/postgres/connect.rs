@@ -41,7 +41,7 @@ impl Connector {
              SET client_min_messages = warning; SET standard_conforming_strings = on",
             schema = schema.name,
             patience = options.patience.as_millis() * 3 / 4,
-            idle = 5 * options.patience.as_millis(),
+            idle = options.patience.as_millis(),
         );
         let patience = options.patience;
         let mut config = place.config;

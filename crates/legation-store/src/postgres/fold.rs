@@ -18,12 +18,13 @@ pub(super) async fn fold(session: &Session, touched: Touched) -> Result<(), Fail
     Ok(())
 }
 
+/// A step is bounded, so that it ends however many rows there are.
 const COUNTS: &str = "
     WITH counter AS (SELECT * FROM unnest($1::bigint[], $2::int[]) AS c (scope, state)),
     found AS (
         SELECT r.ctid AS place FROM counter c
         CROSS JOIN LATERAL (SELECT ctid FROM task_counts t
-            WHERE t.scope = c.scope AND t.state = c.state FOR UPDATE SKIP LOCKED) r),
+            WHERE t.scope = c.scope AND t.state = c.state LIMIT 10000 FOR UPDATE SKIP LOCKED) r),
     gone AS (
         DELETE FROM task_counts WHERE ctid = ANY (ARRAY(SELECT place FROM found))
         RETURNING scope, state, tasks)
@@ -36,7 +37,8 @@ const USAGE: &str = "
     found AS (
         SELECT r.ctid AS place FROM counter c
         CROSS JOIN LATERAL (SELECT ctid FROM usage u
-            WHERE u.scope = c.scope AND u.is_tenant = c.is_tenant FOR UPDATE SKIP LOCKED) r),
+            WHERE u.scope = c.scope AND u.is_tenant = c.is_tenant
+            LIMIT 10000 FOR UPDATE SKIP LOCKED) r),
     gone AS (
         DELETE FROM usage WHERE ctid = ANY (ARRAY(SELECT place FROM found))
         RETURNING scope, is_tenant, day, tasks, bytes),

@@ -7,7 +7,7 @@ use legation_core::store::Swept;
 use legation_model::Timestamp;
 
 use super::deltas::{Deltas, Touched};
-use super::failure::Failure;
+use super::failure::{Consequence, Failure};
 use super::scopes::{Numbers, Scopes, learn, of_number};
 use super::session::Session;
 
@@ -16,6 +16,9 @@ pub(super) const MOST_ROWS: u64 = 1024;
 
 /// How long a step may take: longer than what a caller of reads waits for.
 pub(super) const LONGEST: Duration = Duration::from_secs(20);
+
+/// How often a step is tried that meets appends.
+const TRIES: usize = 5;
 
 /// What a step removes.
 #[derive(Default)]
@@ -44,6 +47,24 @@ pub(super) async fn remove(
     scopes: &Scopes,
     removal: &Removal,
 ) -> Result<(Swept, Touched), Failure> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match try_remove(session, scopes, removal).await {
+            // It met an append.
+            Err(failure) if tries < TRIES && failure.consequence() == Consequence::Again => {
+                session.run("ROLLBACK").await?;
+            }
+            removed => return removed,
+        }
+    }
+}
+
+async fn try_remove(
+    session: &Session,
+    scopes: &Scopes,
+    removal: &Removal,
+) -> Result<(Swept, Touched), Failure> {
     begin(session).await?;
     let mut removing = Removing {
         session,
@@ -51,12 +72,7 @@ pub(super) async fn remove(
         deltas: Deltas::default(),
         swept: Swept::default(),
     };
-    let mut emptied = removing.tasks(&removal.tasks).await?;
-    if removal.with_contexts {
-        emptied.extend(&removal.contexts);
-        emptied.sort_unstable();
-        removing.contexts(&emptied).await?;
-    }
+    removing.tasks(removal).await?;
     if let Some((deployment, before)) = &removal.older {
         removing.old_contexts(deployment, before.as_millis()).await?;
         removing.old_keys(deployment, before.as_millis()).await?;
@@ -74,15 +90,33 @@ struct Removing<'s> {
 }
 
 impl Removing<'_> {
-    /// Removes tasks with their logs; gives their contexts.
-    async fn tasks(&mut self, tasks: &[i64]) -> Result<Vec<i64>, Failure> {
+    /// Removes tasks with their logs, and contexts where these go with them.
+    async fn tasks(&mut self, removal: &Removal) -> Result<(), Failure> {
+        let left = self.logs(&removal.tasks).await?;
+        let mut contexts = removal.contexts.clone();
+        contexts.extend(left.keys());
+        // In the order in which a birth locks them.
+        let lock = "SELECT 1 FROM contexts WHERE key = ANY ($1) ORDER BY id, scope FOR UPDATE";
+        self.session.query(lock, &[&contexts]).await?;
+        self.leave(left).await?;
+        if removal.with_contexts {
+            let delete = "
+                DELETE FROM contexts c WHERE c.key = ANY ($1)
+                    AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key)";
+            self.swept.contexts += self.session.execute(delete, &[&contexts]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes tasks with their logs; gives their contexts, and when the last of them was active.
+    async fn logs(&mut self, tasks: &[i64]) -> Result<BTreeMap<i64, i64>, Failure> {
         let lock = "
             SELECT key FROM tasks WHERE key = ANY ($1) AND NOT (state IN (1, 2) OR at_work)
             ORDER BY key FOR UPDATE";
         let locked = self.session.query(lock, &[&tasks]).await?;
         let tasks: Vec<i64> = locked.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if tasks.is_empty() {
-            return Ok(Vec::new());
+            return Ok(BTreeMap::new());
         }
         let mut sizes: HashMap<i64, i64> = HashMap::new();
         let delete = "
@@ -104,8 +138,12 @@ impl Removing<'_> {
             let active = contexts.entry(context).or_insert(at);
             *active = at.max(*active);
         }
-        let (contexts, active): (Vec<i64>, Vec<i64>) = contexts.into_iter().unzip();
-        self.lock_contexts(&contexts).await?;
+        Ok(contexts)
+    }
+
+    /// Writes into contexts, which are locked, what tasks of theirs leave behind.
+    async fn leave(&self, left: BTreeMap<i64, i64>) -> Result<(), Failure> {
+        let (contexts, active): (Vec<i64>, Vec<i64>) = left.into_iter().unzip();
         // A birth in one of them is committed by now, or waits and finds it as it is then.
         let leave = "
             UPDATE contexts c SET last_active_at = greatest(c.last_active_at, n.at),
@@ -113,22 +151,6 @@ impl Removing<'_> {
             FROM unnest($1::bigint[], $2::bigint[]) AS n (key, at)
             WHERE c.key = n.key AND c.key = ANY ($1)";
         self.session.execute(leave, &[&contexts, &active]).await?;
-        Ok(contexts)
-    }
-
-    async fn lock_contexts(&self, contexts: &[i64]) -> Result<(), Failure> {
-        let lock = "SELECT 1 FROM contexts WHERE key = ANY ($1) ORDER BY key FOR UPDATE";
-        self.session.query(lock, &[&contexts]).await?;
-        Ok(())
-    }
-
-    /// Removes those contexts that have no task.
-    async fn contexts(&mut self, contexts: &[i64]) -> Result<(), Failure> {
-        self.lock_contexts(contexts).await?;
-        let delete = "
-            DELETE FROM contexts c WHERE c.key = ANY ($1)
-                AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key)";
-        self.swept.contexts += self.session.execute(delete, &[&contexts]).await?;
         Ok(())
     }
 

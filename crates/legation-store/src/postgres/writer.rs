@@ -108,7 +108,9 @@ impl Writer {
                 Err(failure) => failure,
             };
             let error = StoreError::from(failure);
-            tracing::warn!(error = &error as &dyn std::error::Error, "no connection to write");
+            if self.desk.health.ended().is_none() {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no connection to write");
+            }
             self.desk.health.end(error.clone());
             let pause = sleep(PAUSE);
             tokio::pin!(pause);
