@@ -3,10 +3,14 @@
 //! What a store promises is written at [`legation_core::TaskStore`]; that every store keeps it is
 //! checked by one suite, `legation_testkit::store_contract`.
 
+mod audit;
 mod batch;
 mod health;
 mod log;
+mod noted;
 pub mod postgres;
 mod scopes;
 pub mod sqlite;
 mod taken;
+mod tokens;
+mod uses;

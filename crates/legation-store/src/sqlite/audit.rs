@@ -3,63 +3,20 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use legation_core::store::StoreError;
-use legation_core::{Actor, AuditAction, AuditEntry, AuditEvent, AuditLog, AuditOutcome};
+use legation_core::{AuditAction, AuditEntry, AuditEvent, AuditLog};
 use legation_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::beside::{self, Beside};
 use super::directory::database_in;
 use super::failure::Failure;
-use super::noted::Noted;
 use super::open::OpenError;
 use super::readers::Readers;
-
-/// Entries that one step of forgetting takes at most: other writes wait for a step.
-const FORGET_STEP: i64 = 1_000;
-
-/// The bounds of an audit log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AuditLimits {
-    /// Entries older than this are removed.
-    pub keep: Duration,
-    /// Entries at most; the oldest go first.
-    pub entries: u64,
-    /// Different things that callers bring about in a minute and that are told apart.
-    pub distinct: usize,
-}
-
-impl Default for AuditLimits {
-    fn default() -> Self {
-        let keep = Duration::from_secs(90 * 24 * 3_600);
-        Self { keep, entries: 1_000_000, distinct: 500 }
-    }
-}
-
-/// Which entries are wanted: those to which all of it applies.
-#[derive(Clone, Debug)]
-pub struct AuditQuery {
-    /// Entries of this moment or later.
-    pub since: Option<Timestamp>,
-    /// Entries about this.
-    pub action: Option<AuditAction>,
-    /// Entries of this tenant.
-    pub tenant: Option<String>,
-    /// Entries of this person or program.
-    pub subject: Option<String>,
-    /// So many, the newest.
-    pub limit: usize,
-}
-
-impl Default for AuditQuery {
-    /// The newest hundred.
-    fn default() -> Self {
-        Self { since: None, action: None, tenant: None, subject: None, limit: 100 }
-    }
-}
+use crate::audit::{AuditLimits, AuditQuery, FORGET_STEP, Kept};
+use crate::noted::Noted;
 
 /// The audit log of a deployment in a directory.
 pub struct SqliteAudit(Arc<Log>);
@@ -287,19 +244,17 @@ pub(super) fn insert(
 }
 
 fn entry(row: &Row<'_>) -> Result<(i64, AuditEntry), Failure> {
-    let unknown = |text: &str| Failure::unreadable(format!("an audit entry with `{text}`"));
-    let (millis, address): (i64, Option<String>) = (row.get(1)?, row.get(5)?);
-    let (action, outcome): (String, String) = (row.get(6)?, row.get(7)?);
-    let address = address.map(|text| text.parse().map_err(|_| unknown(&text))).transpose()?;
-    let actor = Actor { tenant: row.get(2)?, subject: row.get(3)?, scheme: row.get(4)?, address };
-    let event = AuditEvent {
-        actor,
-        action: AuditAction::of_name(&action).ok_or_else(|| unknown(&action))?,
-        outcome: AuditOutcome::of_name(&outcome).ok_or_else(|| unknown(&outcome))?,
+    let kept = Kept {
+        at: row.get(1)?,
+        tenant: row.get(2)?,
+        subject: row.get(3)?,
+        scheme: row.get(4)?,
+        address: row.get(5)?,
+        action: row.get(6)?,
+        outcome: row.get(7)?,
         target: row.get(8)?,
         detail: row.get(9)?,
+        count: row.get(10)?,
     };
-    let at = Timestamp::from_millis(millis).ok_or_else(|| unknown(&millis.to_string()))?;
-    let count = u64::try_from(row.get::<_, i64>(10)?).unwrap_or_default();
-    Ok((row.get(0)?, AuditEntry { at, event, count }))
+    Ok((row.get(0)?, kept.entry().map_err(Failure::unreadable)?))
 }

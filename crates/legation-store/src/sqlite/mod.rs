@@ -15,7 +15,6 @@ mod erase;
 mod failure;
 mod keys;
 mod list;
-mod noted;
 mod open;
 mod options;
 mod queue;
@@ -27,11 +26,12 @@ mod store;
 mod sweep;
 mod tokens;
 mod usage;
-mod uses;
 mod writer;
 
-pub use audit::{AuditLimits, AuditQuery, SqliteAudit};
+pub use audit::SqliteAudit;
 pub use open::OpenError;
 pub use options::Options;
 pub use store::SqliteStore;
 pub use tokens::SqliteTokens;
+
+pub use crate::audit::{AuditLimits, AuditQuery};

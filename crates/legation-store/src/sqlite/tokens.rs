@@ -7,10 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use legation_core::store::StoreError;
-use legation_core::{
-    Actor, AuditAction, AuditEntry, AuditEvent, AuditOutcome, IntegrationToken, IntegrationTokens,
-    Names, Scopes, TokenDigest,
-};
+use legation_core::{AuditAction, IntegrationToken, IntegrationTokens, Scopes, TokenDigest};
 use legation_model::Timestamp;
 use rusqlite::{Connection, Row, ffi, params};
 
@@ -20,7 +17,8 @@ use super::directory::database_in;
 use super::failure::Failure;
 use super::open::OpenError;
 use super::readers::Readers;
-use super::uses::Uses;
+use crate::tokens::{act, lines, names, words};
+use crate::uses::Uses;
 
 const COLUMNS: &str = "id, name, tenant, subject, scopes, agents, created_at, expires_at, \
                        revoked_at, last_used_at, digest, earlier_digest, earlier_until";
@@ -70,20 +68,7 @@ impl SqliteTokens {
             Scopes::All => None,
             Scopes::Only(names) => Some(lines(names)),
         };
-        let of =
-            |names: Option<&Names>| names.map_or_else(|| "all".into(), |names| names.join(","));
-        let detail = format!(
-            "`{}` for tenant `{}`, subject `{}`, scopes {}, agents {}, until {}",
-            token.name,
-            token.tenant,
-            token.subject,
-            of(match &token.scopes {
-                Scopes::All => None,
-                Scopes::Only(names) => Some(names),
-            }),
-            of(token.agents.as_ref()),
-            token.expires_at.map_or_else(|| "it is revoked".into(), |end| end.to_string()),
-        );
+        let detail = words(token);
         let written = self.change((AuditAction::CreateKey, &token.id, &detail), |connection| {
             connection.execute(
                 "INSERT INTO integration_tokens (deployment, id, name, tenant, subject, scopes,
@@ -218,10 +203,7 @@ impl SqliteTokens {
             if change(connection)? == 0 {
                 return Ok(false);
             }
-            let event = AuditEvent::new(Actor::operator(), action, AuditOutcome::Done);
-            let event = event.to(id).saying(detail);
-            let entry = AuditEntry { at: Timestamp::now(), event, count: 1 };
-            audit::insert(connection, &self.deployment, &entry)?;
+            audit::insert(connection, &self.deployment, &act(action, id, detail))?;
             Ok(true)
         })
     }
@@ -247,14 +229,6 @@ impl IntegrationTokens for SqliteTokens {
 fn is_taken(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map_or(0, |error| error.extended_code);
     [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code)
-}
-
-fn lines(names: &Names) -> String {
-    names.join("\n")
-}
-
-fn names(lines: &str) -> Names {
-    lines.lines().map(Arc::from).collect()
 }
 
 fn token(row: &Row<'_>) -> Result<IntegrationToken, Failure> {

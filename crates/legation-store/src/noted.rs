@@ -14,7 +14,7 @@ const APART: i64 = 60_000;
 const NOISE: i64 = 600_000;
 
 /// Events that wait to be written, and those of the last minute.
-pub(super) struct Noted {
+pub(crate) struct Noted {
     /// How many are told apart.
     most: usize,
     seen: Mutex<HashMap<AuditEvent, Seen>>,
@@ -29,13 +29,13 @@ struct Seen {
 }
 
 impl Noted {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { most, seen: Mutex::default() }
     }
 
     /// Notes an event. Where there are too many different ones it is only counted; those of nobody
     /// known have half of the places, so that they do not drive out what known callers do.
-    pub(super) fn note(&self, mut event: AuditEvent, at: Timestamp) {
+    pub(crate) fn note(&self, mut event: AuditEvent, at: Timestamp) {
         let places = match (event.outcome, event.actor.subject.is_empty()) {
             (AuditOutcome::Missing, _) => self.most / 4,
             (_, true) => self.most / 2,
@@ -54,7 +54,7 @@ impl Noted {
     /// Takes what is to be written now: the first of an event at once, later ones when the last
     /// entry is long enough ago, noise when it was counted for long enough, or all of them. What did
     /// not go on is forgotten.
-    pub(super) fn take(&self, now: Timestamp, all: bool) -> Vec<AuditEntry> {
+    pub(crate) fn take(&self, now: Timestamp, all: bool) -> Vec<AuditEntry> {
         let is_over = |written: Timestamp| all || now.as_millis() - written.as_millis() >= APART;
         let mut entries = Vec::new();
         self.seen.lock().retain(|event, seen| {
@@ -80,7 +80,7 @@ impl Noted {
     }
 
     /// Puts back what could not be written.
-    pub(super) fn put_back(&self, entries: Vec<AuditEntry>) {
+    pub(crate) fn put_back(&self, entries: Vec<AuditEntry>) {
         let mut seen = self.seen.lock();
         for AuditEntry { at, event, count } in entries {
             add(&mut seen, event.clone(), at, count);

@@ -11,7 +11,7 @@ const APART: i64 = 60_000;
 
 /// Uses of tokens. Only tokens that exist get here, so there are no more than those.
 #[derive(Default)]
-pub(super) struct Uses(Mutex<HashMap<Arc<str>, Use>>);
+pub(crate) struct Uses(Mutex<HashMap<Arc<str>, Use>>);
 
 struct Use {
     last: Timestamp,
@@ -19,7 +19,7 @@ struct Use {
 }
 
 impl Uses {
-    pub(super) fn note(&self, id: &Arc<str>, at: Timestamp) {
+    pub(crate) fn note(&self, id: &Arc<str>, at: Timestamp) {
         let mut uses = self.0.lock();
         match uses.get_mut(id) {
             Some(known) => known.last = known.last.max(at),
@@ -29,7 +29,7 @@ impl Uses {
 
     /// The uses that are to be written now: the first of a token at once, later ones when the
     /// last write is long enough ago, or all of them.
-    pub(super) fn due(&self, now: Timestamp, all: bool) -> Vec<(Arc<str>, Timestamp)> {
+    pub(crate) fn due(&self, now: Timestamp, all: bool) -> Vec<(Arc<str>, Timestamp)> {
         let is_due = |known: &Use| match known.written {
             None => true,
             Some(written) if written >= known.last => false,
@@ -41,7 +41,7 @@ impl Uses {
     }
 
     /// Notes that these were written.
-    pub(super) fn written(&self, written: &[(Arc<str>, Timestamp)]) {
+    pub(crate) fn written(&self, written: &[(Arc<str>, Timestamp)]) {
         let mut uses = self.0.lock();
         for (id, at) in written {
             if let Some(known) = uses.get_mut(id) {
