@@ -20,7 +20,7 @@ pub(super) struct Connector {
     /// What a connection is told first.
     settings: String,
     pub(super) patience: Duration,
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
 impl Connector {

@@ -8,6 +8,7 @@
 //! Everything is driven by one thread, so a store can be opened, used and closed from anywhere. Whatever
 //! is wrong with the database is told within the bounds of [`Options::patience`], and heals by itself.
 
+mod audit;
 mod commit;
 mod connect;
 mod deltas;
@@ -30,8 +31,13 @@ mod store;
 mod sweep;
 mod text;
 mod tls;
+mod tokens;
 mod usage;
 mod writer;
 
+pub use audit::PostgresAudit;
 pub use options::{OpenError, Options};
 pub use store::PostgresStore;
+pub use tokens::PostgresTokens;
+
+pub use crate::audit::{AuditLimits, AuditQuery};

@@ -14,8 +14,11 @@ struct Step {
     needs: i32,
 }
 
-const STEPS: &[Step] =
-    &[Step { sql: include_str!("../../migrations/postgres/1_tasks.sql"), needs: 1 }];
+const STEPS: &[Step] = &[
+    Step { sql: include_str!("../../migrations/postgres/1_tasks.sql"), needs: 1 },
+    Step { sql: include_str!("../../migrations/postgres/2_integration_tokens.sql"), needs: 1 },
+    Step { sql: include_str!("../../migrations/postgres/3_audit.sql"), needs: 1 },
+];
 
 /// Half of the lock under which tables are changed: "Lega". The other half is made of the schema.
 const LOCK: i32 = 0x4c65_6761;

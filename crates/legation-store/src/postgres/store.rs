@@ -27,7 +27,10 @@ use super::remove::{self, MOST_ROWS, Removal};
 use super::schema::Schema;
 use super::text::written;
 use super::writer::{Common, Desk, Writer};
-use super::{OpenError, Options, erase, fold, keys, list, read, scopes, sweep, usage};
+use super::{
+    AuditLimits, OpenError, Options, PostgresAudit, PostgresTokens, erase, fold, keys, list, read,
+    scopes, sweep, usage,
+};
 use crate::batch::{Answer, Write};
 
 /// Tasks that one step of a removal takes at most: appends to them wait for a step.
@@ -111,6 +114,16 @@ impl PostgresStore {
         if thread.thread().id() != thread::current().id() && thread.join().is_err() {
             tracing::error!("the store's thread panicked");
         }
+    }
+
+    /// The integration tokens of a deployment in this database.
+    pub fn tokens(&self, deployment: &str) -> PostgresTokens {
+        PostgresTokens::new(self.readers.clone(), self.common.connector.runtime.clone(), deployment)
+    }
+
+    /// The audit log of a deployment in this database.
+    pub fn audit(&self, deployment: &str, limits: AuditLimits) -> PostgresAudit {
+        PostgresAudit::new(self.readers.clone(), deployment, limits)
     }
 
     fn write(&self, desk: usize, write: Write, done: Done) {

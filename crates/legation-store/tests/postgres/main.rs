@@ -11,8 +11,21 @@ use legation_core::store::{
 use legation_core::{Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
 use legation_store::postgres::{OpenError, Options, PostgresStore};
-use legation_testkit::postgres::{Cluster, Place};
+use legation_testkit::postgres::Place;
 use tokio::sync::oneshot;
+
+/// A place for a test, or the end of it.
+macro_rules! place {
+    () => {
+        match legation_testkit::postgres::place() {
+            Some(place) => place,
+            None => return,
+        }
+    };
+}
+
+mod beside;
+mod trouble;
 
 mod contract {
     use super::*;
@@ -32,16 +45,6 @@ mod contract {
             None => return,
         }
     }
-}
-
-/// A place for a test, or the end of it.
-macro_rules! place {
-    () => {
-        match legation_testkit::postgres::place() {
-            Some(place) => place,
-            None => return,
-        }
-    };
 }
 
 fn options(place: &Place) -> Options {
@@ -313,14 +316,13 @@ fn stores_that_open_at_once_make_the_tables_once() {
     assert_eq!(keys.len(), 8);
 }
 
-async fn sql(place: &Place, sql: &str) {
-    let (client, connection) =
-        tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await.expect("a connection");
+async fn sql(place: &Place, sql: &str) -> Result<(), tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await?;
     let driving = tokio::spawn(connection);
-    let sql = format!("SET search_path = {}; {sql}", place.schema);
-    client.batch_execute(&sql).await.expect("valid SQL");
+    let done = client.batch_execute(&format!("SET search_path = {}; {sql}", place.schema)).await;
     drop(client);
-    driving.await.expect("no panic").expect("a connection that ends well");
+    driving.await.expect("no panic")?;
+    done
 }
 
 /// While releases replace one another, the older works with the newer one's tables, as long as these
@@ -329,11 +331,11 @@ async fn sql(place: &Place, sql: &str) {
 async fn a_newer_schema_is_used_while_it_may_be_and_else_refused() {
     let place = place!();
     drop(open(&place));
-    sql(&place, "INSERT INTO schema_version VALUES (98, 1)").await;
+    sql(&place, "INSERT INTO schema_version VALUES (98, 1)").await.expect("valid SQL");
     let store = open(&place);
     append(&*store, ended_task(store.next_key(), 10)).await.expect("a birth");
     drop(store);
-    sql(&place, "INSERT INTO schema_version VALUES (99, 98)").await;
+    sql(&place, "INSERT INTO schema_version VALUES (99, 98)").await.expect("valid SQL");
     let Err(error) = PostgresStore::open(&place.url, options(&place)) else {
         panic!("a newer schema opened");
     };
@@ -403,7 +405,8 @@ async fn a_write_that_the_database_refuses_fails_alone() {
     let place = place!();
     let store = PostgresStore::open(&place.url, Options { writers: 1, ..options(&place) });
     let store = store.expect("a store that opens");
-    sql(&place, "ALTER TABLE task_events ADD CHECK (octet_length(entries) <> 13)").await;
+    let check = "ALTER TABLE task_events ADD CHECK (octet_length(entries) <> 13)";
+    sql(&place, check).await.expect("valid SQL");
     let outcomes: Vec<_> = (0..40_usize)
         .map(|number| {
             queue(&*store, ended_task(store.next_key(), if number == 17 { 13 } else { 10 }))
@@ -456,112 +459,4 @@ async fn a_callback_may_drop_the_store_or_panic() {
     drop(store);
     go.send(()).expect("the callback waits");
     outcome.recv().expect("the callback ran").expect("the append is durable");
-}
-
-/// What callers saw of a store while its server came and went.
-#[derive(Default)]
-struct Seen {
-    durable: Vec<TaskId>,
-    refused: u64,
-    slowest: Duration,
-}
-
-/// Appends one task after the other until told to stop.
-async fn call(store: Arc<PostgresStore>, stop: tokio_util::sync::CancellationToken) -> Seen {
-    let mut seen = Seen::default();
-    while !stop.is_cancelled() {
-        let (task, asked) = (ended_task(store.next_key(), 500), Instant::now());
-        let id = id_of(&task);
-        match append(&*store, task).await {
-            Ok(()) => seen.durable.push(id),
-            Err(StoreError::Unavailable(_)) => {
-                seen.refused += 1;
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            Err(error) => panic!("{error}"),
-        }
-        seen.slowest = seen.slowest.max(asked.elapsed());
-    }
-    seen
-}
-
-/// The server fails under load and comes back, twice: nothing acknowledged is lost, nobody waits long
-/// for a refusal, and all of it heals without anybody's doing.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_of_the_server_loses_nothing_and_heals() {
-    let Some(cluster) = Cluster::private() else { return };
-    let place = Place { url: cluster.url(), schema: "crash".into() };
-    let store = open(&place);
-    let mut all = Vec::new();
-    for _ in 0..2 {
-        let stop = tokio_util::sync::CancellationToken::new();
-        let calling: Vec<_> =
-            (0..32).map(|_| tokio::spawn(call(store.clone(), stop.clone()))).collect();
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        tokio::task::block_in_place(|| cluster.crash()).expect("it ran");
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        assert!(matches!(store.ready(), Err(StoreError::Unavailable(_))));
-        let asked = Instant::now();
-        let read = store.list(&scope(), &Query::default()).await;
-        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
-        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
-        tokio::task::block_in_place(|| cluster.start()).expect("it starts");
-        let back = Instant::now();
-        while store.ready().is_err() || store.list(&scope(), &Query::default()).await.is_err() {
-            assert!(back.elapsed() < Duration::from_secs(5), "it has not healed");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        stop.cancel();
-        for calling in calling {
-            let seen = calling.await.expect("no panic");
-            assert!(
-                seen.refused > 0 && seen.slowest < Duration::from_secs(3),
-                "{:?}",
-                seen.slowest
-            );
-            all.extend(seen.durable);
-        }
-    }
-    assert!(all.len() > 100, "{}", all.len());
-    for id in &all {
-        let loaded = store.load(&scope(), id).await.expect("a readable store");
-        assert_eq!(loaded.expect("it was acknowledged").seq, 1);
-    }
-    // What was refused may be there as well, and then it counts.
-    let stored = total(&*store).await;
-    assert!(stored >= all.len() as u64);
-    let query = Query { limit: 1_000_000, ..Query::default() };
-    let listed = store.list(&scope(), &query).await.expect("a readable store");
-    assert_eq!(listed.tasks.len() as u64, stored);
-}
-
-/// A server that says nothing costs no caller more than the store's patience, and is not asked again
-/// and again by those who wait.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_is_given_up_and_found_again() {
-    let Some(cluster) = Cluster::private() else { return };
-    let place = Place { url: cluster.url(), schema: "hang".into() };
-    let store = open(&place);
-    let kept = ended_task(store.next_key(), 10);
-    let (key, id) = (kept.key, id_of(&kept));
-    append(&*store, Append { state: TaskState::Working, ..kept }).await.expect("a birth");
-    // Whoever wants to write to the table waits for this.
-    let (client, connection) =
-        tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await.expect("a connection");
-    tokio::spawn(connection);
-    client.batch_execute("BEGIN; LOCK TABLE hang.task_events").await.expect("a lock");
-    let asked = Instant::now();
-    let scope = scope();
-    let (written, read) = tokio::join!(queue(&*store, next(key, 1, 2)), store.load(&scope, &id));
-    assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
-    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
-    assert!(store.ready().is_err());
-    client.batch_execute("COMMIT").await.expect("it lets go");
-    let back = Instant::now();
-    while append(&*store, next(key, 1, 2)).await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(5), "it has not healed");
-    }
-    store.ready().expect("it has healed");
 }

@@ -1,0 +1,120 @@
+//! What a store does while its server is in trouble, and after it.
+
+use legation_core::store::Place;
+use legation_testkit::postgres::{self, Cluster};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+/// What callers saw of a store while its server came and went.
+#[derive(Default)]
+struct Seen {
+    durable: Vec<TaskId>,
+    refused: u64,
+    slowest: Duration,
+}
+
+/// Appends one task after the other until told to stop.
+async fn call(store: Arc<PostgresStore>, stop: CancellationToken) -> Seen {
+    let mut seen = Seen::default();
+    while !stop.is_cancelled() {
+        let (task, asked) = (ended_task(store.next_key(), 500), Instant::now());
+        let id = id_of(&task);
+        match append(&*store, task).await {
+            Ok(()) => seen.durable.push(id),
+            Err(StoreError::Unavailable(_)) => {
+                seen.refused += 1;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        seen.slowest = seen.slowest.max(asked.elapsed());
+    }
+    seen
+}
+
+/// The server fails under load and comes back, twice: nothing acknowledged is lost, nobody waits long
+/// for a refusal, and all of it heals without anybody's doing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_of_the_server_loses_nothing_and_heals() {
+    let Some(cluster) = Cluster::private() else { return };
+    let place = postgres::Place { url: cluster.url(), schema: "crash".into() };
+    let store = open(&place);
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        let stop = CancellationToken::new();
+        let calling: Vec<_> =
+            (0..32).map(|_| tokio::spawn(call(store.clone(), stop.clone()))).collect();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        tokio::task::block_in_place(|| cluster.crash()).expect("it ran");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(matches!(store.ready(), Err(StoreError::Unavailable(_))));
+        let asked = Instant::now();
+        let read = store.list(&scope(), &Query::default()).await;
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+        tokio::task::block_in_place(|| cluster.start()).expect("it starts");
+        let back = Instant::now();
+        while store.ready().is_err() || store.list(&scope(), &Query::default()).await.is_err() {
+            assert!(back.elapsed() < Duration::from_secs(5), "it has not healed");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.cancel();
+        for calling in calling {
+            let seen = calling.await.expect("no panic");
+            assert!(
+                seen.refused > 0 && seen.slowest < Duration::from_secs(3),
+                "{:?}",
+                seen.slowest
+            );
+            all.extend(seen.durable);
+        }
+    }
+    assert!(all.len() > 100, "{}", all.len());
+    for id in &all {
+        let loaded = store.load(&scope(), id).await.expect("a readable store");
+        assert_eq!(loaded.expect("it was acknowledged").seq, 1);
+    }
+    // What was refused may be there as well, and then it counts.
+    let stored = total(&*store).await;
+    assert!(stored >= all.len() as u64);
+    let (mut query, mut listed) = (Query { limit: 1_000, ..Query::default() }, 0);
+    loop {
+        let page = store.list(&scope(), &query).await.expect("a readable store");
+        listed += page.tasks.len() as u64;
+        let Some(last) = page.tasks.last().filter(|_| page.more) else { break };
+        query.after = Some(Place { status_at: last.status_at, key: last.key });
+    }
+    assert_eq!(listed, stored);
+}
+
+/// A server that says nothing costs no caller more than the store's patience, and is not asked again
+/// and again by those who wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_given_up_and_found_again() {
+    let Some(cluster) = Cluster::private() else { return };
+    let place = postgres::Place { url: cluster.url(), schema: "hang".into() };
+    let store = open(&place);
+    let kept = ended_task(store.next_key(), 10);
+    let (key, id) = (kept.key, id_of(&kept));
+    append(&*store, Append { state: TaskState::Working, ..kept }).await.expect("a birth");
+    // Whoever wants to write to the table waits for this.
+    let (client, connection) =
+        tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client.batch_execute("BEGIN; LOCK TABLE hang.task_events").await.expect("a lock");
+    let asked = Instant::now();
+    let scope = scope();
+    let (written, read) = tokio::join!(queue(&*store, next(key, 1, 2)), store.load(&scope, &id));
+    assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(store.ready().is_err());
+    client.batch_execute("COMMIT").await.expect("it lets go");
+    let back = Instant::now();
+    while append(&*store, next(key, 1, 2)).await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(5), "it has not healed");
+    }
+    store.ready().expect("it has healed");
+}
