@@ -6,6 +6,7 @@
 mod audit;
 mod batch;
 mod health;
+mod kind;
 mod log;
 mod noted;
 pub mod postgres;
@@ -14,3 +15,6 @@ pub mod sqlite;
 mod taken;
 mod tokens;
 mod uses;
+
+pub use audit::{AuditLimits, AuditQuery};
+pub use kind::{Audit, Home, OpenError, Store, Tokens};

@@ -87,7 +87,10 @@ fn greet(given: &Given, resolved: &Resolved, running: &Running) {
         println!("  grpc   {agent} at {address}");
     }
     println!("  card   {base}/.well-known/agent-card.json");
-    println!("  state  {}", data.path().display());
+    match resolved.database() {
+        Some(database) => println!("  state  {database}"),
+        None => println!("  state  {}", data.path().display()),
+    }
     println!("  auth   {}", access.says());
     if running.recovered() > 0 {
         println!("  took up {} unfinished tasks of the last run", running.recovered());

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use legation_core::store::StoreError;
 use legation_core::{Actor, AuditAction, AuditEvent, AuditLog as _, AuditOutcome, Exposed};
 use legation_http::Signer;
-use legation_store::sqlite::SqliteAudit;
+use legation_store::Audit;
 
 /// Says that the server begins to work, and by which keys it signs if these are others than before.
 pub(crate) async fn start(
-    audit: &SqliteAudit,
+    audit: &Audit,
     address: SocketAddr,
     agents: &[Exposed],
     signers: &[Arc<Signer>],
@@ -23,7 +23,7 @@ pub(crate) async fn start(
     let key = |signer: &Arc<Signer>| format!("{} {}", signer.name(), signer.public().thumbprint());
     let signing =
         done(AuditAction::Signing).to(signers.iter().map(key).collect::<Vec<_>>().join(", "));
-    let is_new = audit.last(AuditAction::Signing).map(|last| match last {
+    let is_new = audit.last(AuditAction::Signing).await.map(|last| match last {
         Some(last) => last.event.target != signing.target,
         None => !signers.is_empty(),
     });

@@ -8,7 +8,7 @@ use legation_auth::{Attempts, Carrier, Chain, Integration, Scheme, Token, Tokens
 use legation_core::{Caller, DEPLOYMENT};
 use legation_http::Security;
 use legation_model::{HttpAuthSecurityScheme, SecurityScheme};
-use legation_store::sqlite::SqliteTokens;
+use legation_store::{Store, Tokens as Kept};
 
 use crate::DataDir;
 use crate::server::StartError;
@@ -100,18 +100,23 @@ impl Door {
         Self { own: None, ..self }
     }
 
-    /// What decides, and what cards say. The store in the directory need not be open yet.
+    /// The static tokens.
     ///
     /// # Errors
-    /// When a token is weak, or the server's own cannot be had.
-    pub(crate) fn open(self, data_dir: &DataDir) -> Result<Opened, StartError> {
+    /// When one is weak, or the server's own cannot be had.
+    pub(crate) fn static_tokens(&self, data_dir: &DataDir) -> Result<Vec<Token>, StartError> {
         let mut tokens = Vec::new();
-        if let Some(caller) = self.own {
-            tokens.push(Token::new(&own_token(data_dir)?, caller)?);
+        if let Some(caller) = &self.own {
+            tokens.push(Token::new(&own_token(data_dir)?, caller.clone())?);
         }
         for (token, caller) in &self.tokens {
             tokens.push(Token::new(token, caller.clone())?);
         }
+        Ok(tokens)
+    }
+
+    /// What decides, and what cards say.
+    pub(crate) fn open(self, tokens: Vec<Token>, store: &Store) -> Opened {
         let mut security = Security { issuers: self.issuers, ..Security::open() };
         let mut schemes = Vec::new();
         if !tokens.is_empty() {
@@ -120,9 +125,9 @@ impl Door {
             security.schemes = Security::bearer().schemes;
         }
         let integration = self.integration.map(|remember| {
-            let tokens = Arc::new(SqliteTokens::of_store(data_dir.path(), DEPLOYMENT));
+            let tokens = store.tokens(DEPLOYMENT);
             let verifier =
-                Verifier::Integration(Integration::new(INTEGRATION, tokens.clone(), remember));
+                Verifier::Integration(Integration::new(INTEGRATION, tokens.lookup(), remember));
             // Before those that take any token.
             schemes.push(Scheme::new(INTEGRATION, Carrier::Bearer, verifier));
             let on_card = HttpAuthSecurityScheme { scheme: "Bearer".into(), ..Default::default() };
@@ -135,7 +140,7 @@ impl Door {
             security.schemes.push((name, on_card));
         }
         security.schemes.sort_by_key(|(_, scheme)| rank(scheme));
-        Ok(Opened { chain: Chain::new(schemes, self.attempts), security, integration })
+        Opened { chain: Chain::new(schemes, self.attempts), security, integration }
     }
 }
 
@@ -146,7 +151,7 @@ pub(crate) struct Opened {
     /// What cards say.
     pub(crate) security: Security,
     /// The integration tokens, if such are taken.
-    pub(crate) integration: Option<Arc<SqliteTokens>>,
+    pub(crate) integration: Option<Kept>,
 }
 
 /// The order of schemes on cards. Some clients look at the first alone, so the one that most

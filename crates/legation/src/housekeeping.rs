@@ -6,7 +6,7 @@ use std::time::Duration;
 use legation_core::Service;
 use legation_core::store::StoreError;
 use legation_model::Timestamp;
-use legation_store::sqlite::{SqliteAudit, SqliteTokens};
+use legation_store::{Audit, Tokens};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::audited;
@@ -40,18 +40,24 @@ impl Default for Retention {
 pub(crate) async fn run(
     service: Arc<Service>,
     retention: Retention,
-    (tokens, audit): (Option<Arc<SqliteTokens>>, Arc<SqliteAudit>),
+    (tokens, audit): (Option<Tokens>, Audit),
 ) {
     // Beside each other, so that runs are mended while a write waits.
-    tokio::join!(mend_and_sweep(service, retention), write_audit(audit, retention.every), async {
-        if let Some(tokens) = tokens {
-            write_uses(tokens).await;
-        }
-    });
+    let attending = service.clone();
+    tokio::join!(
+        mend_and_sweep(service, retention),
+        write_audit(audit, retention.every),
+        async {
+            if let Some(tokens) = tokens {
+                write_uses(tokens).await;
+            }
+        },
+        attending.attend()
+    );
 }
 
 /// Writes what was noted, and removes what is too old.
-async fn write_audit(audit: Arc<SqliteAudit>, forget_every: Duration) {
+async fn write_audit(audit: Audit, forget_every: Duration) {
     let mut tick = interval(WRITE_AUDIT_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut forgotten: Option<Instant> = None;
@@ -61,26 +67,23 @@ async fn write_audit(audit: Arc<SqliteAudit>, forget_every: Duration) {
         if is_due {
             forgotten = Some(Instant::now());
         }
-        let audit = audit.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let now = Timestamp::now();
-            audit.write_noted(now)?;
-            if is_due { audit.forget(now).map(drop) } else { Ok(()) }
-        });
-        if let Ok(Err(error)) = written.await {
+        let now = Timestamp::now();
+        let mut written = audit.write_noted(now).await;
+        if is_due && written.is_ok() {
+            written = audit.forget(now).await.map(drop);
+        }
+        if let Err(error) = written {
             audited::cannot_write(&error);
         }
     }
 }
 
-async fn write_uses(tokens: Arc<SqliteTokens>) {
+async fn write_uses(tokens: Tokens) {
     let mut tick = interval(WRITE_USES_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let tokens = tokens.clone();
-        let written = tokio::task::spawn_blocking(move || tokens.write_uses(Timestamp::now()));
-        if let Ok(Err(error)) = written.await {
+        if let Err(error) = tokens.write_uses(Timestamp::now()).await {
             cannot_write_uses(&error);
         }
     }

@@ -50,6 +50,8 @@ pub use legation_http::{
     check_cards,
 };
 pub use legation_model as model;
-pub use legation_store::sqlite::{AuditLimits, Options as StoreOptions};
+pub use legation_store::AuditLimits;
+pub use legation_store::postgres::Options as PostgresOptions;
+pub use legation_store::sqlite::Options as StoreOptions;
 pub use server::{Running, Server, StartError};
 pub use signing::{SigningError, SigningKey};

@@ -14,9 +14,9 @@ use legation_http::{
     BadCard, Bounds, CardForm, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
     MissingVersion, Network, Readers, Security, Settings, Tls, TlsError, TlsSettings,
 };
-use legation_store::sqlite::{
-    AuditLimits, OpenError, Options, SqliteAudit, SqliteStore, SqliteTokens,
-};
+use legation_net::Secret;
+use legation_store::sqlite::Options;
+use legation_store::{Audit, AuditLimits, Home, OpenError, Store, Tokens, postgres};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,8 @@ pub struct Server {
     audit: AuditLimits,
     stop_grace: Duration,
     store: Options,
+    /// Where the tasks are instead, and how that behaves.
+    postgres: Option<(Secret, postgres::Options)>,
 }
 
 /// An agent's own port for gRPC.
@@ -197,6 +199,7 @@ impl Server {
             audit: AuditLimits::default(),
             stop_grace: STOP_GRACE,
             store: Options::default(),
+            postgres: None,
         }
     }
 
@@ -386,6 +389,14 @@ impl Server {
         self
     }
 
+    /// Keeps tasks in a PostgreSQL database, which other replicas may share, instead of the data
+    /// directory. The address is a URL such as `postgres://user@host/database`.
+    #[must_use]
+    pub fn postgres(mut self, url: impl Into<Secret>, options: postgres::Options) -> Self {
+        self.postgres = Some((url.into(), options));
+        self
+    }
+
     /// Sets how long runs may go on when the server stops, before they are left for the next start.
     #[must_use]
     pub fn stop_grace(mut self, grace: Duration) -> Self {
@@ -432,21 +443,31 @@ impl Server {
             let ports = ports.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
             Grpc { ports, ..grpc }
         });
-        let audit = SqliteAudit::of_store(self.data_dir.path(), DEPLOYMENT, self.audit);
-        let audit = Arc::new(audit);
+        let static_tokens = match &self.access {
+            Access::Open => Vec::new(),
+            Access::Door(door) => door.static_tokens(&self.data_dir)?,
+        };
+        let count_usage = !self.limits.quotas.are_none();
+        let home = match self.postgres {
+            Some((url, options)) => Home::Postgres(url.reveal().to_owned(), options),
+            None => {
+                let options = Options { count_usage, ..self.store };
+                Home::Sqlite(self.data_dir.path().to_owned(), options)
+            }
+        };
+        let opening = tokio::task::spawn_blocking(|| Store::open(home));
+        let store = opening.await.expect("opening a store does not panic")?;
+        let audit = store.audit(DEPLOYMENT, self.audit);
         let (authenticator, security, tokens): (Arc<dyn Authenticator>, _, _) = match self.access {
             Access::Open => (Arc::new(Anonymous), Security::open(), None),
             Access::Door(door) => {
-                let opened = door.open(&self.data_dir)?;
-                let chain = opened.chain.audited(audit.clone());
+                let opened = door.open(static_tokens, &store);
+                let chain = opened.chain.audited(Arc::new(audit.clone()));
                 (Arc::new(chain), opened.security, opened.integration)
             }
         };
-        let count_usage = !self.limits.quotas.are_none();
-        let options = Options { count_usage, ..self.store };
-        let store = SqliteStore::open(self.data_dir.path(), options)?;
-        let mut service = Service::builder(store.clone()).limits(self.limits);
-        service = service.audit(audit.clone());
+        let mut service = Service::builder(store.tasks()).limits(self.limits);
+        service = service.audit(Arc::new(audit.clone()));
         for exposed in self.agents {
             service = service.expose(exposed);
         }
@@ -541,9 +562,9 @@ pub struct Running {
     recovered: usize,
     service: Arc<Service>,
     front: Front,
-    store: Arc<SqliteStore>,
-    tokens: Option<Arc<SqliteTokens>>,
-    audit: Arc<SqliteAudit>,
+    store: Store,
+    tokens: Option<Tokens>,
+    audit: Audit,
     serving: Vec<JoinHandle<()>>,
     housekeeping: JoinHandle<()>,
     /// What ends the listener, and how long runs may go on before.
@@ -573,7 +594,7 @@ impl Running {
 
     /// Where refusals and administrative acts are kept.
     pub fn audit(&self) -> Arc<dyn AuditLog> {
-        self.audit.clone()
+        Arc::new(self.audit.clone())
     }
 
     /// Works until the process is told to stop (Ctrl-C or SIGTERM), then stops. A second such signal
@@ -605,15 +626,14 @@ impl Running {
         }
         self.housekeeping.abort();
         let (store, tokens, audit) = (self.store, self.tokens, self.audit);
-        let close = move || {
-            if let Some(Err(error)) = tokens.map(|tokens| tokens.close()) {
-                housekeeping::cannot_write_uses(&error);
-            }
-            if let Err(error) = audit.close() {
-                audited::cannot_write(&error);
-            }
-            store.close();
-        };
-        let _ = tokio::task::spawn_blocking(close).await;
+        if let Some(tokens) = tokens
+            && let Err(error) = tokens.close().await
+        {
+            housekeeping::cannot_write_uses(&error);
+        }
+        if let Err(error) = audit.close().await {
+            audited::cannot_write(&error);
+        }
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
     }
 }

@@ -1,16 +1,16 @@
-//! `legation audit`: what a server has refused and what was changed, from its data directory, also
-//! while a server has it.
+//! `legation audit`: what a server has refused and what was changed.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use legation::{AuditAction, AuditOutcome};
-use legation_core::{AuditEntry, DEPLOYMENT};
+use legation_core::AuditEntry;
 use legation_model::Timestamp;
-use legation_store::sqlite::{AuditQuery, SqliteAudit};
+use legation_store::AuditQuery;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::out::{Out, Style, note};
-use super::tokens::{Place, failed, time, unopened};
+use super::place::{Place, failed};
+use super::tokens::time;
 
 /// Which entries to list.
 #[derive(Debug, clap::Args)]
@@ -54,20 +54,19 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 impl Audit {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
-        let directory = self.place.directory();
-        let entries = if SqliteAudit::exists_in(directory.path()) {
-            let log = SqliteAudit::open(directory.path(), DEPLOYMENT).map_err(unopened)?;
-            let query = AuditQuery {
-                since: self.since,
-                action: self.action,
-                tenant: self.tenant,
-                subject: self.subject,
-                limit: self.limit as usize,
-            };
-            log.list(&query).map_err(failed)?
-        } else {
-            Vec::new()
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        let entries = match self.place.audit().await? {
+            None => Vec::new(),
+            Some(log) => {
+                let query = AuditQuery {
+                    since: self.since,
+                    action: self.action,
+                    tenant: self.tenant,
+                    subject: self.subject,
+                    limit: self.limit as usize,
+                };
+                log.kept.list(query).await.map_err(failed)?
+            }
         };
         let mut out = Out::new();
         if self.json {
@@ -78,7 +77,7 @@ impl Audit {
         entries.iter().try_for_each(|entry| Shown::new(entry).show(&mut out))?;
         out.flush()?;
         if entries.is_empty() {
-            note(&format!("no entries in {}", directory.path().display()));
+            note(&format!("no entries in {}", self.place.named()));
         }
         Ok(Exit::Done)
     }

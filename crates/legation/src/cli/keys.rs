@@ -13,7 +13,7 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsag
 use super::exit::{Exit, Failure};
 use super::out::{Out, Style};
 use super::text::quote;
-use super::tokens;
+use super::{calling, tokens};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -115,10 +115,10 @@ impl Command {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::Tls(tls) => tls.run(),
-            Self::Create(create) => create.run(),
-            Self::List(list) => list.run(),
-            Self::Revoke(revoke) => revoke.run(),
-            Self::Rotate(rotate) => rotate.run(),
+            Self::Create(create) => calling(create.run()),
+            Self::List(list) => calling(list.run()),
+            Self::Revoke(revoke) => calling(revoke.run()),
+            Self::Rotate(rotate) => calling(rotate.run()),
             Self::Signing(signing) => signing.run(),
         }
     }

@@ -19,6 +19,7 @@ mod login;
 mod manual;
 mod message;
 mod out;
+mod place;
 mod profile;
 mod push;
 mod render;
@@ -115,7 +116,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Config(command) => command.run(),
         Command::Keys(command) => command.run(),
-        Command::Audit(audit) => audit.run(),
+        Command::Audit(audit) => calling(audit.run()),
         Command::Schema => config::print_schema(),
         Command::Send(send) => calling(send.run()),
         Command::Stream(stream) => calling(stream::run(stream)),

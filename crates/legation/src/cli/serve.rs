@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use legation::DataDir;
 
-use crate::config::{self, Given, LoadError, Origin, Overrides, Resolved};
+use crate::config::{self, Address, Given, LoadError, Origin, Overrides, Resolved};
 
 /// The variable that names the data directory.
 const DATA_DIR: &str = "LEGATION_DATA_DIR";
+/// The variable that names the store.
+pub(super) const STORE: &str = "LEGATION_STORE";
 
 /// What a server is told on the command line.
 #[derive(Debug, clap::Args)]
@@ -32,12 +34,23 @@ pub(crate) struct ServeOptions {
     /// ~/.local/share/legation] [env: LEGATION_DATA_DIR=]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Where tasks are kept instead: `postgres://user@host/database`, which other servers may share, or
+    /// `sqlite:DIR`
+    #[arg(long, value_name = "URL", env = STORE, hide_env_values = true, value_parser = stated)]
+    store: Option<Stated<Address>>,
     /// Let everybody call, without a token
     #[arg(long)]
     no_auth: bool,
     /// How callers reach this server, when that is not the address it listens on
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+}
+
+/// What a flag or a variable says: an empty one says nothing.
+pub(super) type Stated<T> = Option<T>;
+
+fn stated(text: &str) -> Result<Stated<Address>, String> {
+    if text.is_empty() { Ok(None) } else { Address::parse(text).map(Some) }
 }
 
 impl ServeOptions {
@@ -63,6 +76,7 @@ impl ServeOptions {
             tls: self.tls_cert.clone().zip(self.tls_key.clone()),
             no_auth: self.no_auth,
             data_dir,
+            store: self.store.clone().flatten(),
             has_token: variable("AUTH_TOKEN").is_some(),
         }
     }

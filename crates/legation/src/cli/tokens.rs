@@ -1,36 +1,24 @@
-//! `legation keys create`, `list`, `revoke` and `rotate`: the integration tokens of a data directory.
-//!
-//! They work on the directory, also while a server has it, and need no server.
+//! `legation keys create`, `list`, `revoke` and `rotate`: the integration tokens of a server.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use legation::auth::NewToken;
-use legation::{DataDir, SCOPES, Scopes};
-use legation_core::store::StoreError;
-use legation_core::{DEPLOYMENT, IntegrationToken, Names};
+use legation::{SCOPES, Scopes};
+use legation_core::{IntegrationToken, Names};
 use legation_model::Timestamp;
-use legation_store::sqlite::{OpenError, SqliteTokens};
+use legation_store::Tokens;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::out::{Out, Style, note};
-use super::serve::data_dir;
+use super::place::{Found, Place, described, failed};
 use crate::config::read_time;
 
 /// The longest name, in characters.
 const LONGEST: usize = 100;
 /// The longest time, in milliseconds: a hundred years.
 const MOST: u64 = 36_500 * 86_400_000;
-
-/// Where the tokens are.
-#[derive(Debug, clap::Args)]
-pub(super) struct Place {
-    /// The data directory of the server [default: the user's]
-    #[arg(long, value_name = "DIR", env = "LEGATION_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-}
 
 /// The token that is wanted.
 #[derive(Debug, clap::Args)]
@@ -91,7 +79,7 @@ pub(crate) struct Rotate {
 }
 
 impl Create {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
         let new = NewToken::make().map_err(|error| Failure::of_command(described(&error)))?;
         let now = Timestamp::now();
         let names = |list: Vec<Arc<str>>| Names::from(list);
@@ -115,7 +103,8 @@ impl Create {
             digest: new.digest,
             earlier: None,
         };
-        if !self.place.open()?.add(&token).map_err(failed)? {
+        let tokens = self.place.tokens().await?;
+        if !tokens.kept.add(token.clone()).await.map_err(failed)? {
             let name = &token.name;
             let text = format!("there is a key `{name}` already; rotate it, or revoke it first");
             return Err(Failure::of_command(text));
@@ -128,9 +117,9 @@ impl Create {
 }
 
 impl List {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
-        let tokens = match self.place.existing()? {
-            Some(tokens) => tokens.list().map_err(failed)?,
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        let tokens = match self.place.existing_tokens().await? {
+            Some(tokens) => tokens.kept.list().await.map_err(failed)?,
             None => Vec::new(),
         };
         let now = Timestamp::now();
@@ -150,9 +139,9 @@ impl List {
 }
 
 impl Revoke {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
-        let (tokens, token) = self.place.find(&self.which)?;
-        if !tokens.revoke(&token.id, Timestamp::now()).map_err(failed)? {
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        let (tokens, token) = find(&self.place, &self.which).await?;
+        if !tokens.kept.revoke(token.id.clone(), Timestamp::now()).await.map_err(failed)? {
             return Err(revoked(&token));
         }
         let text = format!("revoked {} ({}); servers refuse it in 5 s", token.name, token.id);
@@ -162,8 +151,8 @@ impl Revoke {
 }
 
 impl Rotate {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
-        let (tokens, token) = self.place.find(&self.which)?;
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        let (tokens, token) = find(&self.place, &self.which).await?;
         let now = Timestamp::now();
         if token.expires_at.is_some_and(|end| end <= now) {
             let text = format!("the key `{}` has expired; make another", token.name);
@@ -172,7 +161,7 @@ impl Rotate {
         let new = NewToken::of(token.id.clone())
             .map_err(|error| Failure::of_command(described(&error)))?;
         let until = after(now, self.grace);
-        if !tokens.rotate(&token.id, &new.digest, until).map_err(failed)? {
+        if !tokens.kept.rotate(token.id.clone(), new.digest, until).await.map_err(failed)? {
             return Err(revoked(&token));
         }
         show_once(&new)?;
@@ -186,40 +175,20 @@ impl Rotate {
     }
 }
 
-impl Place {
-    /// The tokens, in a store that is made when there is none.
-    fn open(&self) -> Result<SqliteTokens, Failure> {
-        SqliteTokens::open(self.directory().path(), DEPLOYMENT).map_err(unopened)
-    }
-
-    /// The data directory.
-    pub(super) fn directory(&self) -> DataDir {
-        data_dir(self.data_dir.as_ref())
-    }
-
-    /// The tokens, if there is a store. A mistyped directory is not made into one.
-    fn existing(&self) -> Result<Option<SqliteTokens>, Failure> {
-        SqliteTokens::exist_in(self.directory().path()).then(|| self.open()).transpose()
-    }
-
-    /// The token of an id, else the one of a name that is not revoked, else the last one of it.
-    fn find(&self, which: &str) -> Result<(SqliteTokens, IntegrationToken), Failure> {
-        let none = || {
-            let dir = self.directory();
-            Failure::of_command(format!("there is no key `{which}` in {}", dir.path().display()))
-        };
-        let tokens = self.existing()?.ok_or_else(none)?;
-        let all = tokens.list().map_err(failed)?;
-        let by_id = |token: &&IntegrationToken| *token.id == *which;
-        let by_name = |token: &&IntegrationToken| *token.name == *which;
-        let found = all
-            .iter()
-            .find(by_id)
-            .or_else(|| all.iter().filter(by_name).find(|token| token.revoked_at.is_none()))
-            .or_else(|| all.iter().rfind(by_name));
-        let found = found.cloned().ok_or_else(none)?;
-        Ok((tokens, found))
-    }
+/// The token of an id, else the one of a name that is not revoked, else the last one of it.
+async fn find(place: &Place, which: &str) -> Result<(Found<Tokens>, IntegrationToken), Failure> {
+    let none = || Failure::of_command(format!("there is no key `{which}` in {}", place.named()));
+    let tokens = place.existing_tokens().await?.ok_or_else(none)?;
+    let all = tokens.kept.list().await.map_err(failed)?;
+    let by_id = |token: &&IntegrationToken| *token.id == *which;
+    let by_name = |token: &&IntegrationToken| *token.name == *which;
+    let found = all
+        .iter()
+        .find(by_id)
+        .or_else(|| all.iter().filter(by_name).find(|token| token.revoked_at.is_none()))
+        .or_else(|| all.iter().rfind(by_name));
+    let found = found.cloned().ok_or_else(none)?;
+    Ok((tokens, found))
 }
 
 /// A key as the list shows it. Its JSON is what scripts read.
@@ -312,30 +281,6 @@ fn after(now: Timestamp, time: Duration) -> Timestamp {
 
 fn revoked(token: &IntegrationToken) -> Failure {
     Failure::of_command(format!("the key `{}` ({}) is revoked already", token.name, token.id))
-}
-
-/// Why a store in a directory does not open.
-pub(super) fn unopened(error: OpenError) -> Failure {
-    let mut text = described(&error);
-    if matches!(error, OpenError::InUse { .. }) {
-        text += ". Its store is of another release; restart it with this one";
-    }
-    Failure::of_command(text)
-}
-
-pub(super) fn failed(error: StoreError) -> Failure {
-    Failure::of_command(described(&error))
-}
-
-/// An error with what it came from.
-fn described(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn name(text: &str) -> Result<Arc<str>, String> {

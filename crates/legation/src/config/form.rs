@@ -65,6 +65,13 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// The address of a PostgreSQL database.
+    pub(crate) fn of_database(text: &str) -> Option<Self> {
+        is_postgres(text).then(|| Self(text.to_owned()))
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
@@ -159,15 +166,65 @@ pub(crate) fn path() -> Form<String> {
     text_that("a path", json!({"type": "string", "minLength": 1}), is_good)
 }
 
-/// Where the store is, as an address.
-pub(crate) fn store() -> Form<String> {
-    let read = |text: &Text| {
-        let path = text.text()?.strip_prefix("sqlite:").filter(|path| !path.trim().is_empty())?;
-        Some(path.to_owned())
+/// Where the store is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Address {
+    /// In a directory.
+    Sqlite(String),
+    /// In a database.
+    Postgres(Secret),
+}
+
+const STORES: &str = "`sqlite:` with the path of a directory, or `postgres://` with a database";
+
+impl Address {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is expected.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(url) = Secret::of_database(text) {
+            return Ok(Self::Postgres(url));
+        }
+        let path = text.strip_prefix("sqlite:").filter(|path| !path.trim().is_empty());
+        path.map(|path| Self::Sqlite(path.to_owned())).ok_or_else(|| format!("expected {STORES}"))
+    }
+}
+
+/// Where the store is, as an address. It may hold a password.
+pub(crate) fn store() -> Form<Address> {
+    let read = |text: &Text| Address::parse(text.text()?).ok();
+    let schema = json!({"type": "string", "pattern": "^(sqlite:|postgres(ql)?://)."});
+    let show = |address: &Address| match address {
+        Address::Sqlite(path) => json!(format!("sqlite:{path}")),
+        Address::Postgres(_) => json!("postgres:"),
     };
-    let schema = json!({"type": "string", "pattern": "^sqlite:."});
-    let expects = "`sqlite:` with the path of a directory (other stores are not available yet)";
-    Form::new(expects, schema, read, |path| json!(format!("sqlite:{path}")))
+    Form { is_secret: true, ..Form::new(STORES, schema, read, show) }
+}
+
+/// The address of a PostgreSQL database.
+pub(crate) fn postgres() -> Form<Secret> {
+    let schema = json!({"type": "string", "pattern": "^postgres(ql)?://."});
+    let expects = "a database such as `postgres://user@host/name`";
+    text_that(expects, schema, is_postgres).secret()
+}
+
+fn is_postgres(text: &str) -> bool {
+    ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.trim().is_empty()))
+}
+
+/// The name of a schema of PostgreSQL.
+pub(crate) fn postgres_schema() -> Form<String> {
+    let is_good = |text: &str| {
+        let first = text.as_bytes().first();
+        first.is_some_and(|first| !first.is_ascii_digit())
+            && text.len() <= 63
+            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    };
+    let schema = json!({"type": "string", "pattern": "^[a-z_][a-z0-9_]{0,62}$"});
+    text_that("a name of lower-case letters, digits and `_`", schema, is_good)
 }
 
 /// An address to listen on.

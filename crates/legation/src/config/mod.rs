@@ -36,6 +36,7 @@ use setting::{Shown, group};
 
 pub(crate) use caller::{Caller, Kind as CallerKind, Known, Place, file_of_user, load_caller};
 pub(crate) use explain::{Explained, explain};
+pub(crate) use form::{Address, Secret};
 pub(crate) use keys::{Exec, Http, Location, Mode, OpenAi, Runtime};
 pub(crate) use resolved::{Resolved, ResolvedAgent};
 pub(crate) use schema::schema;
@@ -68,6 +69,7 @@ pub(crate) struct Overrides {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) no_auth: bool,
     pub(crate) data_dir: Option<(PathBuf, Origin)>,
+    pub(crate) store: Option<Address>,
     /// Whether `AUTH_TOKEN` is the token, unless the file states one.
     pub(crate) has_token: bool,
 }
@@ -127,6 +129,7 @@ fn read(
     let mut reader = Reader::new(environment, faults);
     let mut config = Config::default();
     group(&mut config).read(&tree, &mut reader);
+    config.store.unfold();
     let Reader { mut faults, sources, .. } = reader;
     let origins = sources.into_iter().map(|(path, source)| (path, Origin::File(source))).collect();
     let mut given = Given { file: Some(file.into()), config, origins };
@@ -149,7 +152,7 @@ fn built_in(overrides: &Overrides) -> (Given, Resolved) {
 
 impl Given {
     fn take(&mut self, overrides: &Overrides) {
-        let Overrides { listen, public_url, plaintext, tls, no_auth, data_dir, has_token } =
+        let Overrides { listen, public_url, plaintext, tls, no_auth, data_dir, store, has_token } =
             overrides.clone();
         let mut note = |path: &str, origin| self.origins.insert(path.to_owned(), origin);
         if let Some(listen) = listen {
@@ -176,6 +179,14 @@ impl Given {
         if let Some((path, origin)) = data_dir {
             self.config.store.path = Some(path.display().to_string());
             note("store.path", origin);
+        }
+        if let Some(store) = store {
+            let key = match store {
+                Address::Sqlite(_) => "store.path",
+                Address::Postgres(_) => "store.postgres.url",
+            };
+            self.config.store.take(store);
+            note(key, Origin::Flag("--store or LEGATION_STORE"));
         }
         let is_own = |scheme: &keys::Scheme| scheme.simple().is_some_and(|it| it.token.is_none());
         let own = self.config.auth.schemes.iter().position(is_own).filter(|_| has_token);

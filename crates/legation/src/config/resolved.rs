@@ -13,6 +13,8 @@ use http::HeaderName;
 use legation_agents::http::openai;
 use legation_net::{Egress, Reach};
 
+use url::Url;
+
 use super::door::{self, BadScheme};
 use super::fault::Fault;
 use super::form::Secret;
@@ -98,13 +100,24 @@ impl Resolved {
         ))
     }
 
+    /// The database that keeps the tasks, if one does, without what nobody may see.
+    pub(crate) fn database(&self) -> Option<String> {
+        let postgres = self.config.store.postgres.as_ref()?;
+        let url = Url::parse(postgres.url.reveal()).ok();
+        let place = url.map(|url| {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!(" {}{port}{}", url.host_str().unwrap_or_default(), url.path())
+        });
+        Some(format!("PostgreSQL{}, schema {}", place.unwrap_or_default(), postgres.schema))
+    }
+
     /// The server, but for its agents.
     ///
     /// # Errors
     /// When a scheme cannot be what the file says.
     pub(crate) fn server(&self) -> Result<Server, BadScheme> {
         let Config { server: given, store, contexts, audit, limits, .. } = self.config.clone();
-        let keys::Store { path: _, cache, idle_readers, checkpoint, max_size } = store;
+        let keys::Store { cache, idle_readers, checkpoint, max_size, postgres, .. } = store;
         let mut server = Server::builder()
             .data_dir(self.data_dir.clone())
             .trusted_proxies(given.trusted_proxies)
@@ -129,6 +142,9 @@ impl Resolved {
                 max_bytes: max_size,
                 ..StoreOptions::default()
             });
+        if let Some(postgres) = postgres {
+            server = server.postgres(postgres.url.reveal(), postgres.options());
+        }
         if let Some(tls) = self.tls.clone() {
             server = server.tls(tls);
         }

@@ -6,6 +6,7 @@ mod configuration;
 mod doctor;
 mod keys;
 mod outbound;
+mod postgres;
 mod profiles;
 mod secrets;
 mod security;

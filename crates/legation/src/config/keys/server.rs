@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use legation::{
-    Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, Readers, StoreOptions,
+    Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, PostgresOptions, Readers,
+    StoreOptions,
 };
 
 use super::grpc::{self, Grpc};
 use super::{Config, Cors, Signing, Tls};
-use crate::config::form::{self, bytes, choice, count};
+use crate::config::form::{self, Address, Secret, bytes, choice, count, count_to};
 use crate::config::setting::{
-    Either, Group, Row, Slot, each, group, leaf, leaves, maybe, maybe_group, maybe_leaves, row,
-    unset,
+    Either, Group, Row, Slot, each, group, leaf, leaves, maybe, maybe_group, maybe_leaves,
+    required, row, unset,
 };
 
 /// Where the server listens, and how it shows itself.
@@ -163,11 +164,31 @@ impl Group for Versions {
 /// Where tasks are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Store {
+    /// The short form: a path or a database.
+    address: Option<Address>,
     pub(crate) path: Option<String>,
     pub(crate) cache: usize,
     pub(crate) idle_readers: usize,
     pub(crate) checkpoint: u64,
     pub(crate) max_size: Option<u64>,
+    pub(crate) postgres: Option<Postgres>,
+}
+
+impl Store {
+    /// Lets the short form stand for what it is short for.
+    pub(crate) fn unfold(&mut self) {
+        if let Some(address) = self.address.take() {
+            self.take(address);
+        }
+    }
+
+    /// Keeps the tasks there; how a database is used stays as it is said.
+    pub(crate) fn take(&mut self, address: Address) {
+        match address {
+            Address::Sqlite(path) => (self.path, self.postgres) = (Some(path), None),
+            Address::Postgres(url) => self.postgres.get_or_insert_default().url = url,
+        }
+    }
 }
 
 impl Default for Store {
@@ -175,20 +196,65 @@ impl Default for Store {
         let StoreOptions { cache_bytes, idle_readers, checkpoint_bytes, max_bytes, .. } =
             StoreOptions::default();
         Self {
+            address: None,
             path: None,
             cache: cache_bytes,
             idle_readers,
             checkpoint: checkpoint_bytes,
             max_size: max_bytes,
+            postgres: None,
         }
     }
 }
 
-/// The place of the store: `sqlite:tasks`, or its keys.
+/// A database that replicas share.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Postgres {
+    pub(crate) url: Secret,
+    pub(crate) schema: String,
+    pub(crate) writers: usize,
+    pub(crate) readers: usize,
+    pub(crate) patience: Duration,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        let PostgresOptions { schema, writers, readers, patience, .. } = PostgresOptions::default();
+        Self { url: Secret::default(), schema, writers, readers, patience }
+    }
+}
+
+impl Postgres {
+    /// How the store behaves.
+    pub(crate) fn options(&self) -> PostgresOptions {
+        let Self { url: _, schema, writers, readers, patience } = self.clone();
+        PostgresOptions { schema, writers, readers, patience }
+    }
+}
+
+impl Group for Postgres {
+    const ROWS: &'static [Row<Self>] = &[
+        required(row("url", "The address of the database", |p| leaf(&mut p.url, form::postgres()))),
+        row("schema", "The schema of the tables, which is made when it is missing", |p| {
+            leaf(&mut p.schema, form::postgres_schema())
+        }),
+        row("writers", "Connections that write; each commits by itself", |p| {
+            leaf(&mut p.writers, count_to(64))
+        }),
+        row("readers", "Connections that read, at most", |p| leaf(&mut p.readers, count_to(1_000))),
+        row(
+            "patience",
+            "How long a connection, a statement or a turn to read is waited for",
+            |p| leaf(&mut p.patience, form::time()),
+        ),
+    ];
+}
+
+/// The place of the store: `sqlite:tasks`, `postgres://user@host/database`, or its keys.
 pub(super) fn store(config: &mut Config) -> Slot<'_> {
     Box::new(Either {
         place: &mut config.store,
-        short: |store| maybe(&mut store.path, form::store()),
+        short: |store| maybe(&mut store.address, form::store()),
         long: |store| group(store),
         is_short: |_| false,
     })
@@ -218,6 +284,11 @@ impl Group for Store {
             row("max_size", "Size of the database; what would exceed it is refused", |s| {
                 maybe(&mut s.max_size, bytes())
             }),
+        ),
+        row(
+            "postgres",
+            "A PostgreSQL database that keeps the tasks instead, for many replicas",
+            |s| maybe_group(&mut s.postgres),
         ),
     ];
 }

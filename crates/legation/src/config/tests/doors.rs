@@ -4,13 +4,14 @@ use super::*;
 
 #[test]
 fn stores_and_doors() {
-    let other = "expected `sqlite:` with the path of a directory (other stores are not available \
-                 yet), not";
+    let other = "f.yaml:1:8: `store`: expected `sqlite:` with the path of a directory, or `postgres://` \
+                 with a database";
+    check("store: postgres:/u:secret@h/db\n", other);
+    check("store: 'sqlite:'\n", other);
     check(
-        "store: postgres://u@h/db\n",
-        &format!("f.yaml:1:8: `store`: {other} `postgres://u@h/db`"),
+        "store: {postgres: {schema: s}}\n",
+        "f.yaml:1:19: `store.postgres.url`: missing: The address of the database",
     );
-    check("store: 'sqlite:'\n", &format!("f.yaml:1:8: `store`: {other} `sqlite:`"));
     check("auth: nobody\n", "f.yaml:1:7: `auth`: expected `none`, not `nobody`");
     check("auth: {}\n", "f.yaml:1:7: `auth.schemes`: missing: The ways to authenticate");
     check(
