@@ -194,7 +194,7 @@ impl<'a> Rows<'a> {
     /// whether it was written.
     ///
     /// The order of the tables is that in which rows of theirs are locked, here and by removals.
-    pub(super) async fn write(&self, session: &Session) -> Result<(), Failure> {
+    pub(super) async fn write(&self, session: &Session, replica: i64) -> Result<(), Failure> {
         let Self { contexts, revived, born, changed, events, outdated, keys, deltas } = self;
         let entries: Vec<&[u8]> = events.entries.iter().map(|body| &**body).collect();
         let named: Vec<_> =
@@ -221,6 +221,7 @@ impl<'a> Rows<'a> {
                     &born.epoch,
                     &born.snapshot,
                     &born.at_work,
+                    &replica,
                 ],
             ),
             (
@@ -233,6 +234,7 @@ impl<'a> Rows<'a> {
                     &changed.epoch,
                     &changed.snapshot,
                     &changed.at_work,
+                    &replica,
                 ],
             ),
             (
@@ -368,13 +370,16 @@ const REVIVE_CONTEXTS: &str = "UPDATE contexts SET is_empty = FALSE WHERE key = 
 
 const INSERT_TASKS: &str = "
     INSERT INTO tasks
-        (key, id, scope, context, state, status_at, created_at, epoch, snapshot, at_work)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::int[],
-        $6::bigint[], $7::bigint[], $8::bigint[], $9::int[], $10::bool[])";
+        (key, id, scope, context, state, status_at, created_at, epoch, snapshot, at_work, replica)
+    SELECT *, CASE WHEN n.state IN (1, 2) OR n.at_work THEN $11::bigint END
+    FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::int[],
+        $6::bigint[], $7::bigint[], $8::bigint[], $9::int[], $10::bool[])
+        AS n (key, id, scope, context, state, status_at, created_at, epoch, snapshot, at_work)";
 
 const UPDATE_TASKS: &str = "
     UPDATE tasks t SET state = n.state, status_at = n.status_at, epoch = n.epoch,
-        snapshot = n.snapshot, at_work = n.at_work
+        snapshot = n.snapshot, at_work = n.at_work,
+        replica = CASE WHEN n.state IN (1, 2) OR n.at_work THEN $7::bigint END
     FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::bigint[], $5::int[], $6::bool[])
         AS n (key, state, status_at, epoch, snapshot, at_work)
     WHERE t.key = n.key AND t.key = ANY ($1)";

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures::future::poll_fn;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, Notification};
 
 use super::failure::Failure;
 use super::place::Place;
@@ -51,18 +53,35 @@ impl Connector {
 
     /// A new connection.
     pub(super) async fn connect(&self) -> Result<Session, Failure> {
+        self.connect_and_hear(|_| {}).await
+    }
+
+    /// A new connection, with what becomes of notifications that come over it.
+    pub(super) async fn connect_and_hear(
+        &self,
+        hear: impl Fn(Notification) + Send + 'static,
+    ) -> Result<Session, Failure> {
         let this = self.clone();
         let connecting = self.runtime.spawn(async move {
-            timeout(this.patience, this.try_connect()).await.unwrap_or(Err(Failure::Late))
+            timeout(this.patience, this.try_connect(hear)).await.unwrap_or(Err(Failure::Late))
         });
         connecting.await.unwrap_or(Err(Failure::Closed))
     }
 
-    async fn try_connect(&self) -> Result<Session, Failure> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+    async fn try_connect(
+        &self,
+        hear: impl Fn(Notification) + Send + 'static,
+    ) -> Result<Session, Failure> {
+        let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
         // It ends with the session; what it ends with is told to whoever waits for an answer.
-        let driver = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        let session = Session::new(client, driver);
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notification(notification) = message {
+                    hear(notification);
+                }
+            }
+        });
+        let session = Session::new(client, driver.abort_handle(), self.patience);
         session.run(&self.settings).await?;
         Ok(session)
     }

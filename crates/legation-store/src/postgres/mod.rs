@@ -5,10 +5,15 @@
 //! locks of the tasks, and one that writes and commits. The appends of a task go through the same
 //! connection, so they keep their order. Reads run over connections of their own.
 //!
+//! Replicas know who is there by leases, which each renews in time. A task that is unfinished says which
+//! replica is at work on it; when that one is gone, another takes it over. They ring for each other over
+//! `NOTIFY`, beside the writers and never in their transactions.
+//!
 //! Everything is driven by one thread, so a store can be opened, used and closed from anywhere. Whatever
 //! is wrong with the database is told within the bounds of [`Options::patience`], and heals by itself.
 
 mod audit;
+mod bell;
 mod commit;
 mod connect;
 mod deltas;
@@ -16,6 +21,7 @@ mod erase;
 mod failure;
 mod fold;
 mod keys;
+mod lease;
 mod list;
 mod look;
 mod options;
@@ -27,6 +33,7 @@ mod remove;
 mod schema;
 mod scopes;
 mod session;
+mod sharing;
 mod store;
 mod sweep;
 mod text;
@@ -36,6 +43,7 @@ mod usage;
 mod writer;
 
 pub use audit::PostgresAudit;
+pub use bell::PostgresBell;
 pub use options::{OpenError, Options};
 pub use store::PostgresStore;
 pub use tokens::PostgresTokens;

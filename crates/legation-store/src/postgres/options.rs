@@ -16,6 +16,11 @@ pub struct Options {
     pub readers: usize,
     /// How long a connection, a statement or a turn to read is waited for.
     pub patience: Duration,
+    /// How long after the last sign of a replica others take its tasks over. It gives three of them in
+    /// that time.
+    pub lease: Duration,
+    /// How long rings of the bell are gathered that follow one another.
+    pub ring_every: Duration,
 }
 
 impl Default for Options {
@@ -25,6 +30,8 @@ impl Default for Options {
             writers: 3,
             readers: 8,
             patience: Duration::from_secs(2),
+            lease: Duration::from_secs(15),
+            ring_every: Duration::from_millis(10),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use legation_core::Scope;
-use legation_core::store::{Seq, Stored, TaskKey};
+use legation_core::store::{Replica, Seq, Stored, TaskKey};
 use legation_model::{TaskId, TaskState, Timestamp};
 use tokio_postgres::Row;
 
@@ -12,13 +12,15 @@ use super::session::Session;
 use crate::batch::Head;
 use crate::log::split;
 
-/// A task joined with its rows from the newest snapshot on. One statement, so that the two agree.
+/// A task joined with its rows from the newest snapshot on, and the replica that is at work on it. One
+/// statement, so that all of it agrees.
 macro_rules! select_tasks {
     ($condition:literal, $order:literal) => {
         concat!(
             "SELECT t.scope, t.epoch, t.state, t.status_at, t.snapshot, e.last, t.at_work, t.key, t.id,
-                 e.snapshot, CASE WHEN e.snapshot IS NULL THEN e.entries END
+                 e.snapshot, CASE WHEN e.snapshot IS NULL THEN e.entries END, r.id
              FROM tasks t JOIN task_events e ON e.task = t.key AND e.last >= coalesce(t.snapshot, 0)
+                 LEFT JOIN replicas r ON r.id = t.replica AND r.lease_until > now()
              WHERE ",
             $condition,
             " ORDER BY ",
@@ -59,27 +61,6 @@ pub(super) async fn load_by_keys(
     tasks(session, scopes, rows).await
 }
 
-/// Tasks of a deployment that are submitted or working or whose run waits, after a key, by key.
-pub(super) async fn unfinished(
-    session: &Session,
-    scopes: &Scopes,
-    deployment: &str,
-    after: TaskKey,
-    limit: usize,
-) -> Result<Vec<Stored>, Failure> {
-    let sql = select_tasks!(
-        "t.key = ANY (ARRAY(
-             SELECT u.key FROM tasks u JOIN scopes s ON s.key = u.scope
-             WHERE (u.state IN (1, 2) OR u.at_work) AND u.key > $1 AND s.deployment = $2
-             ORDER BY u.key LIMIT $3))",
-        "t.key, e.last"
-    );
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let deployment = super::text::written(deployment);
-    let rows = session.query(sql, &[&after.0, &deployment, &limit]).await?;
-    tasks(session, scopes, rows).await
-}
-
 async fn tasks(session: &Session, scopes: &Scopes, rows: Vec<Row>) -> Result<Vec<Stored>, Failure> {
     let mut tasks: Vec<Stored> = Vec::new();
     for row in rows {
@@ -95,7 +76,7 @@ async fn tasks(session: &Session, scopes: &Scopes, rows: Vec<Row>) -> Result<Vec
                 state,
                 status_at,
                 at_work,
-                elsewhere: None,
+                elsewhere: row.try_get::<_, Option<i64>>(11)?.map(Replica),
                 snapshot: None,
                 tail: Vec::new(),
             });

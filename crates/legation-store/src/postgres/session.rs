@@ -1,6 +1,7 @@
 //! A connection with its prepared statements.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures::future;
 use parking_lot::Mutex;
@@ -19,11 +20,17 @@ pub(super) struct Session {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
     driver: AbortHandle,
+    patience: Duration,
 }
 
 impl Session {
-    pub(super) fn new(client: Client, driver: AbortHandle) -> Self {
-        Self { client, statements: Mutex::default(), driver }
+    pub(super) fn new(client: Client, driver: AbortHandle, patience: Duration) -> Self {
+        Self { client, statements: Mutex::default(), driver, patience }
+    }
+
+    /// How long an answer is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Whether nothing more can be said over it.

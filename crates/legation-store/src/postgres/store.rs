@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
 use legation_core::store::{
-    Append, Day, Done, Erasure, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored,
-    Swept, TaskKey, Used,
+    Append, Day, Done, Erasure, Idempotency, Letter, Page, Query, Remembered, Replica, Seq,
+    Sharing, StoreError, Stored, Swept, TaskKey, Used,
 };
 use legation_core::{Scope, TaskStore};
 use legation_model::{ContextId, TaskId, Timestamp};
@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::connect::Connector;
 use super::erase::Left;
 use super::failure::Failure;
+use super::lease::Lease;
 use super::place::Place;
 use super::readers::{Readers, reading, removing};
 use super::remove::{self, MOST_ROWS, Removal};
@@ -28,8 +29,8 @@ use super::schema::Schema;
 use super::text::written;
 use super::writer::{Common, Desk, Writer};
 use super::{
-    AuditLimits, OpenError, Options, PostgresAudit, PostgresTokens, erase, fold, keys, list, read,
-    scopes, sweep, usage,
+    AuditLimits, OpenError, Options, PostgresAudit, PostgresBell, PostgresTokens, erase, fold,
+    keys, list, read, scopes, sharing, sweep, usage,
 };
 use crate::batch::{Answer, Write};
 
@@ -50,6 +51,10 @@ pub struct PostgresStore {
     desks: Vec<Arc<Desk>>,
     common: Arc<Common>,
     readers: Arc<Readers>,
+    replica: Replica,
+    schema: Schema,
+    lease: Duration,
+    ring_every: Duration,
     last_key: AtomicI64,
     answers: AtomicUsize,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -72,22 +77,35 @@ impl PostgresStore {
         let readers = Arc::new(Readers::new(connector.clone(), options.readers.max(1)));
         let desks: Vec<Arc<Desk>> =
             (0..options.writers.max(1)).map(|_| Arc::new(Desk::default())).collect();
-        let (opened, wait) = std::sync::mpsc::channel();
+        let (opened, wait) = std::sync::mpsc::channel::<Result<i64, OpenError>>();
         let (for_thread, for_fold, for_desks) = (common.clone(), readers.clone(), desks.clone());
+        let (for_schema, length) = (schema.clone(), options.lease);
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || {
                 runtime.block_on(async {
-                    let prepared = schema.prepare(&connector).await;
-                    let is_open = prepared.is_ok();
-                    if opened.send(prepared).is_err() || !is_open {
+                    let beginning = async {
+                        let start = for_schema.prepare(&connector).await?;
+                        let lease = Lease::new(connector, start, length);
+                        lease.begin().await?;
+                        Ok((start, lease))
+                    };
+                    let (begun, start, lease) = match beginning.await {
+                        Ok((start, lease)) => (Ok(start), start, lease),
+                        Err(error) => return drop(opened.send(Err(error))),
+                    };
+                    if opened.send(begun).is_err() {
                         return;
                     }
+                    let keeping = tokio::spawn(lease.clone().keep());
                     let folding = tokio::spawn(fold_often(for_fold, for_thread.clone()));
-                    let writers =
-                        for_desks.into_iter().map(|desk| Writer::new(desk, for_thread.clone()));
+                    let writers = for_desks
+                        .into_iter()
+                        .map(|desk| Writer::new(desk, for_thread.clone(), start));
                     join_all(writers.map(Writer::work)).await;
                     folding.abort();
+                    keeping.abort();
+                    lease.end().await;
                 });
             })
             .map_err(OpenError::Thread)?;
@@ -96,13 +114,24 @@ impl PostgresStore {
             desks,
             common,
             readers,
+            replica: Replica(start),
+            schema,
+            lease: options.lease,
+            ring_every: options.ring_every,
             last_key: AtomicI64::new(start << KEY_BITS),
             answers: AtomicUsize::new(0),
             thread: Mutex::new(Some(thread)),
         }))
     }
 
-    /// Writes what is queued and stops writing and reading; later calls are refused.
+    /// The bell of the replicas that have this store.
+    pub fn bell(&self) -> Arc<PostgresBell> {
+        let Self { common, schema, replica, ring_every, .. } = self;
+        PostgresBell::hang(common.connector.clone(), schema, *replica, *ring_every)
+    }
+
+    /// Writes what is queued and stops writing and reading; later calls are refused. Other replicas may
+    /// take over at once what is unfinished.
     ///
     /// Blocks until all of it is done. Dropping the store does the same.
     pub fn close(&self) {
@@ -124,6 +153,12 @@ impl PostgresStore {
     /// The audit log of a deployment in this database.
     pub fn audit(&self, deployment: &str, limits: AuditLimits) -> PostgresAudit {
         PostgresAudit::new(self.readers.clone(), deployment, limits)
+    }
+
+    /// A task as this replica sees it.
+    fn seen(&self, task: Stored) -> Stored {
+        let elsewhere = task.elsewhere.filter(|replica| *replica != self.replica);
+        Stored { elsewhere, ..task }
     }
 
     fn write(&self, desk: usize, write: Write, done: Done) {
@@ -192,7 +227,8 @@ impl TaskStore for PostgresStore {
 
     async fn load(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError> {
         let scopes = &self.common.scopes;
-        reading!(self.readers, |session| read::load(&session, scopes, scope, id))
+        let task = reading!(self.readers, |session| read::load(&session, scopes, scope, id))?;
+        Ok(task.map(|task| self.seen(task)))
     }
 
     async fn entries(
@@ -212,7 +248,9 @@ impl TaskStore for PostgresStore {
 
     async fn list(&self, scope: &Scope, query: &Query) -> Result<Page, StoreError> {
         let scopes = &self.common.scopes;
-        reading!(self.readers, |session| list::list(&session, scopes, scope, query))
+        let page = reading!(self.readers, |session| list::list(&session, scopes, scope, query))?;
+        let tasks = page.tasks.into_iter().map(|task| self.seen(task)).collect();
+        Ok(Page { tasks, ..page })
     }
 
     async fn remembered(&self, scope: &Scope, key: &str) -> Result<Option<Remembered>, StoreError> {
@@ -243,9 +281,11 @@ impl TaskStore for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
         let scopes = &self.common.scopes;
-        reading!(self.readers, |session| {
-            read::unfinished(&session, scopes, deployment, after, limit)
-        })
+        let by = self.replica.0;
+        let tasks = removing!(self.readers, |session| {
+            sharing::take_over(&session, scopes, by, deployment, after, limit)
+        })?;
+        Ok(tasks.into_iter().map(|task| self.seen(task)).collect())
     }
 
     /// # Cancel safety
@@ -284,6 +324,35 @@ impl TaskStore for PostgresStore {
                 Left::Found(removal) => all += self.remove(&removal).await?,
             }
         }
+    }
+
+    fn sharing(&self) -> Option<&dyn Sharing> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Sharing for PostgresStore {
+    fn replica(&self) -> Replica {
+        self.replica
+    }
+
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    async fn reached(&self, tasks: &[TaskKey]) -> Result<Vec<(TaskKey, Seq)>, StoreError> {
+        reading!(self.readers, |session| sharing::reached(&session, tasks))
+    }
+
+    async fn post(&self, to: Replica, letter: Bytes) -> Result<(), StoreError> {
+        let from = self.replica.0;
+        reading!(self.readers, |session| sharing::post(&session, from, to, &letter))
+    }
+
+    async fn letters(&self, limit: usize) -> Result<Vec<Letter>, StoreError> {
+        let to = self.replica.0;
+        reading!(self.readers, |session| sharing::letters(&session, to, limit))
     }
 }
 

@@ -55,6 +55,8 @@ impl Common {
 pub(super) struct Writer {
     desk: Arc<Desk>,
     common: Arc<Common>,
+    /// Whose tasks are those that it writes.
+    replica: i64,
     session: Option<Session>,
 }
 
@@ -72,8 +74,8 @@ impl From<Failure> for Unwritten {
 }
 
 impl Writer {
-    pub(super) fn new(desk: Arc<Desk>, common: Arc<Common>) -> Self {
-        Self { desk, common, session: None }
+    pub(super) fn new(desk: Arc<Desk>, common: Arc<Common>, replica: i64) -> Self {
+        Self { desk, common, replica, session: None }
     }
 
     /// Works until the queue is closed and empty.
@@ -233,7 +235,8 @@ impl Writer {
         }
         commit::refuse_taken_names(batch, &mut looked);
         let rows = Rows::of(batch, &looked);
-        let written = timeout_at(end, rows.write(session)).await.unwrap_or(Err(Failure::Late));
+        let written = timeout_at(end, rows.write(session, self.replica)).await;
+        let written = written.unwrap_or(Err(Failure::Late));
         if let Err(failure) = written {
             return Err(Unwritten { failure, witness: rows.witness() });
         }

@@ -1,0 +1,84 @@
+//! The lease: by which others know that this replica is there.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::connect::Connector;
+use super::failure::Failure;
+use super::session::Session;
+
+/// The lease of one replica.
+#[derive(Clone)]
+pub(super) struct Lease {
+    connector: Connector,
+    replica: i64,
+    length: Duration,
+}
+
+impl Lease {
+    pub(super) fn new(connector: Connector, replica: i64, length: Duration) -> Self {
+        Self { connector, replica, length }
+    }
+
+    /// Says for the first time that the replica is there.
+    pub(super) async fn begin(&self) -> Result<(), Failure> {
+        self.renew(&self.connector.connect().await?).await
+    }
+
+    /// Says it again and again. After a failure, it tries more often.
+    pub(super) async fn keep(self) {
+        let mut session = None;
+        loop {
+            let kept = timeout(self.length / 3, self.try_keep(&mut session)).await;
+            let failure = match kept.unwrap_or(Err(Failure::Late)) {
+                Ok(()) => {
+                    sleep(self.length / 3).await;
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            tracing::warn!(error = &failure as &dyn std::error::Error, "the lease is not renewed");
+            session = None;
+            sleep(self.length / 15).await;
+        }
+    }
+
+    async fn try_keep(&self, session: &mut Option<Session>) -> Result<(), Failure> {
+        let session = match session {
+            Some(session) => session,
+            None => session.insert(self.connector.connect().await?),
+        };
+        self.renew(session).await?;
+        // Tasks know their replica without its row, and a letter that is so old helps nobody.
+        session
+            .execute("DELETE FROM replicas WHERE lease_until < now() - interval '1 hour'", &[])
+            .await?;
+        session
+            .execute("DELETE FROM letters WHERE created_at < now() - interval '1 minute'", &[])
+            .await?;
+        Ok(())
+    }
+
+    async fn renew(&self, session: &Session) -> Result<(), Failure> {
+        let renew = "
+            INSERT INTO replicas (id, lease_until) VALUES ($1, now() + make_interval(secs => $2))
+            ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until";
+        session.execute(renew, &[&self.replica, &self.length.as_secs_f64()]).await?;
+        Ok(())
+    }
+
+    /// Says that the replica goes, so that nobody waits for the lease to run out. Where this cannot be
+    /// said, they do.
+    pub(super) async fn end(&self) {
+        let ending = async {
+            let session = self.connector.connect().await?;
+            session.execute("DELETE FROM replicas WHERE id = $1", &[&self.replica]).await
+        };
+        let ended = timeout(self.connector.patience, ending).await.unwrap_or(Err(Failure::Late));
+        if let Err(failure) = ended {
+            let error: &dyn std::error::Error = &failure;
+            tracing::warn!(error, "the lease is left to run out");
+        }
+    }
+}
