@@ -44,6 +44,8 @@ pub(crate) async fn mend(core: &Arc<Core>) {
     }
     for (scope, id) in abandoned {
         match core.store.load(&scope, &id).await {
+            // Where another replica was faster, it is that one's.
+            Ok(Some(stored)) if stored.elsewhere.is_some() => {}
             Ok(Some(stored)) if !stored.state.is_settled() || stored.at_work => {
                 take_up(core, stored).await
             }
@@ -57,10 +59,11 @@ pub(crate) async fn mend(core: &Arc<Core>) {
 }
 
 async fn take_up(core: &Arc<Core>, stored: Stored) {
-    let id = stored.id.clone();
-    if let Err(error) = try_take_up(core, stored).await {
-        let error: &dyn std::error::Error = &error;
-        tracing::error!(task = %id, error, "cannot take up the task");
+    let (scope, id) = (stored.scope.clone(), stored.id.clone());
+    let Err(error) = try_take_up(core, stored).await else { return };
+    tracing::error!(task = %id, error = &error as &dyn std::error::Error, "cannot take up the task");
+    if matches!(error, StoreError::Unavailable(_) | StoreError::Full) {
+        core.registry.abandon_again(scope, id);
     }
 }
 

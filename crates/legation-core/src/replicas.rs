@@ -21,6 +21,7 @@ use crate::bell::{Bell, News};
 use crate::follow::READ_BYTES;
 use crate::live::{Live, Refusal};
 use crate::run::{self, Job};
+use crate::send::Undone;
 use crate::service::{Core, TRY_AGAIN};
 use crate::store::{Idempotency, Letter, Replica, Seq, Sharing, StoreError};
 use crate::turn::Ask;
@@ -287,10 +288,11 @@ async fn fulfil(core: &Arc<Core>, wish: Wish) -> Answer {
     match act {
         Act::Cancel => match send::stop(core, &live).await {
             Ok(()) => Answer::Done(live.committed().0),
-            Err(error) if error.kind == ErrorKind::TaskNotCancelable => {
+            Err(Undone::Refused(error)) if error.kind == ErrorKind::TaskNotCancelable => {
                 Answer::Ended(live.current_state())
             }
-            Err(_) => Answer::Failed,
+            Err(Undone::Moved(_)) => Answer::NotHere,
+            Err(Undone::Named | Undone::Refused(_)) => Answer::Failed,
         },
         Act::Receive(further) => receive(core, &live, *further).await,
     }
@@ -307,7 +309,7 @@ async fn receive(core: &Arc<Core>, live: &Arc<Live>, further: Further) -> Answer
         Ok((seq, _, waiting)) => (seq, waiting),
         Err(Refusal::Ended(state)) => return Answer::Ended(state),
         Err(Refusal::Bound(text)) => return Answer::Bound(text),
-        Err(Refusal::Store(_)) => return Answer::Failed,
+        Err(Refusal::Store(error)) => return not_stored(&error),
     };
     live.flush();
     if let Some(waiting) = waiting {
@@ -317,6 +319,17 @@ async fn receive(core: &Arc<Core>, live: &Arc<Live>, further: Further) -> Answer
     }
     match live.durable_to(seq).await {
         Ok(()) => Answer::Done(seq),
-        Err(_) => Answer::Failed,
+        Err(error) => not_stored(&error),
+    }
+}
+
+/// Where another run was faster, or the same send elsewhere, the sender shall look again.
+fn not_stored(error: &StoreError) -> Answer {
+    match error {
+        StoreError::Fenced | StoreError::Taken(_) => Answer::NotHere,
+        StoreError::Full
+        | StoreError::Unavailable(_)
+        | StoreError::Removed
+        | StoreError::Damaged(_) => Answer::Failed,
     }
 }

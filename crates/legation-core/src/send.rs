@@ -25,6 +25,12 @@ use crate::{Caller, Document, Exposed, Scope, idempotency, page, quota, subscrib
 /// How long a cancellation waits beyond an agent's grace before it answers with the task as it is.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
 
+/// How often something is tried that meets what other replicas do to the same task.
+const TRIES: usize = 6;
+
+/// How long after it has met them it is tried again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// The member of the metadata that names the agent a message to the crew is for.
 const TARGET_AGENT: &str = "target_agent";
 
@@ -127,21 +133,30 @@ pub(crate) async fn cancel(
     call: &Call,
     request: &CancelTaskRequest,
 ) -> Result<Reply, A2aError> {
-    let live = core.live(&core.scope(call), &request.id).await?;
-    match (core.elsewhere(&live).await?, &core.replicas) {
-        (Some(owner), Some(replicas)) => {
-            let (scope, id, act) = (live.scope.clone(), live.id.clone(), Act::Cancel);
-            let wish = Wish { scope, id, act };
-            let answer = replicas.ask(owner, wish, grace(core, &live) + CANCEL_WAIT).await?;
-            match answer {
-                Answer::Done(_) => core.look_on(&live).await?,
-                Answer::Ended(state) => return Err(not_cancelable(&live, state)),
-                Answer::NotHere | Answer::Failed | Answer::Bound(_) => return Err(moved(&live)),
-            }
+    let mut tries = TRIES;
+    let live = loop {
+        let live = core.live(&core.scope(call), &request.id).await?;
+        match stop_anywhere(core, &live).await {
+            Err(Undone::Moved(_)) if core.replicas.is_some() && tries > 0 => tries -= 1,
+            stopped => break stopped.map(|()| live)?,
         }
-        _ => stop(core, &live).await?,
-    }
+        tokio::time::sleep(PAUSE).await;
+    };
     page::read(core, &live.scope, &live.id, None).await.map(Reply::Task)
+}
+
+/// Stops a task's run, whichever replica has it, and ends the task.
+async fn stop_anywhere(core: &Core, live: &Arc<Live>) -> Result<(), Undone> {
+    let (Some(owner), Some(replicas)) = (core.elsewhere(live).await?, &core.replicas) else {
+        return stop(core, live).await;
+    };
+    let wish = Wish { scope: live.scope.clone(), id: live.id.clone(), act: Act::Cancel };
+    match replicas.ask(owner, wish, grace(core, live) + CANCEL_WAIT).await? {
+        Answer::Done(_) => Ok(core.look_on(live).await?),
+        Answer::Ended(state) => Err(not_cancelable(live, state).into()),
+        Answer::NotHere => Err(StoreError::Fenced.into()),
+        Answer::Failed | Answer::Bound(_) => Err(moved(live).into()),
+    }
 }
 
 fn grace(core: &Core, live: &Live) -> Duration {
@@ -156,11 +171,11 @@ fn moved(live: &Live) -> A2aError {
 }
 
 /// Stops a task's run in this process, if there is one, and ends the task.
-pub(crate) async fn stop(core: &Core, live: &Arc<Live>) -> Result<(), A2aError> {
+pub(crate) async fn stop(core: &Core, live: &Arc<Live>) -> Result<(), Undone> {
     let state = live.current_state();
     if state.is_terminal() {
         live.all_durable().await?;
-        return Err(not_cancelable(live, state));
+        return Err(not_cancelable(live, state).into());
     }
     if live.cancel_run() {
         // When the agent holds on longer, the answer is the task as it is.
@@ -172,7 +187,7 @@ pub(crate) async fn stop(core: &Core, live: &Arc<Live>) -> Result<(), A2aError> 
     if !live.current_state().is_terminal() {
         // Nobody was at work, or the run ended in a question meanwhile.
         live.emit(&live.status(TaskState::Canceled, None)).map_err(|refusal| match refusal {
-            Refusal::Ended(state) => not_cancelable(live, state),
+            Refusal::Ended(state) => not_cancelable(live, state).into(),
             Refusal::Bound(_) | Refusal::Store(_) => refused(live, refusal),
         })?;
         live.flush();
@@ -180,7 +195,7 @@ pub(crate) async fn stop(core: &Core, live: &Arc<Live>) -> Result<(), A2aError> 
     live.all_durable().await?;
     let (_, state) = live.committed();
     if state.is_terminal() && state != TaskState::Canceled {
-        return Err(not_cancelable(live, state));
+        return Err(not_cancelable(live, state).into());
     }
     Ok(())
 }
@@ -212,46 +227,85 @@ async fn begin(
     }
     let schema = Schema::read(&request, &core.limits).await?;
     Schema::keep_in_message(&mut request);
-    let Some(id) = request.message.task_id.clone() else {
-        return create(core, call, request, schema).await.map_err(Uncreated::into);
+    if core.replicas.is_none() && !call.manners.names_tasks {
+        return Ok(try_begin(core, call, request, schema).await?);
+    }
+    // Not in the caller's future: what has begun here waits for the store before its run is started,
+    // and that happens whoever goes away.
+    let (for_task, call) = (core.clone(), call.clone());
+    let begun = core.runs.spawn(async move {
+        let mut tries = TRIES;
+        loop {
+            match try_begin(&for_task, &call, request.clone(), schema.clone()).await {
+                // Another message was faster, so now there is a task of that name.
+                Err(Undone::Named) => continue,
+                Err(Undone::Moved(_)) if for_task.replicas.is_some() && tries > 0 => tries -= 1,
+                begun => return begun,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+    let stopped = |_| Err(A2aError::unavailable("the server is stopping", TRY_AGAIN).into());
+    Ok(begun.await.unwrap_or_else(stopped)?)
+}
+
+async fn try_begin(
+    core: &Arc<Core>,
+    call: &Call,
+    request: Box<SendMessageRequest>,
+    schema: Option<Schema>,
+) -> Result<Begun, Undone> {
+    let names = call.manners.names_tasks;
+    let Some(id) = &request.message.task_id else {
+        return create(core, call, request, schema).await;
     };
-    loop {
-        match core.live(&core.scope(call), &id).await {
-            Ok(live) if call.manners.names_tasks => match live.durable_to(1).await {
-                // It was just being begun, and somebody else had the name first.
-                Err(StoreError::Fenced) => {}
-                _ => return go_on(core, call, live, request, schema).await,
-            },
-            Ok(live) => return go_on(core, call, live, request, schema).await,
-            Err(error) if call.manners.names_tasks && error.kind == ErrorKind::TaskNotFound => {}
-            Err(error) => return Err(error),
+    match core.live(&core.scope(call), id).await {
+        // It was just being begun, and somebody else had the name first.
+        Ok(live) if names && matches!(live.durable_to(1).await, Err(StoreError::Fenced)) => {
+            Err(Undone::Named)
         }
-        match create(core, call, request.clone(), schema.clone()).await {
-            // Another message was faster, so now there is a task of that name.
-            Err(Uncreated::Named) => {}
-            created => return created.map_err(Uncreated::into),
+        Ok(live) => go_on(core, call, live, request, schema).await,
+        Err(error) if names && error.kind == ErrorKind::TaskNotFound => {
+            create(core, call, request, schema).await
         }
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Why a message has begun no task.
-enum Uncreated {
-    /// Another one has begun a task of that name.
+/// Why a message or a cancellation has come to nothing.
+#[derive(Debug)]
+pub(crate) enum Undone {
+    /// Another message has begun a task of that name.
     Named,
+    /// Another replica has done something to the task first, or has the same message.
+    Moved(StoreError),
     Refused(A2aError),
 }
 
-impl From<A2aError> for Uncreated {
+impl From<A2aError> for Undone {
     fn from(error: A2aError) -> Self {
         Self::Refused(error)
     }
 }
 
-impl From<Uncreated> for A2aError {
-    fn from(uncreated: Uncreated) -> Self {
-        match uncreated {
-            Uncreated::Refused(error) => error,
-            Uncreated::Named => Self::unavailable("the name is being given; try again", TRY_AGAIN),
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced | StoreError::Taken(_) => Self::Moved(error),
+            StoreError::Full
+            | StoreError::Unavailable(_)
+            | StoreError::Removed
+            | StoreError::Damaged(_) => Self::Refused(error.into()),
+        }
+    }
+}
+
+impl From<Undone> for A2aError {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Refused(error) => error,
+            Undone::Moved(error) => error.into(),
+            Undone::Named => Self::unavailable("the name is being given; try again", TRY_AGAIN),
         }
     }
 }
@@ -263,7 +317,7 @@ async fn go_on(
     live: Arc<Live>,
     request: Box<SendMessageRequest>,
     schema: Option<Schema>,
-) -> Result<Begun, A2aError> {
+) -> Result<Begun, Undone> {
     let exposed = core.agent(live.scope.agent.as_deref()).ok_or_else(|| gone(&live))?;
     let message = &request.message;
     let asked = (message, request.metadata.as_ref());
@@ -271,7 +325,7 @@ async fn go_on(
     check_modes(&exposed, message)?;
     if message.context_id.as_ref().is_some_and(|context| *context != live.context_id) {
         let text = format!("task `{}` belongs to context `{}`", live.id, live.context_id);
-        return Err(A2aError::invalid("message.contextId", text));
+        return Err(A2aError::invalid("message.contextId", text).into());
     }
     references(core, call, message, Some(&live.context_id)).await?;
     let claim = match idempotency::claim(core, call, &live.scope, &request).await? {
@@ -297,7 +351,8 @@ async fn go_on(
             Answer::Done(seq) => seq,
             Answer::Ended(state) => return Err(refused(&live, Refusal::Ended(state))),
             Answer::Bound(text) => return Err(refused(&live, Refusal::Bound(text))),
-            Answer::NotHere | Answer::Failed => return Err(moved(&live)),
+            Answer::NotHere => return Err(StoreError::Fenced.into()),
+            Answer::Failed => return Err(moved(&live).into()),
         };
         core.look_on(&live).await?;
         if let Some(claim) = claim {
@@ -322,6 +377,10 @@ async fn go_on(
         }
     };
     live.flush();
+    if core.replicas.is_some() {
+        // Another one may have been faster, and only the store knows.
+        live.durable_to(seq).await?;
+    }
     if let Some(claim) = claim {
         claim.settle(&live, seq);
     }
@@ -339,7 +398,7 @@ async fn create(
     call: &Call,
     request: Box<SendMessageRequest>,
     schema: Option<Schema>,
-) -> Result<Begun, Uncreated> {
+) -> Result<Begun, Undone> {
     if request.message.task_id.as_ref().is_some_and(|id| id.as_str().contains('/')) {
         let text = "must not hold `/`, because it is part of addresses";
         return Err(A2aError::invalid("message.taskId", text).into());
@@ -387,14 +446,15 @@ async fn create(
     let stop = new.begin_run(&core.halt).expect("nobody else knows the task yet");
     let live = core.registry.insert(new.clone());
     if !Arc::ptr_eq(&live, &new) {
-        return Err(Uncreated::Named);
+        return Err(Undone::Named);
     }
-    if call.manners.names_tasks {
-        // Only the store knows whether the name was free, and nobody may be at work before that.
+    if call.manners.names_tasks || core.replicas.is_some() && claim.is_some() {
+        // Only the store knows whether the name and the key were free, and nobody may be at work before
+        // that.
         live.flush();
         match live.durable_to(1).await {
-            Err(StoreError::Fenced) => return Err(Uncreated::Named),
-            durable => durable.map_err(A2aError::from)?,
+            Err(StoreError::Fenced) => return Err(Undone::Named),
+            durable => durable?,
         }
     }
     if let Some(claim) = claim {
@@ -536,8 +596,8 @@ async fn references(
     Ok(shared)
 }
 
-fn refused(live: &Live, refusal: Refusal) -> A2aError {
-    match refusal {
+fn refused(live: &Live, refusal: Refusal) -> Undone {
+    let error = match refusal {
         Refusal::Ended(state) => {
             let text = format!(
                 "task `{}` has ended as {}; begin a new task in context `{}`",
@@ -548,8 +608,9 @@ fn refused(live: &Live, refusal: Refusal) -> A2aError {
             A2aError::new(ErrorKind::UnsupportedOperation, text).with("taskId", live.id.as_str())
         }
         Refusal::Bound(text) => A2aError::invalid("message", text),
-        Refusal::Store(error) => error.into(),
-    }
+        Refusal::Store(error) => return error.into(),
+    };
+    error.into()
 }
 
 fn gone(live: &Live) -> A2aError {

@@ -60,7 +60,12 @@ async fn from_event(
     after: Seq,
     until: Until,
 ) -> Result<Follow, A2aError> {
-    let (last, state) = live.committed();
+    let (mut last, mut state) = live.committed();
+    if after > last {
+        // A reader of another replica may have been told more than this one has heard of.
+        core.look_on(&live).await?;
+        (last, state) = live.committed();
+    }
     if after > last {
         let text = format!("event {after} is not yet: the task's last is {last}");
         return Err(A2aError::invalid("Last-Event-ID", text));
