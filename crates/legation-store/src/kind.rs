@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use legation_core::store::StoreError;
 use legation_core::{
-    AuditAction, AuditEntry, AuditEvent, AuditLog, IntegrationToken, IntegrationTokens, TaskStore,
-    TokenDigest,
+    AuditAction, AuditEntry, AuditEvent, AuditLog, Bell, IntegrationToken, IntegrationTokens,
+    TaskStore, TokenDigest,
 };
 use legation_model::Timestamp;
 
@@ -62,6 +62,14 @@ impl Store {
         match self {
             Self::Sqlite(store, _) => store.clone(),
             Self::Postgres(store) => store.clone(),
+        }
+    }
+
+    /// By which its replicas hear of each other, where there may be several.
+    pub fn bell(&self) -> Option<Arc<dyn Bell>> {
+        match self {
+            Self::Sqlite(..) => None,
+            Self::Postgres(store) => Some(store.bell()),
         }
     }
 

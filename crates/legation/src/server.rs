@@ -468,6 +468,9 @@ impl Server {
         };
         let mut service = Service::builder(store.tasks()).limits(self.limits);
         service = service.audit(Arc::new(audit.clone()));
+        if let Some(bell) = store.bell() {
+            service = service.bell(bell);
+        }
         for exposed in self.agents {
             service = service.expose(exposed);
         }

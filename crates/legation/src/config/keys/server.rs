@@ -215,20 +215,22 @@ pub(crate) struct Postgres {
     pub(crate) writers: usize,
     pub(crate) readers: usize,
     pub(crate) patience: Duration,
+    pub(crate) lease: Duration,
 }
 
 impl Default for Postgres {
     fn default() -> Self {
-        let PostgresOptions { schema, writers, readers, patience, .. } = PostgresOptions::default();
-        Self { url: Secret::default(), schema, writers, readers, patience }
+        let PostgresOptions { schema, writers, readers, patience, lease, .. } =
+            PostgresOptions::default();
+        Self { url: Secret::default(), schema, writers, readers, patience, lease }
     }
 }
 
 impl Postgres {
     /// How the store behaves.
     pub(crate) fn options(&self) -> PostgresOptions {
-        let Self { url: _, schema, writers, readers, patience } = self.clone();
-        PostgresOptions { schema, writers, readers, patience }
+        let Self { url: _, schema, writers, readers, patience, lease } = self.clone();
+        PostgresOptions { schema, writers, readers, patience, lease, ..PostgresOptions::default() }
     }
 }
 
@@ -247,6 +249,9 @@ impl Group for Postgres {
             "How long a connection, a statement or a turn to read is waited for",
             |p| leaf(&mut p.patience, form::time()),
         ),
+        row("lease", "How long after the last sign of a replica others take its tasks over", |p| {
+            leaf(&mut p.lease, form::time_in_seconds())
+        }),
     ];
 }
 
