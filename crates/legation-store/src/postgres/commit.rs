@@ -390,10 +390,12 @@ const INSERT_EVENTS: &str = "
     FROM unnest($1::bigint[], $2::int[], $4::bytea[], $5::bytea[])
         AS n (task, last, snapshot, entries)";
 
+/// Their rows stay where they are, because the tasks are locked.
 const DROP_SNAPSHOTS: &str = "
-    UPDATE task_events e SET snapshot = NULL
-    FROM unnest($1::bigint[], $2::int[]) AS n (task, last)
-    WHERE e.task = n.task AND e.last = n.last AND e.task = ANY ($1)";
+    UPDATE task_events SET snapshot = NULL WHERE ctid = ANY (ARRAY(
+        SELECT e.place FROM unnest($1::bigint[], $2::int[]) AS n (task, last)
+        CROSS JOIN LATERAL (SELECT ctid AS place FROM task_events e
+            WHERE e.task = n.task AND e.last = n.last OFFSET 0) e))";
 
 const INSERT_KEYS: &str = "
     INSERT INTO idempotency (scope, key, digest, created_at, task, answer, context)

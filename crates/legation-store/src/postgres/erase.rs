@@ -58,11 +58,12 @@ pub(super) async fn find(
 
 /// The contexts with an id of those who own the scopes.
 const CONTEXTS: &str = "
-    SELECT DISTINCT c.key FROM scopes s
-    JOIN scopes o ON o.deployment = s.deployment AND o.tenant = s.tenant
-        AND o.owner = s.owner AND o.agent = ''
-    JOIN contexts c ON c.id = $2 AND c.scope = o.key
-    WHERE s.key = ANY ($1)";
+    SELECT DISTINCT c.key FROM (SELECT * FROM scopes WHERE key = ANY ($1) OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT o.key FROM scopes o
+        WHERE o.deployment = s.deployment AND o.tenant = s.tenant
+            AND o.owner = s.owner AND o.agent = '' OFFSET 0) o
+    CROSS JOIN LATERAL (SELECT c.key FROM contexts c
+        WHERE c.id = $2 AND c.scope = o.key OFFSET 0) c";
 
 const AT_WORK: &str = "
     SELECT id FROM tasks WHERE context = ANY ($1) AND scope = ANY ($2)
@@ -70,12 +71,12 @@ const AT_WORK: &str = "
 
 const KEYS: &str = "
     SELECT scope, key FROM idempotency i WHERE scope = ANY ($1)
-        AND (context = $3 OR EXISTS (SELECT 1 FROM tasks t
-             WHERE t.id = i.task AND t.scope = i.scope AND t.context = ANY ($2)))
+        AND (context = $3 OR (SELECT EXISTS (SELECT 1 FROM tasks t
+             WHERE t.id = i.task AND t.scope = i.scope AND t.context = ANY ($2))))
     LIMIT $4";
 
 const TASKS: &str = "SELECT key FROM tasks WHERE context = ANY ($1) AND scope = ANY ($2) LIMIT $3";
 
 const EMPTY: &str = "
     SELECT c.key FROM contexts c WHERE c.key = ANY ($1)
-        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key)";
+        AND NOT (SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key))";

@@ -31,7 +31,8 @@ pub(super) async fn remembered_in(
         Some(owner) => {
             let select = "
                 SELECT i.digest, i.answer, i.task FROM scopes s
-                JOIN idempotency i ON i.scope = s.key AND i.key = $5
+                CROSS JOIN LATERAL (SELECT * FROM idempotency
+                    WHERE scope = s.key AND key = $5 OFFSET 0) i
                 WHERE s.deployment = $1 AND s.tenant = $2 AND s.owner = $3
                     AND ($4::text IS NULL OR s.agent = $4) LIMIT 1";
             session.first(select, &[&deployment, &tenant, &owner, &agent, &key]).await?
@@ -39,7 +40,8 @@ pub(super) async fn remembered_in(
         None => {
             let select = "
                 SELECT i.digest, i.answer, i.task FROM scopes s
-                JOIN idempotency i ON i.scope = s.key AND i.key = $4
+                CROSS JOIN LATERAL (SELECT * FROM idempotency
+                    WHERE scope = s.key AND key = $4 OFFSET 0) i
                 WHERE s.deployment = $1 AND s.tenant = $2
                     AND ($3::text IS NULL OR s.agent = $3) LIMIT 1";
             session.first(select, &[&deployment, &tenant, &agent, &key]).await?

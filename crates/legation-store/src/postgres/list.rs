@@ -74,13 +74,15 @@ impl Runs {
         let select = "
             SELECT t.scope, t.state, t.context, count(*)
             FROM (
-                SELECT DISTINCT c.key FROM scopes s
-                JOIN scopes o ON o.deployment = s.deployment AND o.tenant = s.tenant
-                    AND o.owner = s.owner AND o.agent = ''
-                JOIN contexts c ON c.id = $2 AND c.scope = o.key
-                WHERE s.key = ANY ($1)) c
-            JOIN tasks t ON t.context = c.key
-            WHERE t.scope = ANY ($1) AND ($3::int IS NULL OR t.state = $3)
+                SELECT DISTINCT c.key FROM (SELECT * FROM scopes WHERE key = ANY ($1) OFFSET 0) s
+                CROSS JOIN LATERAL (SELECT o.key FROM scopes o
+                    WHERE o.deployment = s.deployment AND o.tenant = s.tenant
+                        AND o.owner = s.owner AND o.agent = '' OFFSET 0) o
+                CROSS JOIN LATERAL (SELECT c.key FROM contexts c
+                    WHERE c.id = $2 AND c.scope = o.key OFFSET 0) c) c
+            CROSS JOIN LATERAL (SELECT * FROM tasks t
+                WHERE t.context = c.key AND t.scope = ANY ($1)
+                    AND ($3::int IS NULL OR t.state = $3) OFFSET 0) t
             GROUP BY t.scope, t.state, t.context";
         let id = query.context_id.as_ref().map(|id| id.as_str());
         let mut runs = Self::default();

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::keys;
 use super::read;
 use super::scopes::{Numbers, Scopes, learn, of_number};
-use super::session::Session;
+use super::session::{Parameters, Session};
 use super::text::written;
 use crate::batch::{Answer, Before, Change, Head, Origin, Write};
 
@@ -69,14 +69,19 @@ pub(super) async fn look(
         asked.contexts.iter().map(|(id, scope)| (id.as_str(), *scope)).unzip();
     // The locks come before the look at what they protect: a statement sees what was committed before
     // it began, and not what it waited for.
+    let find = async |sql, is_needed, parameters: Parameters<'_>| match is_needed {
+        true => session.query(sql, parameters).await,
+        false => Ok(Vec::new()),
+    };
+    let (are_tasks, are_births) = (!asked.tasks.is_empty(), !asked.contexts.is_empty());
     let (begun, (locked, heads, names, contexts, keys)) = future::join(
         session.run("BEGIN"),
         future::join5(
-            session.query(LOCK, &[&asked.tasks]),
-            session.query(HEADS, &[&asked.tasks]),
-            session.query(NAMES, &[&asked.names.0, &asked.names.1]),
-            session.query(CONTEXTS, &[&contexts.0, &contexts.1]),
-            session.query(keys::FIND, &[&asked.keys.1, &asked.keys.0]),
+            find(LOCK, are_tasks, &[&asked.tasks]),
+            find(HEADS, are_tasks, &[&asked.tasks]),
+            find(NAMES, are_births, &[&asked.names.0, &asked.names.1]),
+            find(CONTEXTS, are_births, &[&contexts.0, &contexts.1]),
+            find(keys::FIND, !asked.keys.0.is_empty(), &[&asked.keys.1, &asked.keys.0]),
         ),
     )
     .await;

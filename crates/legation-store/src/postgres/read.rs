@@ -12,18 +12,19 @@ use super::session::Session;
 use crate::batch::Head;
 use crate::log::split;
 
-/// A task joined with its rows from the newest snapshot on, and the replica that is at work on it. One
-/// statement, so that all of it agrees.
+/// Tasks with their rows from the newest snapshot on, and the replica that is at work on each. One statement,
+/// so that all of it agrees.
 macro_rules! select_tasks {
-    ($condition:literal, $order:literal) => {
+    ($tasks:literal, $order:literal) => {
         concat!(
             "SELECT t.scope, t.epoch, t.state, t.status_at, t.snapshot, e.last, t.at_work, t.key, t.id,
                  e.snapshot, CASE WHEN e.snapshot IS NULL THEN e.entries END, r.id
-             FROM tasks t JOIN task_events e ON e.task = t.key AND e.last >= coalesce(t.snapshot, 0)
+             FROM ",
+            $tasks,
+            " t CROSS JOIN LATERAL (SELECT e.last, e.snapshot, e.entries FROM task_events e
+                 WHERE e.task = t.key AND e.last >= coalesce(t.snapshot, 0) OFFSET 0) e
                  LEFT JOIN replicas r ON r.id = t.replica AND r.lease_until > now()
-             WHERE ",
-            $condition,
-            " ORDER BY ",
+             ORDER BY ",
             $order
         )
     };
@@ -40,13 +41,23 @@ pub(super) async fn load(
     if id.looks_made() {
         // Hardly anybody else has one of that name, so no scope has to be looked for first.
         let rows = session
-            .query(select_tasks!("t.id = $1", "t.created_at, t.key, e.last"), &[&id.as_str()])
+            .query(
+                select_tasks!(
+                    "(SELECT * FROM tasks WHERE id = $1 OFFSET 0)",
+                    "t.created_at, t.key, e.last"
+                ),
+                &[&id.as_str()],
+            )
             .await?;
         let tasks = tasks(session, scopes, rows).await?;
         return Ok(tasks.into_iter().find(|task| scope.sees(&task.scope)));
     }
     let numbers = within(session, scopes, scope).await?;
-    let sql = select_tasks!("t.id = $1 AND t.scope = ANY ($2)", "t.created_at, t.key, e.last");
+    let sql = select_tasks!(
+        "unnest($2::bigint[]) AS n (scope)
+         CROSS JOIN LATERAL (SELECT * FROM tasks WHERE id = $1 AND scope = n.scope OFFSET 0)",
+        "t.created_at, t.key, e.last"
+    );
     let rows = session.query(sql, &[&id.as_str(), &numbers]).await?;
     Ok(tasks(session, scopes, rows).await?.into_iter().next())
 }
@@ -57,7 +68,12 @@ pub(super) async fn load_by_keys(
     scopes: &Scopes,
     keys: &[i64],
 ) -> Result<Vec<Stored>, Failure> {
-    let rows = session.query(select_tasks!("t.key = ANY ($1)", "t.key, e.last"), &[&keys]).await?;
+    let rows = session
+        .query(
+            select_tasks!("(SELECT * FROM tasks WHERE key = ANY ($1) OFFSET 0)", "t.key, e.last"),
+            &[&keys],
+        )
+        .await?;
     tasks(session, scopes, rows).await
 }
 

@@ -102,7 +102,7 @@ impl Removing<'_> {
         if removal.with_contexts {
             let delete = "
                 DELETE FROM contexts c WHERE c.key = ANY ($1)
-                    AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key)";
+                    AND NOT (SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key))";
             self.swept.contexts += self.session.execute(delete, &[&contexts]).await?;
         }
         Ok(())
@@ -158,8 +158,9 @@ impl Removing<'_> {
         // One that a birth looks at is locked, and then it is not empty any more.
         let delete = "
             DELETE FROM contexts WHERE key = ANY (ARRAY(
-                SELECT c.key FROM contexts c JOIN scopes s ON s.key = c.scope
-                WHERE c.is_empty AND c.last_active_at < $1 AND s.deployment = $2
+                SELECT c.key FROM contexts c
+                WHERE c.is_empty AND c.last_active_at < $1
+                    AND (SELECT s.deployment FROM scopes s WHERE s.key = c.scope) = $2
                 LIMIT $3 FOR UPDATE OF c SKIP LOCKED))";
         let rows = &[&before as _, &deployment as _, &(MOST_ROWS as i64) as _];
         self.swept.contexts += self.session.execute(delete, rows).await?;
@@ -168,8 +169,9 @@ impl Removing<'_> {
 
     async fn old_keys(&mut self, deployment: &str, before: i64) -> Result<(), Failure> {
         let find = "
-            SELECT i.scope, i.key FROM idempotency i JOIN scopes s ON s.key = i.scope
-            WHERE i.created_at < $1 AND s.deployment = $2
+            SELECT i.scope, i.key FROM idempotency i
+            WHERE i.created_at < $1
+                AND (SELECT s.deployment FROM scopes s WHERE s.key = i.scope) = $2
             LIMIT $3 FOR UPDATE OF i SKIP LOCKED";
         let rows = &[&before as _, &deployment as _, &(MOST_ROWS as i64) as _];
         let rows = self.session.query(find, rows).await?;
@@ -185,9 +187,11 @@ impl Removing<'_> {
         let (scopes, names): (Vec<i64>, Vec<&str>) =
             keys.iter().map(|(scope, key)| (*scope, key.as_str())).unzip();
         let delete = "
-            DELETE FROM idempotency i USING unnest($1::bigint[], $2::text[]) AS n (scope, key)
-            WHERE i.scope = n.scope AND i.key = n.key AND i.key = ANY ($2) AND i.scope = ANY ($1)
-            RETURNING i.scope, coalesce(octet_length(i.answer), 0)";
+            DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
+                SELECT i.place FROM unnest($1::bigint[], $2::text[]) AS n (scope, key)
+                CROSS JOIN LATERAL (SELECT ctid AS place FROM idempotency i
+                    WHERE i.scope = n.scope AND i.key = n.key FOR UPDATE) i))
+            RETURNING scope, coalesce(octet_length(answer), 0)";
         for row in self.session.query(delete, &[&scopes, &names]).await? {
             self.swept.keys += 1;
             self.take_off(row.try_get(0)?, row.try_get::<_, i32>(1)?.into());

@@ -23,9 +23,11 @@ pub(super) async fn ended(
         .collect();
     let select = "
         SELECT t.key FROM (
-            SELECT c.scope, c.state FROM scopes s JOIN task_counts c ON c.scope = s.key
-            WHERE s.deployment = $1 AND c.state = ANY ($2)
-            GROUP BY c.scope, c.state HAVING sum(c.tasks) > 0) r
+            SELECT s.key AS scope, c.state FROM scopes s
+            CROSS JOIN LATERAL (SELECT state FROM task_counts
+                WHERE scope = s.key AND state = ANY ($2)
+                GROUP BY state HAVING sum(tasks) > 0 OFFSET 0) c
+            WHERE s.deployment = $1) r
         CROSS JOIN LATERAL (SELECT t.key FROM tasks t
             WHERE t.scope = r.scope AND t.state = r.state AND t.status_at < $3
             ORDER BY t.status_at LIMIT $4) t

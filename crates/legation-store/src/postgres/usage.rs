@@ -11,12 +11,16 @@ use super::session::Session;
 pub(super) async fn used(session: &Session, scope: &Scope, day: Day) -> Result<Used, Failure> {
     let Names { deployment, tenant, owner, .. } = names(scope);
     let select = "
-        SELECT u.is_tenant, coalesce(sum(u.tasks) FILTER (WHERE u.day = $4), 0)::bigint,
-            sum(u.bytes)::bigint
-        FROM scopes s JOIN usage u ON u.scope = s.key
-            AND (u.is_tenant AND s.owner = '' OR NOT u.is_tenant AND s.owner = $3)
-        WHERE s.deployment = $1 AND s.tenant = $2 AND s.agent = '' AND s.owner IN ('', $3)
-        GROUP BY u.is_tenant";
+        SELECT s.is_tenant, u.tasks, u.bytes FROM (
+            SELECT key, TRUE AS is_tenant FROM scopes
+            WHERE deployment = $1 AND tenant = $2 AND owner = '' AND agent = ''
+            UNION ALL
+            SELECT key, FALSE FROM scopes
+            WHERE deployment = $1 AND tenant = $2 AND owner = $3 AND agent = '') s
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(tasks) FILTER (WHERE day = $4), 0)::bigint AS tasks,
+                coalesce(sum(bytes), 0)::bigint AS bytes
+            FROM usage WHERE scope = s.key AND is_tenant = s.is_tenant) u";
     let mut used = Used::default();
     for row in session.query(select, &[&deployment, &tenant, &owner, &day.0]).await? {
         let number = |column| -> Result<u64, Failure> {
