@@ -135,6 +135,39 @@ impl Cluster {
         self.run("pg_ctl", &["-m", "immediate", "stop", "-D", "data"])
     }
 
+    /// Lets its processes stand still.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal("-CONT")
+    }
+
+    /// Sends a signal to the server, and to its children as they are then.
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        let file = fs::read_to_string(self.base.join("data/postmaster.pid"))?;
+        let server = file.lines().next().unwrap_or_default().to_owned();
+        let mut processes = vec![server.clone()];
+        for entry in fs::read_dir("/proc")?.flatten() {
+            // The program's name comes second, in parentheses; then the state, then the parent.
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+            if behind.split_whitespace().nth(1) == Some(&server) {
+                processes.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        let status = self.command(Path::new("/bin/kill")).arg(signal).args(&processes).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill: {status}"))) }
+    }
+
     fn is_running(&self) -> bool {
         self.run("pg_ctl", &["status", "-D", "data"]).is_ok()
     }

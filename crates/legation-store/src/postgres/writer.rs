@@ -1,10 +1,11 @@
 //! What each connection that writes does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future;
+use futures::future::{self, Either};
 use legation_core::store::StoreError;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -48,6 +49,20 @@ pub(super) struct Common {
 impl Common {
     pub(super) fn new(connector: Connector) -> Self {
         Self { connector, scopes: Scopes::default(), touched: Mutex::default() }
+    }
+
+    /// A connection that is ready for a batch.
+    async fn session(&self) -> Result<Session, Failure> {
+        let session = self.connector.connect().await?;
+        // Before the first batch needs them, all in one round trip.
+        let statements = [look::STATEMENTS, commit::STATEMENTS].concat();
+        session.prepare(&statements).await?;
+        Ok(session)
+    }
+
+    /// How long something is waited for beside the patience that a caller has.
+    fn a_little(&self) -> Duration {
+        self.connector.patience / 4
     }
 }
 
@@ -98,46 +113,65 @@ impl Writer {
         self.session.as_ref().is_some_and(|session| !session.is_closed())
     }
 
-    /// Connects, however long it takes. What comes meanwhile is refused at once, once an attempt has
-    /// failed. False when the queue is closed and empty.
+    /// Connects, however long it takes. What comes meanwhile waits a little, and is refused at once when
+    /// that was in vain. False when the queue is closed and empty.
     async fn connect(&mut self) -> bool {
         loop {
-            let failure = match self.try_connect().await {
-                Ok(()) => {
+            let mut attempt = pin!(self.common.session());
+            let soon = match self.desk.health.ended() {
+                None => timeout(self.common.a_little(), attempt.as_mut()).await.ok(),
+                Some(_) => None,
+            };
+            let connected = match soon {
+                Some(connected) => Some(connected),
+                None => {
+                    let late = Failure::Late.into();
+                    self.is_down(&late);
+                    self.refusing(&late, attempt).await
+                }
+            };
+            let error = match connected {
+                Some(Ok(session)) => {
+                    self.session = Some(session);
                     self.desk.health.recover();
                     return true;
                 }
-                Err(failure) => failure,
+                Some(Err(failure)) => StoreError::from(failure),
+                None => return false,
             };
-            let error = StoreError::from(failure);
-            if self.desk.health.ended().is_none() {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no connection to write");
-            }
-            self.desk.health.end(error.clone());
-            let pause = sleep(PAUSE);
-            tokio::pin!(pause);
-            loop {
-                let filled = std::pin::pin!(self.desk.queue.filled());
-                match future::select(filled, pause.as_mut()).await {
-                    future::Either::Left((true, _)) => {
-                        let taken = self.desk.queue.take();
-                        let outcomes = vec![Err(error.clone()); taken.writes.len()];
-                        self.tell(taken, outcomes);
-                    }
-                    future::Either::Left((false, _)) => return false,
-                    future::Either::Right(_) => break,
-                }
+            self.is_down(&error);
+            if self.refusing(&error, sleep(PAUSE)).await.is_none() {
+                return false;
             }
         }
     }
 
-    async fn try_connect(&mut self) -> Result<(), Failure> {
-        let session = self.common.connector.connect().await?;
-        // Before the first batch needs them, all in one round trip.
-        let prepared = session.prepare(look::STATEMENTS).await;
-        prepared.and(session.prepare(commit::STATEMENTS).await)?;
-        self.session = Some(session);
-        Ok(())
+    /// Tells that nothing is written until there is a connection again.
+    fn is_down(&self, error: &StoreError) {
+        if self.desk.health.ended().is_none() {
+            tracing::warn!(error = error as &dyn std::error::Error, "no connection to write");
+        }
+        self.desk.health.end(error.clone());
+    }
+
+    /// Waits for something, and refuses what comes meanwhile; gives nothing when the queue is closed and
+    /// empty before.
+    async fn refusing<T>(&self, error: &StoreError, wait: impl Future<Output = T>) -> Option<T> {
+        let mut wait = pin!(wait);
+        loop {
+            let filled = pin!(self.desk.queue.filled());
+            match future::select(filled, wait.as_mut()).await {
+                Either::Left((true, _)) => self.refuse_queued(error),
+                Either::Left((false, _)) => return None,
+                Either::Right((done, _)) => return Some(done),
+            }
+        }
+    }
+
+    fn refuse_queued(&self, error: &StoreError) {
+        let taken = self.desk.queue.take();
+        let outcomes = vec![Err(error.clone()); taken.writes.len()];
+        self.tell(taken, outcomes);
     }
 
     async fn serve(&mut self, mut taken: Taken) {
@@ -196,10 +230,18 @@ impl Writer {
                 Consequence::Again if tries < TRIES => {}
                 Consequence::Lost => {
                     self.session = None;
+                    if matches!(failure, Failure::Late) {
+                        // They have waited for long enough.
+                        self.refuse_queued(&StoreError::unavailable("the database hangs"));
+                    }
                     let Some(witness) = witness else { return Err(failure) };
                     return match self.ask(&witness).await {
                         Ok(true) => Ok(batch.outcomes().collect()),
-                        Ok(false) | Err(_) => Err(failure),
+                        Ok(false) => Err(failure),
+                        Err(_) => {
+                            self.session = None;
+                            Err(failure)
+                        }
                     };
                 }
                 Consequence::Again
@@ -247,14 +289,10 @@ impl Writer {
     /// Whether what was uncertain is written, as far as that can be told soon. If not, it may still
     /// come, and the numbers of events keep it from spoiling anything.
     async fn ask(&mut self, witness: &Witness) -> Result<bool, Failure> {
-        let soon = Instant::now() + self.common.connector.patience / 2;
         let asking = async {
-            self.try_connect().await?;
-            match &self.session {
-                Some(session) => witness.is_there(session).await,
-                None => Err(Failure::Closed),
-            }
+            let session = self.session.insert(self.common.session().await?);
+            witness.is_there(session).await
         };
-        timeout_at(soon, asking).await.unwrap_or(Err(Failure::Late))
+        timeout(self.common.a_little(), asking).await.unwrap_or(Err(Failure::Late))
     }
 }

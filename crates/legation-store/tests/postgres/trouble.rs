@@ -118,3 +118,70 @@ async fn a_server_that_hangs_is_given_up_and_found_again() {
     }
     store.ready().expect("it has healed");
 }
+
+/// Connections are cut in the middle of everything, commits too. What a cut leaves uncertain is asked
+/// for, so what is told is true: what is durable is there, and hardly anything that is there was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_connections_leave_little_uncertain_and_nothing_wrong() {
+    let Some(cluster) = Cluster::private() else { return };
+    let place = postgres::Place { url: cluster.url(), schema: "cut".into() };
+    let store = open(&place);
+    let stop = CancellationToken::new();
+    let calling: Vec<_> =
+        (0..32).map(|_| tokio::spawn(call(store.clone(), stop.clone()))).collect();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+                   AND application_name = 'legation'";
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(37)).await;
+        sql(&place, cut).await.expect("valid SQL");
+    }
+    stop.cancel();
+    let (mut durable, mut refused) = (Vec::new(), 0);
+    for calling in calling {
+        let seen = calling.await.expect("no panic");
+        assert!(seen.slowest < Duration::from_secs(3), "{:?}", seen.slowest);
+        durable.extend(seen.durable);
+        refused += seen.refused;
+    }
+    for id in &durable {
+        let loaded = store.load(&scope(), id).await.expect("a readable store");
+        assert_eq!(loaded.expect("it was acknowledged").seq, 1);
+    }
+    let stored = total(&*store).await;
+    let unsaid = stored - durable.len() as u64;
+    assert!(refused > 0 && unsaid <= refused / 10, "{unsaid} of {refused} refused are there");
+}
+
+/// A server whose processes stand still says nothing at all, not even that it refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stands_still_is_given_up_in_time() {
+    let Some(cluster) = Cluster::private() else { return };
+    let place = postgres::Place { url: cluster.url(), schema: "still".into() };
+    let store = open(&place);
+    let stop = CancellationToken::new();
+    let calling: Vec<_> = (0..8).map(|_| tokio::spawn(call(store.clone(), stop.clone()))).collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cluster.pause().expect("it runs");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let asked = Instant::now();
+    let read = store.list(&scope(), &Query::default()).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(matches!(store.ready(), Err(StoreError::Unavailable(_))));
+    cluster.resume().expect("it is there");
+    let back = Instant::now();
+    while store.ready().is_err() || store.list(&scope(), &Query::default()).await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(5), "it has not healed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.cancel();
+    for calling in calling {
+        let seen = calling.await.expect("no panic");
+        assert!(seen.refused > 0 && seen.slowest < Duration::from_secs(3), "{:?}", seen.slowest);
+        for id in &seen.durable {
+            let loaded = store.load(&scope(), id).await.expect("a readable store");
+            assert_eq!(loaded.expect("it was acknowledged").seq, 1);
+        }
+    }
+}
