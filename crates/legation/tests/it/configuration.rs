@@ -149,3 +149,15 @@ fn until(is_so: impl Fn() -> bool) -> bool {
     }
     false
 }
+
+#[test]
+fn the_file_for_replicas_is_good() {
+    let home = tempfile::tempdir().expect("a home");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/legation.yaml");
+    let mut check = legation(home.path(), &["check", file]);
+    check.env("PUBLIC_URL", "https://agents.example.com");
+    check.env("AUTH_TOKEN", "a-token-of-the-tests-that-nobody-guesses");
+    check.env("LEGATION_STORE", "postgres://legation:p@database/legation");
+    let checked = check.output().expect("it starts");
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+}
