@@ -81,18 +81,11 @@ impl Cluster {
         let is_root = fs::metadata("/proc/self")?.uid() == 0;
         let user = if is_root { Some(unprivileged()?) } else { None };
         let users = loop {
-            DirBuilder::new().recursive(true).mode(0o700).create(base)?;
-            if let Some((uid, gid)) = user {
-                chown(base, Some(uid), Some(gid))?;
-            }
-            let path = base.join("users");
-            let users = File::create(&path)?;
-            users.lock_shared()?;
-            // Whoever had it locked may have removed it by then.
-            if fs::metadata(&path)
-                .is_ok_and(|there| users.metadata().is_ok_and(|ours| ours.ino() == there.ino()))
-            {
-                break users;
+            // Whoever had it locked may take it away at any moment.
+            match users(base, user) {
+                Ok(Some(users)) => break users,
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(None) | Err(_) => {}
             }
         };
         let cluster = Self { base: base.to_owned(), programs, user, settings, _users: users };
@@ -175,7 +168,8 @@ impl Cluster {
     /// Leaves a process behind that stops the server when nobody has it any more, however they ended.
     fn watch(&self) -> io::Result<()> {
         let script = "exec 9<users; while sleep 3; do if flock -xn 9; then \
-                      \"$0\"/pg_ctl -m immediate stop -D data; cd /; rm -rf \"$1\"; exit; fi; done";
+                      \"$0\"/pg_ctl -m immediate stop -D data; cd /; mv \"$1\" \"$1-$$\"; \
+                      rm -rf \"$1-$$\"; exit; fi; done";
         let programs = self.programs.to_string_lossy();
         let mut watcher = self.command(Path::new("/bin/sh"));
         watcher.args(["-c", script, &programs]).arg(&self.base).process_group(0).spawn()?;
@@ -202,6 +196,19 @@ impl Cluster {
 
 const INITDB: &[&str] =
     &["-D", "data", "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"];
+
+/// The directory of a server, locked as one that is in use; `None` where it was taken away meanwhile.
+fn users(base: &Path, owner: Option<(u32, u32)>) -> io::Result<Option<File>> {
+    DirBuilder::new().recursive(true).mode(0o700).create(base)?;
+    if let Some((uid, gid)) = owner {
+        chown(base, Some(uid), Some(gid))?;
+    }
+    let path = base.join("users");
+    let users = File::create(&path)?;
+    users.lock_shared()?;
+    let is_there = fs::metadata(&path)?.ino() == users.metadata()?.ino();
+    Ok(is_there.then_some(users))
+}
 
 /// The directory of the server's programs. Distributions keep them out of the path.
 fn programs() -> Option<PathBuf> {
