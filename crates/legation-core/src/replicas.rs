@@ -187,37 +187,54 @@ impl Core {
     }
 }
 
-/// Hears what other replicas have to tell, for as long as the service is there: what tasks have become,
-/// letters, and the tasks of those that are gone.
+/// Looks after what replicas have together, for as long as the service is there.
 pub(crate) async fn attend(core: Arc<Core>) {
     let Some(replicas) = &core.replicas else { return };
-    let patrol = replicas.sharing().lease() / 3;
-    let [mut looks, mut patrols] = [LOOK_EVERY, patrol].map(tokio::time::interval);
+    tokio::select! {
+        () = core.closing.cancelled() => {}
+        () = hear(&core, replicas) => {}
+        () = patrol(&core, replicas) => {}
+    }
+}
+
+/// Hears what other replicas have to tell: what tasks have become, and letters.
+async fn hear(core: &Arc<Core>, replicas: &Replicas) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    patrols.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            () = core.closing.cancelled() => return,
-            news = replicas.bell.heard() => match news {
-                News::Grown(key, reached) => {
-                    if let Some(live) = core.registry.of_key(key)
-                        && live.is_looking_on()
-                        && live.committed().0 < reached
-                    {
-                        core.try_look_on(&live).await;
-                    }
-                }
-                News::Letter(to) if to == replicas.sharing().replica() => read_letters(&core).await,
-                News::Letter(_) => {}
-                News::Missed => look_at_all(&core).await,
-            },
-            _ = looks.tick() => look_at_all(&core).await,
-            _ = patrols.tick() => {
-                if let Err(error) = recover::recover(&core).await {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "cannot look for tasks of replicas that are gone");
+        let news = tokio::select! {
+            news = replicas.bell.heard() => news,
+            _ = looks.tick() => News::Missed,
+        };
+        match news {
+            News::Grown(key, reached) => {
+                if let Some(live) = core.registry.of_key(key)
+                    && live.is_looking_on()
+                    && live.committed().0 < reached
+                {
+                    core.try_look_on(&live).await;
                 }
             }
+            News::Letter(to) if to == replicas.sharing().replica() => read_letters(core).await,
+            News::Letter(_) => {}
+            News::Missed => look_at_all(core).await,
+        }
+    }
+}
+
+/// Takes up the tasks of replicas that are gone. There may be many, so nothing else waits for it.
+async fn patrol(core: &Arc<Core>, replicas: &Replicas) {
+    let mut patrols = tokio::time::interval(replicas.sharing().lease() / 3);
+    patrols.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        patrols.tick().await;
+        // One that goes itself leaves them to the others.
+        if core.is_draining() {
+            continue;
+        }
+        if let Err(error) = recover::recover(core).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "cannot look for tasks of replicas that are gone");
         }
     }
 }
@@ -233,11 +250,14 @@ async fn look_at_all(core: &Arc<Core>) {
         return;
     }
     // What is not to be had now is looked at again soon.
-    let reached = replicas.sharing().reached(&keys).await.unwrap_or_default();
+    let Ok(reached) = replicas.sharing().reached(&keys).await else { return };
     let reached: HashMap<_, _> = reached.into_iter().collect();
     for live in live {
-        if reached.get(&live.key).is_some_and(|reached| *reached > live.committed().0) {
-            core.try_look_on(&live).await;
+        match reached.get(&live.key) {
+            Some(reached) if *reached > live.committed().0 => core.try_look_on(&live).await,
+            Some(_) => {}
+            // Another one has erased it.
+            None => live.end(StoreError::Removed),
         }
     }
 }

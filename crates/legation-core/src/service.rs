@@ -463,9 +463,14 @@ fn check_tenant(call: &Call, request: &Request) -> Result<(), A2aError> {
 }
 
 impl Core {
+    /// Whether the service is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// Whether new work is taken: before anything is begun, so that refusing is cheap.
     pub(crate) fn admit(&self) -> Result<(), A2aError> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err(A2aError::unavailable("the server is stopping", TRY_AGAIN));
         }
         if self.store.backlog() > self.limits.backlog_bytes {
