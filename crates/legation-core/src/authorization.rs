@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::live::Live;
+use crate::replicas::Owner;
 use crate::run::{self, Job};
 use crate::service::Core;
 use crate::turn::Ask;
@@ -188,7 +189,9 @@ pub(crate) async fn arrive(
     let Waiting { live, message, mut ask, kept, redirect_uri, .. } = waiting;
     // The link may be faster than the end of the run that gave it out.
     let idle = timeout(core.limits.stop_grace, live.idle()).await;
-    if !matches!(idle, Ok(Ok(()))) || live.current_state() != TaskState::AuthRequired {
+    // Another replica may have gone on with the task.
+    let is_free = matches!(idle, Ok(Ok(()))) && matches!(core.owner(&live).await?, Owner::This);
+    if !is_free || live.current_state() != TaskState::AuthRequired {
         return Err(unknown());
     }
     let exposed = core.agent(live.scope.agent.as_deref()).ok_or_else(unknown)?;

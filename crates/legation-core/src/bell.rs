@@ -14,6 +14,8 @@ pub enum News {
     Grown(TaskKey, Seq),
     /// There is a letter for this replica.
     Letter(Replica),
+    /// A replica has gone, and leaves to the others what it was at work on.
+    Gone,
     /// Something may not have been heard.
     Missed,
 }

@@ -41,6 +41,13 @@ pub(crate) struct Home {
     pub(crate) bell: Option<Arc<dyn Bell>>,
 }
 
+impl Home {
+    /// How a task begins that is there already.
+    fn standing(&self) -> Standing {
+        if self.bell.is_some() { Standing::New } else { Standing::Taken }
+    }
+}
+
 pub(crate) struct Live {
     pub(crate) key: TaskKey,
     pub(crate) id: TaskId,
@@ -69,6 +76,7 @@ struct State {
     /// An event from which on the task has its status, the first one as far as is known.
     status_since: Seq,
     epoch: u32,
+    standing: Standing,
     birth: Option<Box<Birth>>,
     /// The task's place in its caller's quota, until the store counts it.
     room: Option<Room>,
@@ -97,6 +105,20 @@ struct State {
     next: Option<(Message, Ask)>,
     wakers: Vec<Waker>,
     generation: u64,
+}
+
+/// Whether the store has taken anything of this epoch.
+///
+/// Where replicas may write the same task, nothing follows the first append before it is taken. If another
+/// was faster, what follows might fit behind what that one wrote, and the log would lack the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing was handed to it.
+    New,
+    /// The first append is on its way.
+    Asked,
+    /// It has, so it takes nothing of an older epoch any more.
+    Taken,
 }
 
 struct Entry {
@@ -148,6 +170,7 @@ impl Live {
         let snapshot = stored.snapshot.as_ref().map_or(0, |(seq, _)| *seq);
         let mut state = State::new(task, stored.seq, stored.epoch + 1, snapshot);
         state.at_work_stored = stored.at_work && stored.elsewhere.is_none();
+        state.standing = home.standing();
         let events = stored.events()?;
         let later = events.iter().rev();
         let later = later.take_while(|event| matches!(event.update, Update::ArtifactUpdate(_)));
@@ -233,6 +256,12 @@ impl Live {
         if state.pending.is_empty() && !rests || state.broken.is_some() {
             return;
         }
+        match state.standing {
+            Standing::New => state.standing = Standing::Asked,
+            // What is pending goes when the answer is there.
+            Standing::Asked => return,
+            Standing::Taken => {}
+        }
         let (append, frames) = self.next_append(&mut state);
         let (last, after, bytes) = (append.last(), append.state, append.bytes_of_entries());
         let (live, room) = (self.clone(), state.room.take());
@@ -268,7 +297,7 @@ impl Live {
 
     /// What the store calls when an append is durable or refused.
     fn durable(
-        &self,
+        self: &Arc<Self>,
         last: Seq,
         after: TaskState,
         bytes: usize,
@@ -276,10 +305,12 @@ impl Live {
         result: Result<(), StoreError>,
     ) {
         let mut state = self.state.lock();
+        let is_first = state.standing == Standing::Asked;
         state.window.0 -= frames.len();
         state.window.1 -= bytes;
         match result {
             Ok(()) => {
+                state.standing = Standing::Taken;
                 state.commit(last, after, frames, self.home.limits.ring_bytes);
                 if let Some(bell) = &self.home.bell {
                     bell.ring(News::Grown(self.key, last));
@@ -290,6 +321,9 @@ impl Live {
         let wakers = state.take_wakers();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+        if is_first {
+            self.flush();
+        }
     }
 
     /// The store and this fold have parted: nobody may go on from here. The task is read afresh by
@@ -494,8 +528,9 @@ impl Live {
     /// Gives the right to write as the next owner after this epoch.
     pub(crate) fn follow_epoch(&self, epoch: u32) {
         let mut state = self.state.lock();
-        if state.is_looking_on() {
-            state.epoch = state.epoch.max(epoch + 1);
+        if state.is_looking_on() && epoch >= state.epoch {
+            state.epoch = epoch + 1;
+            state.standing = self.home.standing();
         }
     }
 
@@ -630,6 +665,7 @@ impl State {
             seq,
             status_since: seq,
             epoch,
+            standing: Standing::Taken,
             birth: None,
             room: None,
             pending: Vec::new(),

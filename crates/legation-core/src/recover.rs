@@ -58,7 +58,8 @@ pub(crate) async fn mend(core: &Arc<Core>) {
     }
 }
 
-async fn take_up(core: &Arc<Core>, stored: Stored) {
+/// Takes up a task whose run was lost, unless somebody else has.
+pub(crate) async fn take_up(core: &Arc<Core>, stored: Stored) {
     let (scope, id) = (stored.scope.clone(), stored.id.clone());
     let Err(error) = try_take_up(core, stored).await else { return };
     tracing::error!(task = %id, error = &error as &dyn std::error::Error, "cannot take up the task");
@@ -69,7 +70,13 @@ async fn take_up(core: &Arc<Core>, stored: Stored) {
 
 async fn try_take_up(core: &Arc<Core>, stored: Stored) -> Result<(), StoreError> {
     let lost = Lost::of(core, &stored).await?;
+    let (seq, scope) = (stored.seq, stored.scope.clone());
     let live = core.load(stored).await?;
+    if live.committed().0 != seq && live.is_looking_on() {
+        // Others have gone on with it; whether they still do is asked again.
+        core.registry.abandon_again(scope, live.id.clone());
+        return Ok(());
+    }
     // Somebody's further message may have begun a run already.
     let Some(stop) = live.begin_run(&core.halt) else { return Ok(()) };
     let exposed = core.agent(live.scope.agent.as_deref());

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use legation_model::{A2aError, ErrorKind, Message, Metadata, TaskId, TaskState};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::bell::{Bell, News};
@@ -23,7 +23,7 @@ use crate::live::{Live, Refusal};
 use crate::run::{self, Job};
 use crate::send::Undone;
 use crate::service::{Core, TRY_AGAIN};
-use crate::store::{Idempotency, Letter, Replica, Seq, Sharing, StoreError};
+use crate::store::{Idempotency, Letter, Replica, Seq, Sharing, StoreError, Stored};
 use crate::turn::Ask;
 use crate::{Caller, Scope, TaskStore, recover, send};
 
@@ -40,6 +40,8 @@ const LETTERS: usize = 256;
 pub(crate) struct Replicas {
     store: Arc<dyn TaskStore>,
     bell: Arc<dyn Bell>,
+    /// Told when one has gone, so that its tasks need not wait.
+    gone: Notify,
     asked: AtomicU64,
     /// Who waits for an answer, by the number of the letter.
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
@@ -57,6 +59,16 @@ struct Note {
 enum What {
     Asks(Box<Wish>),
     Answers(Answer),
+}
+
+/// Who is at work on a task.
+pub(crate) enum Owner<'a> {
+    /// This replica, or nobody.
+    This,
+    /// Another one, which may be asked.
+    Other(Replica, &'a Replicas),
+    /// One that is gone, so that the run is lost.
+    Gone(Box<Stored>),
 }
 
 /// What the owner of a task is asked for.
@@ -104,7 +116,8 @@ pub(crate) enum Answer {
 
 impl Replicas {
     pub(crate) fn new(store: Arc<dyn TaskStore>, bell: Arc<dyn Bell>) -> Self {
-        Self { store, bell, asked: AtomicU64::new(1), waiting: Mutex::default() }
+        let gone = Notify::new();
+        Self { store, bell, gone, asked: AtomicU64::new(1), waiting: Mutex::default() }
     }
 
     fn sharing(&self) -> &dyn Sharing {
@@ -151,19 +164,29 @@ impl Replicas {
 }
 
 impl Core {
-    /// The other replica that is at work on a task, if there is one. Where there is none, the live task
-    /// is as the store has it and may be written to.
-    pub(crate) async fn elsewhere(&self, live: &Arc<Live>) -> Result<Option<Replica>, A2aError> {
-        if self.replicas.is_none() || !live.is_looking_on() {
-            return Ok(None);
-        }
-        let stored = self.store.load(&live.scope, &live.id).await?;
-        let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
-        if stored.elsewhere.is_none() {
+    /// Who is at work on a task. Unless it is another replica, the live task is as the store has it and
+    /// may be written to.
+    pub(crate) async fn owner(&self, live: &Arc<Live>) -> Result<Owner<'_>, A2aError> {
+        let Some(replicas) = self.replicas.as_ref().filter(|_| live.is_looking_on()) else {
+            return Ok(Owner::This);
+        };
+        let stored = loop {
+            let stored = self.store.load(&live.scope, &live.id).await?;
+            let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
+            if let Some(owner) = stored.elsewhere {
+                return Ok(Owner::Other(owner, replicas));
+            }
             self.look_on(live).await?;
-            live.follow_epoch(stored.epoch);
-        }
-        Ok(stored.elsewhere)
+            // What came after the look at the owner may be another one's, which must not be gone on from.
+            if live.committed().0 == stored.seq || !live.is_looking_on() {
+                break stored;
+            }
+        };
+        live.follow_epoch(stored.epoch);
+        // A run that waits in an interrupted state may have ended just now, and the answer that it waits
+        // for begins a turn anyway.
+        let is_lost = !stored.state.is_settled() && live.is_looking_on();
+        Ok(if is_lost { Owner::Gone(Box::new(stored)) } else { Owner::This })
     }
 
     /// Reads what a task that others are at work on has become.
@@ -217,6 +240,7 @@ async fn hear(core: &Arc<Core>, replicas: &Replicas) {
             }
             News::Letter(to) if to == replicas.sharing().replica() => read_letters(core).await,
             News::Letter(_) => {}
+            News::Gone => replicas.gone.notify_one(),
             News::Missed => look_at_all(core).await,
         }
     }
@@ -227,7 +251,10 @@ async fn patrol(core: &Arc<Core>, replicas: &Replicas) {
     let mut patrols = tokio::time::interval(replicas.sharing().lease() / 3);
     patrols.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        patrols.tick().await;
+        tokio::select! {
+            _ = patrols.tick() => {}
+            () = replicas.gone.notified() => {}
+        }
         // One that goes itself leaves them to the others.
         if core.is_draining() {
             continue;

@@ -14,13 +14,13 @@ use crate::call::{Call, Reply};
 use crate::follow::{Follow, Item, Until};
 use crate::idempotency::{Before, Turnout};
 use crate::live::{Live, Refusal, Waiting};
-use crate::replicas::{Act, Answer, Further, Wish};
+use crate::replicas::{Act, Answer, Further, Owner, Wish};
 use crate::run::{self, Job};
 use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
 use crate::store::{Birth, Idempotency, Seq, StoreError};
 use crate::turn::{Ask, Asked};
-use crate::{Caller, Document, Exposed, Scope, idempotency, page, quota, subscribe};
+use crate::{Caller, Document, Exposed, Scope, idempotency, page, quota, recover, subscribe};
 
 /// How long a cancellation waits beyond an agent's grace before it answers with the task as it is.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -147,7 +147,7 @@ pub(crate) async fn cancel(
 
 /// Stops a task's run, whichever replica has it, and ends the task.
 async fn stop_anywhere(core: &Core, live: &Arc<Live>) -> Result<(), Undone> {
-    let (Some(owner), Some(replicas)) = (core.elsewhere(live).await?, &core.replicas) else {
+    let Owner::Other(owner, replicas) = core.owner(live).await? else {
         return stop(core, live).await;
     };
     let wish = Wish { scope: live.scope.clone(), id: live.id.clone(), act: Act::Cancel };
@@ -336,7 +336,8 @@ async fn go_on(
     let SendMessageRequest { mut message, configuration, metadata, .. } = *request;
     message.context_id = Some(live.context_id.clone());
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
-    if let (Some(owner), Some(replicas)) = (core.elsewhere(&live).await?, &core.replicas) {
+    let owner = core.owner(&live).await?;
+    if let Owner::Other(owner, replicas) = owner {
         let further = Box::new(Further {
             message,
             idempotency,
@@ -359,6 +360,10 @@ async fn go_on(
             claim.settle(&live, seq);
         }
         return Ok(Begun::Elsewhere(live, seq));
+    }
+    if let Owner::Gone(stored) = owner {
+        // The message comes to the run that was lost, not instead of it.
+        recover::take_up(core, *stored).await;
     }
     // A message that a run at work waits for needs no turn of its own.
     let place = if live.is_at_work() {

@@ -101,6 +101,7 @@ impl Pile {
 #[derive(Default)]
 struct Gathered {
     missed: bool,
+    gone: bool,
     letters: BTreeSet<Replica>,
     grown: HashMap<TaskKey, Seq>,
     /// The same tasks in the order in which they came.
@@ -111,6 +112,7 @@ impl Gathered {
     fn add(&mut self, news: News) {
         match news {
             News::Missed => self.missed = true,
+            News::Gone => self.gone = true,
             News::Letter(to) => {
                 self.letters.insert(to);
             }
@@ -122,7 +124,8 @@ impl Gathered {
                     self.order.push_back(key);
                 } else {
                     // To look at everything includes them.
-                    *self = Self { missed: true, ..Self::default() };
+                    let gone = self.gone;
+                    *self = Self { missed: true, gone, ..Self::default() };
                 }
             }
         }
@@ -131,6 +134,9 @@ impl Gathered {
     fn next(&mut self) -> Option<News> {
         if std::mem::take(&mut self.missed) {
             return Some(News::Missed);
+        }
+        if std::mem::take(&mut self.gone) {
+            return Some(News::Gone);
         }
         if let Some(to) = self.letters.pop_first() {
             return Some(News::Letter(to));
@@ -146,6 +152,7 @@ fn write(replica: Replica, gathered: &mut Gathered) -> Vec<String> {
     while let Some(news) = gathered.next() {
         let word = match news {
             News::Missed => " !".to_owned(),
+            News::Gone => " -".to_owned(),
             News::Letter(to) => format!(" @{:x}", to.0),
             News::Grown(key, reached) => format!(" {:x}:{reached:x}", key.0),
         };
@@ -159,6 +166,22 @@ fn write(replica: Replica, gathered: &mut Gathered) -> Vec<String> {
         }
     }
     texts
+}
+
+async fn notify(session: &Session, channel: &str, texts: &[String]) -> Result<(), Failure> {
+    let notify = "SELECT pg_notify($1, text) FROM unnest($2::text[]) AS n (text)";
+    session.execute(notify, &[&channel.trim_matches('"'), &texts]).await?;
+    Ok(())
+}
+
+/// Tells the others that a replica has gone.
+pub(super) async fn tell_gone(
+    session: &Session,
+    schema: &Schema,
+    replica: Replica,
+) -> Result<(), Failure> {
+    let mut gathered = Gathered { gone: true, ..Gathered::default() };
+    notify(session, &schema.name, &write(replica, &mut gathered)).await
 }
 
 /// What a text tells, unless this replica wrote it. What cannot be read is passed over: it may be of a
@@ -175,6 +198,7 @@ fn read(replica: Replica, text: &str) -> Vec<News> {
             Some(News::Grown(TaskKey(number(key)?), reached))
         }
         None if word == "!" => Some(News::Missed),
+        None if word == "-" => Some(News::Gone),
         None => Some(News::Letter(Replica(number(word.strip_prefix('@')?)?))),
     };
     words.filter_map(word).collect()
@@ -223,8 +247,6 @@ impl Ringer {
     }
 
     async fn ring(&self, session: &Session) -> Result<std::convert::Infallible, Failure> {
-        let notify = "SELECT pg_notify($1, text) FROM unnest($2::text[]) AS n (text)";
-        let channel = self.channel.trim_matches('"');
         loop {
             if timeout(LOOK_AFTER, self.rung.filled.notified()).await.is_err() {
                 self.bounded(session.run("")).await?;
@@ -233,7 +255,7 @@ impl Ringer {
             let mut gathered = std::mem::take(&mut *self.rung.news.lock());
             let texts = write(self.replica, &mut gathered);
             if !texts.is_empty() {
-                self.bounded(session.execute(notify, &[&channel, &texts])).await?;
+                self.bounded(notify(session, &self.channel, &texts)).await?;
                 sleep(self.every).await;
             }
         }
@@ -273,7 +295,8 @@ mod tests {
     fn others_read_what_is_written_and_the_writer_does_not() {
         let (one, other) = (Replica(0x1f), Replica(2));
         let tasks = (1..2000).map(|n| News::Grown(TaskKey(n << 40), n as Seq));
-        let news: Vec<_> = [News::Missed, News::Letter(other)].into_iter().chain(tasks).collect();
+        let news: Vec<_> =
+            [News::Missed, News::Gone, News::Letter(other)].into_iter().chain(tasks).collect();
         let texts = write(one, &mut gathered(news.clone()));
         assert!(texts.len() > 1 && texts.iter().all(|text| text.len() <= LONGEST));
         let heard: Vec<_> = texts.iter().flat_map(|text| read(other, text)).collect();

@@ -2,23 +2,32 @@
 
 use std::time::Duration;
 
+use legation_core::store::Replica;
 use tokio::time::{sleep, timeout};
 
+use super::bell::tell_gone;
 use super::connect::Connector;
 use super::failure::Failure;
+use super::schema::Schema;
 use super::session::Session;
 
 /// The lease of one replica.
 #[derive(Clone)]
 pub(super) struct Lease {
     connector: Connector,
+    schema: Schema,
     replica: i64,
     length: Duration,
 }
 
 impl Lease {
-    pub(super) fn new(connector: Connector, replica: i64, length: Duration) -> Self {
-        Self { connector, replica, length }
+    pub(super) fn new(
+        connector: Connector,
+        schema: Schema,
+        replica: i64,
+        length: Duration,
+    ) -> Self {
+        Self { connector, schema, replica, length }
     }
 
     /// Says for the first time that the replica is there.
@@ -73,7 +82,8 @@ impl Lease {
     pub(super) async fn end(&self) {
         let ending = async {
             let session = self.connector.connect().await?;
-            session.execute("DELETE FROM replicas WHERE id = $1", &[&self.replica]).await
+            session.execute("DELETE FROM replicas WHERE id = $1", &[&self.replica]).await?;
+            tell_gone(&session, &self.schema, Replica(self.replica)).await
         };
         let ended = timeout(self.connector.patience, ending).await.unwrap_or(Err(Failure::Late));
         if let Err(failure) = ended {

@@ -86,7 +86,7 @@ impl PostgresStore {
                 runtime.block_on(async {
                     let beginning = async {
                         let start = for_schema.prepare(&connector).await?;
-                        let lease = Lease::new(connector, start, length);
+                        let lease = Lease::new(connector, for_schema, start, length);
                         lease.begin().await?;
                         Ok((start, lease))
                     };
