@@ -107,13 +107,18 @@ impl Cluster {
         format!("postgres://postgres@{directory}/postgres")
     }
 
+    /// The socket on which it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.base.join(".s.PGSQL.5432")
+    }
+
     /// Starts the server, and waits until it answers.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start(&self) -> io::Result<()> {
         let options = format!(
-            "{} -c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200",
+            "{} -c port=5432 -c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200",
             self.settings,
             self.base.display()
         );

@@ -173,16 +173,19 @@ async fn replicas_that_write_the_same_task_leave_one_log() {
     let task = ended_task(one.next_key(), 10);
     let (key, id) = (task.key, id_of(&task));
     append(&*one, Append { state: TaskState::Working, ..task }).await.expect("a birth");
-    let write = async |store: Arc<PostgresStore>| {
+    // Of different lengths, so that rows of the two end at different numbers.
+    let write = async |store: Arc<PostgresStore>, length: usize| {
         let mut written = 0;
         for _ in 0..300 {
             let loaded = store.load(&scope(), &id).await.expect("a readable store");
-            let first = loaded.expect("it is there").seq + 1;
-            written += u64::from(append(&*store, next(key, 1, first)).await.is_ok());
+            let append = next(key, 1, loaded.expect("it is there").seq + 1);
+            let entries = vec![append.entries[0].clone(); length];
+            let outcome = queue(&*store, Append { entries, ..append }).await;
+            written += if outcome.is_ok() { length as u64 } else { 0 };
         }
         written
     };
-    let (by_one, by_other) = tokio::join!(write(one.clone()), write(other.clone()));
+    let (by_one, by_other) = tokio::join!(write(one.clone(), 2), write(other.clone(), 3));
     let log = one.entries(&scope(), key, 0, usize::MAX).await.expect("a readable store");
     let numbers: Vec<u64> = log.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(numbers, (1..=1 + by_one + by_other).collect::<Vec<_>>());

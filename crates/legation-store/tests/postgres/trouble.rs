@@ -1,7 +1,11 @@
 //! What a store does while its server is in trouble, and after it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use legation_core::store::Place;
 use legation_testkit::postgres::{self, Cluster};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -183,5 +187,77 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
             let loaded = store.load(&scope(), id).await.expect("a readable store");
             assert_eq!(loaded.expect("it was acknowledged").seq, 1);
         }
+    }
+}
+
+/// What lies between a store and its server: it lets everything through, or swallows what the server
+/// says after a commit and hangs up.
+struct Between {
+    port: u16,
+    swallows: Arc<AtomicBool>,
+}
+
+impl Between {
+    async fn before(cluster: &Cluster) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it listens").port();
+        let (swallows, socket) = (Arc::new(AtomicBool::new(false)), cluster.socket());
+        let for_all = swallows.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = UnixStream::connect(&socket).await.expect("a server");
+                tokio::spawn(relay(client, server, for_all.clone()));
+            }
+        });
+        Self { port, swallows }
+    }
+}
+
+async fn relay(mut client: TcpStream, mut server: UnixStream, swallows: Arc<AtomicBool>) {
+    let (mut said, mut answered) = ([0; 16 << 10], [0; 16 << 10]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut said) => {
+                let Ok(length @ 1..) = read else { return };
+                let said = &said[..length];
+                if server.write_all(said).await.is_err() {
+                    return;
+                }
+                let is_commit = said.windows(7).any(|bytes| bytes == b"COMMIT\0");
+                if is_commit && swallows.swap(false, Ordering::Relaxed) {
+                    // Until the server has done what it was told.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    return;
+                }
+            }
+            read = server.read(&mut answered) => {
+                let Ok(length @ 1..) = read else { return };
+                if client.write_all(&answered[..length]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A commit whose answer is lost is found to be one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_without_an_answer_is_durable() {
+    let Some(cluster) = Cluster::private() else { return };
+    let between = Between::before(&cluster).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", between.port);
+    let options = Options { writers: 1, schema: "unheard".into(), ..Options::default() };
+    let store = PostgresStore::open(&url, options).expect("a store that opens");
+    let idempotency = |key: &str| Idempotency { key: key.into(), digest: [1; 32] };
+    for round in 0..3 {
+        between.swallows.store(true, Ordering::Relaxed);
+        let task = ended_task(store.next_key(), 10);
+        append(&*store, task).await.expect("it was committed");
+        assert_eq!(total(&*store).await, round + 1);
+        between.swallows.store(true, Ordering::Relaxed);
+        let (key, answer) = (idempotency(&round.to_string()), Bytes::from_static(b"{}"));
+        let kept = store.remember(&scope(), key, answer, Timestamp::now()).await;
+        kept.expect("it was committed");
+        assert!(!between.swallows.load(Ordering::Relaxed), "an answer was lost");
     }
 }
