@@ -4,9 +4,9 @@
 //! What stands in `LEGATION_TEST_POSTGRES` is used instead of the shared one. Where there is neither
 //! that nor an installation, tests are skipped, unless `CI` is `true`.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -57,6 +57,32 @@ impl Cluster {
     /// When there is none though there should be one, or it does not start.
     pub fn private() -> Option<Self> {
         Self::at(&std::env::temp_dir().join(unique("legation-postgres")), "")
+    }
+
+    /// One that speaks TLS as well, with this certificate and key in PEM, on this port of `127.0.0.1`.
+    ///
+    /// # Panics
+    /// As [`Cluster::private`].
+    pub fn with_tls(certificate: &str, key: &str, port: u16) -> Option<Self> {
+        let cluster = Self::private()?;
+        let secured = || {
+            cluster.crash()?;
+            for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+                let path = cluster.base.join("data").join(name);
+                fs::write(&path, text)?;
+                fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+                cluster.user.map_or(Ok(()), |(uid, gid)| chown(&path, Some(uid), Some(gid)))?;
+            }
+            let settings = format!(
+                "listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n\
+                 unix_socket_directories = '{}'\n",
+                cluster.base.display()
+            );
+            fs::write(cluster.base.join("data/postgresql.auto.conf"), settings)?;
+            cluster.run("pg_ctl", &["-w", "-l", "log", "start", "-D", "data"])
+        };
+        secured().unwrap_or_else(|error: io::Error| panic!("no server with TLS: {error}"));
+        Some(cluster)
     }
 
     fn shared() -> Option<Self> {

@@ -7,12 +7,12 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Notification};
 
+use super::Options;
 use super::failure::Failure;
 use super::place::Place;
 use super::schema::Schema;
 use super::session::Session;
 use super::tls::Tls;
-use super::{OpenError, Options};
 
 /// Makes connections to one database.
 #[derive(Clone)]
@@ -27,12 +27,11 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(
-        place: Place,
+        (place, tls): (Place, Tls),
         schema: &Schema,
         options: &Options,
         runtime: Handle,
-    ) -> Result<Self, OpenError> {
-        let tls = Tls::new(&place)?;
+    ) -> Self {
         // Every statement goes by an index, and its plan is made once: one made while the tables were
         // empty has to be good for full ones. What the planner thinks of them then is no guide, so
         // statements join by `LATERAL` and `OFFSET 0`, which leave it one way. A transaction that nobody ends shall hold no lock, and a
@@ -49,7 +48,7 @@ impl Connector {
         let patience = options.patience;
         let mut config = place.config;
         config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(patience));
-        Ok(Self { config, tls, settings, patience, runtime })
+        Self { config, tls, settings, patience, runtime }
     }
 
     /// A new connection.

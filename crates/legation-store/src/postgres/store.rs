@@ -1,7 +1,7 @@
 //! The store as the service sees it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use super::readers::{Readers, reading, removing};
 use super::remove::{self, MOST_ROWS, Removal};
 use super::schema::Schema;
 use super::text::written;
+use super::tls::Tls;
 use super::writer::{Common, Desk, Writer};
 use super::{
     AuditLimits, OpenError, Options, PostgresAudit, PostgresBell, PostgresTokens, erase, fold,
@@ -68,48 +69,16 @@ impl PostgresStore {
     /// See [`OpenError`]; its messages say what to do.
     pub fn open(url: &str, options: Options) -> Result<Arc<Self>, OpenError> {
         let (place, schema) = (Place::parse(url)?, Schema::parse(&options.schema)?);
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(OpenError::Thread)?;
-        let connector = Connector::new(place, &schema, &options, runtime.handle().clone())?;
-        let common = Arc::new(Common::new(connector.clone()));
-        let readers = Arc::new(Readers::new(connector.clone(), options.readers.max(1)));
+        let tls = Tls::new(&place)?;
         let desks: Vec<Arc<Desk>> =
             (0..options.writers.max(1)).map(|_| Arc::new(Desk::default())).collect();
-        let (opened, wait) = std::sync::mpsc::channel::<Result<i64, OpenError>>();
-        let (for_thread, for_fold, for_desks) = (common.clone(), readers.clone(), desks.clone());
-        let (for_schema, length) = (schema.clone(), options.lease);
+        let (opened, wait) = mpsc::channel();
+        let (for_thread, for_schema, chosen) = (desks.clone(), schema.clone(), options.clone());
         let thread = thread::Builder::new()
             .name("store".into())
-            .spawn(move || {
-                runtime.block_on(async {
-                    let beginning = async {
-                        let start = for_schema.prepare(&connector).await?;
-                        let lease = Lease::new(connector, for_schema, start, length);
-                        lease.begin().await?;
-                        Ok((start, lease))
-                    };
-                    let (begun, start, lease) = match beginning.await {
-                        Ok((start, lease)) => (Ok(start), start, lease),
-                        Err(error) => return drop(opened.send(Err(error))),
-                    };
-                    if opened.send(begun).is_err() {
-                        return;
-                    }
-                    let keeping = tokio::spawn(lease.clone().keep());
-                    let folding = tokio::spawn(fold_often(for_fold, for_thread.clone()));
-                    let writers = for_desks
-                        .into_iter()
-                        .map(|desk| Writer::new(desk, for_thread.clone(), start));
-                    join_all(writers.map(Writer::work)).await;
-                    folding.abort();
-                    keeping.abort();
-                    lease.end().await;
-                });
-            })
+            .spawn(move || run((place, tls), for_schema, &chosen, for_thread, &opened))
             .map_err(OpenError::Thread)?;
-        let start = wait.recv().map_err(|_| Failure::Closed)??;
+        let Opened { common, readers, start } = wait.recv().map_err(|_| Failure::Closed)??;
         Ok(Arc::new(Self {
             desks,
             common,
@@ -176,6 +145,52 @@ impl PostgresStore {
         self.common.touched.lock().add(touched);
         Ok(swept)
     }
+}
+
+/// What a store is made of, once its tables are there.
+struct Opened {
+    common: Arc<Common>,
+    readers: Arc<Readers>,
+    start: i64,
+}
+
+/// The thread's body: opens the store, tells how that went, and drives all its connections until the
+/// queues are closed and empty.
+fn run(
+    place: (Place, Tls),
+    schema: Schema,
+    options: &Options,
+    desks: Vec<Arc<Desk>>,
+    opened: &mpsc::Sender<Result<Opened, OpenError>>,
+) {
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(opened.send(Err(OpenError::Thread(error)))),
+    };
+    let connector = Connector::new(place, &schema, options, runtime.handle().clone());
+    let common = Arc::new(Common::new(connector.clone()));
+    let readers = Arc::new(Readers::new(connector.clone(), options.readers.max(1)));
+    runtime.block_on(async {
+        let beginning = async {
+            let start = schema.prepare(&connector).await?;
+            let lease = Lease::new(connector, schema, start, options.lease);
+            lease.begin().await?;
+            Ok((start, lease))
+        };
+        let (start, lease) = match beginning.await {
+            Ok(begun) => begun,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        let keeping = tokio::spawn(lease.clone().keep());
+        let folding = tokio::spawn(fold_often(readers.clone(), common.clone()));
+        let writers: Vec<_> =
+            desks.into_iter().map(|desk| Writer::new(desk, common.clone(), start).work()).collect();
+        drop(opened.send(Ok(Opened { common, readers, start })));
+        join_all(writers).await;
+        folding.abort();
+        keeping.abort();
+        lease.end().await;
+    });
 }
 
 /// Tells that nothing was written, and not on this thread, which may hold a lock that the callback

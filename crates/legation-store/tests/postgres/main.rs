@@ -25,6 +25,7 @@ macro_rules! place {
 }
 
 mod beside;
+mod tls;
 mod trouble;
 
 mod contract {
