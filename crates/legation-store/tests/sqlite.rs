@@ -14,6 +14,7 @@ use legation_core::store::{
 use legation_core::{Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
+use legation_testkit::disk::SmallDisk;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -319,7 +320,7 @@ async fn a_full_store_refuses_reads_on_and_heals() {
 #[tokio::test]
 async fn a_full_disk_is_a_full_store() {
     let directory = TempDir::new().expect("a scratch directory");
-    let Some(disk) = SmallDisk::mount(directory.path()) else {
+    let Some(disk) = SmallDisk::mount(directory.path(), 5) else {
         eprintln!("not checked: this user cannot mount a tmpfs");
         return;
     };
@@ -356,24 +357,6 @@ async fn check_full_and_healed(store: &SqliteStore) {
     let outcome = append(store, ended_task(store.next_key(), 20_000)).await;
     outcome.expect("there is room again");
     store.ready().expect("the store has recovered");
-}
-
-/// A file system of 5 MiB that ends with this value.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    fn mount(path: &'a Path) -> Option<Self> {
-        let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=5m", "tmpfs"]).arg(path);
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(path))
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        // Left behind it would only cost its memory.
-        let _ = std::process::Command::new("umount").arg("-l").arg(self.0).status();
-    }
 }
 
 mod tokens {

@@ -1,6 +1,7 @@
 //! Contract suites, scripted agents and servers for tests.
 
 pub mod agents;
+pub mod disk;
 pub mod fuzz;
 pub mod history;
 pub mod postgres;

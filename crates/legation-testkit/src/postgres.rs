@@ -71,7 +71,7 @@ impl Cluster {
                 let path = cluster.base.join("data").join(name);
                 fs::write(&path, text)?;
                 fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-                cluster.user.map_or(Ok(()), |(uid, gid)| chown(&path, Some(uid), Some(gid)))?;
+                cluster.give(&path)?;
             }
             let settings = format!(
                 "listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n\
@@ -131,6 +131,25 @@ impl Cluster {
     pub fn url(&self) -> String {
         let directory = self.base.to_string_lossy().replace('/', "%2F");
         format!("postgres://postgres@{directory}/postgres")
+    }
+
+    /// A new directory that the server can write.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn directory(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.base.join(name);
+        fs::create_dir_all(&path)?;
+        self.give(&path)?;
+        Ok(path)
+    }
+
+    /// Makes a file or directory the server's.
+    ///
+    /// # Errors
+    /// When it is not this user's to give.
+    pub fn give(&self, path: &Path) -> io::Result<()> {
+        self.user.map_or(Ok(()), |(uid, gid)| chown(path, Some(uid), Some(gid)))
     }
 
     /// The socket on which it listens.

@@ -323,7 +323,8 @@ fn stores_that_open_at_once_make_the_tables_once() {
 async fn sql(place: &Place, sql: &str) -> Result<(), tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await?;
     let driving = tokio::spawn(connection);
-    let done = client.batch_execute(&format!("SET search_path = {}; {sql}", place.schema)).await;
+    client.batch_execute(&format!("SET search_path = {}", place.schema)).await?;
+    let done = client.batch_execute(sql).await;
     drop(client);
     driving.await.expect("no panic")?;
     done

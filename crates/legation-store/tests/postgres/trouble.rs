@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use legation_core::store::Place;
+use legation_testkit::disk::SmallDisk;
 use legation_testkit::postgres::{self, Cluster};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -260,4 +261,45 @@ async fn what_was_committed_without_an_answer_is_durable() {
         kept.expect("it was committed");
         assert!(!between.swallows.load(Ordering::Relaxed), "an answer was lost");
     }
+}
+
+/// A disk of the server that is full is a full store, and one with room again is none.
+#[tokio::test]
+async fn a_full_disk_is_a_full_store() {
+    let Some(cluster) = Cluster::private() else { return };
+    let path = cluster.directory("small").expect("a directory");
+    let Some(_disk) = SmallDisk::mount(&path, 16) else {
+        eprintln!("not checked: this user cannot mount a tmpfs");
+        return;
+    };
+    cluster.give(&path).expect("this user is root");
+    let place = postgres::Place { url: cluster.url(), schema: "small".into() };
+    let store = open(&place);
+    let make = format!("CREATE TABLESPACE small LOCATION '{}'", path.display());
+    sql(&place, &make).await.expect("a tablespace");
+    sql(&place, "ALTER TABLE task_events SET TABLESPACE small").await.expect("an empty table");
+    let ballast = path.join("ballast");
+    std::fs::write(&ballast, vec![0; 6 << 20]).expect("room for the ballast");
+    let mut written = 0;
+    let full = loop {
+        // Nothing that can be made smaller.
+        let mut task = ended_task(store.next_key(), 0);
+        let noise = std::iter::repeat_with(TaskId::generate).take(200);
+        task.entries = vec![Bytes::from(noise.map(|id| id.to_string()).collect::<String>())];
+        match append(&*store, task).await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 10_000, "the disk is never full");
+    };
+    assert!(matches!(full, StoreError::Full), "{full:?}");
+    assert!(matches!(store.ready(), Err(StoreError::Full)));
+    assert_eq!(total(&*store).await, written, "reads go on");
+    std::fs::remove_file(&ballast).expect("the ballast is there");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    store.ready().expect("after a while one attempt is let through");
+    for _ in 0..3 {
+        append(&*store, ended_task(store.next_key(), 1_000)).await.expect("there is room again");
+    }
+    store.ready().expect("the store has recovered");
 }
