@@ -87,6 +87,10 @@ pub(super) struct Touched {
 }
 
 impl Touched {
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.usage.is_empty()
+    }
+
     pub(super) fn add(&mut self, more: Self) {
         self.counts.extend(more.counts);
         self.usage.extend(more.usage);

@@ -204,6 +204,9 @@ async fn fold_often(readers: Arc<Readers>, common: Arc<Common>) {
     loop {
         tokio::time::sleep(FOLD_AFTER).await;
         let touched = std::mem::take(&mut *common.touched.lock());
+        if touched.is_empty() {
+            continue;
+        }
         // Rows that are left are folded with the next ones of the same counter, and count till then.
         if let Err(error) = reading!(readers, |session| fold::fold(&session, touched)) {
             tracing::debug!(error = &error as &dyn std::error::Error, "counters not folded");

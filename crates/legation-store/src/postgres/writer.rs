@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{self, Either};
+use futures::future::{self, Either, FutureExt as _};
 use legation_core::store::StoreError;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -176,7 +176,14 @@ impl Writer {
 
     async fn serve(&mut self, mut taken: Taken) {
         let writes = std::mem::take(&mut taken.writes);
-        let outcomes = self.outcomes(&writes).await;
+        let outcomes = AssertUnwindSafe(self.outcomes(&writes)).catch_unwind().await;
+        let outcomes = outcomes.unwrap_or_else(|_| {
+            // What the server holds is unknown, and the next batch shall not find half of this one.
+            self.session = None;
+            let error = StoreError::unavailable("the writer panicked");
+            tracing::error!(error = &error as &dyn std::error::Error, "not written");
+            vec![Err(error); writes.len()]
+        });
         self.tell(taken, outcomes);
     }
 
