@@ -1,8 +1,8 @@
 //! PostgreSQL for tests: a server that the tests of a run share, and servers of their own for tests
 //! that stop them.
 //!
-//! What stands in `LEGATION_TEST_POSTGRES` is used instead of the shared one. Where there is neither
-//! that nor an installation, tests are skipped, unless `CI` is `true`.
+//! What stands in `LEGATION_TEST_POSTGRES` is used instead of the shared one; its schemas stay. Where
+//! there is neither that nor an installation, tests are skipped, unless `CI` is `true`.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -118,9 +118,9 @@ impl Cluster {
         let starting = File::create(base.join("starting"))?;
         starting.lock()?;
         if !cluster.is_running() {
-            if !cluster.base.join("data").exists() {
-                cluster.run("initdb", INITDB)?;
-            }
+            // What is there was left by a machine that failed, and such files are good for nothing.
+            fs::remove_dir_all(cluster.base.join("data")).or_else(is_missing)?;
+            cluster.run("initdb", INITDB)?;
             cluster.start()?;
             cluster.watch()?;
         }
@@ -258,6 +258,10 @@ fn users(base: &Path, owner: Option<(u32, u32)>) -> io::Result<Option<File>> {
     users.lock_shared()?;
     let is_there = fs::metadata(&path)?.ino() == users.metadata()?.ino();
     Ok(is_there.then_some(users))
+}
+
+fn is_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// The directory of the server's programs. Distributions keep them out of the path.
