@@ -34,8 +34,9 @@ impl Connector {
     ) -> Self {
         // Every statement goes by an index, and its plan is made once: one made while the tables were
         // empty has to be good for full ones. What the planner thinks of them then is no guide, so
-        // statements join by `LATERAL` and `OFFSET 0`, which leave it one way. A transaction that nobody ends shall hold no lock, and a
-        // statement gives up before those who wait for it do, so that they learn why.
+        // statements join by `LATERAL` and `OFFSET 0`, which leave it one way. A transaction that nobody
+        // ends shall hold no lock, and a statement gives up before those who wait for it do, so that
+        // they learn why.
         let settings = format!(
             "SET search_path = {schema}; SET statement_timeout = {patience};
              SET idle_in_transaction_session_timeout = {idle};
