@@ -217,7 +217,9 @@ impl Cluster {
 
     /// Leaves a process behind that stops the server when nobody has it any more, however they ended.
     fn watch(&self) -> io::Result<()> {
+        // A server that was paused cannot end before it goes on; it ends its children itself.
         let script = "exec 9<users; while sleep 3; do if flock -xn 9; then \
+                      kill -CONT $(head -n 1 data/postmaster.pid); \
                       \"$0\"/pg_ctl -m immediate stop -D data; cd /; mv \"$1\" \"$1-$$\"; \
                       rm -rf \"$1-$$\"; exit; fi; done";
         let programs = self.programs.to_string_lossy();
