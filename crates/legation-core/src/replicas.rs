@@ -226,8 +226,12 @@ async fn hear(core: &Arc<Core>, replicas: &Replicas) {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let news = tokio::select! {
-            news = replicas.bell.heard() => news,
-            _ = looks.tick() => News::Missed,
+            news = replicas.bell.heard() => Some(news),
+            _ = looks.tick() => None,
+        };
+        let Some(news) = news else {
+            look_at_all(core).await;
+            continue;
         };
         match news {
             News::Grown(key, reached) => {
@@ -241,7 +245,10 @@ async fn hear(core: &Arc<Core>, replicas: &Replicas) {
             News::Letter(to) if to == replicas.sharing().replica() => read_letters(core).await,
             News::Letter(_) => {}
             News::Gone => replicas.gone.notify_one(),
-            News::Missed => look_at_all(core).await,
+            News::Missed => {
+                replicas.gone.notify_one();
+                look_at_all(core).await;
+            }
         }
     }
 }

@@ -364,6 +364,10 @@ async fn go_on(
     if let Owner::Gone(stored) = owner {
         // The message comes to the run that was lost, not instead of it.
         recover::take_up(core, *stored).await;
+        if !live.is_at_work() {
+            // It went on elsewhere meanwhile, or is not to be taken up again.
+            return Err(StoreError::Fenced.into());
+        }
     }
     // A message that a run at work waits for needs no turn of its own.
     let place = if live.is_at_work() {
