@@ -191,7 +191,12 @@ impl Core {
 
     /// Reads what a task that others are at work on has become.
     pub(crate) async fn look_on(&self, live: &Live) -> Result<(), StoreError> {
-        while live.is_looking_on() {
+        self.look_to(live, Seq::MAX).await
+    }
+
+    /// The same as far as an event that is known to be there.
+    async fn look_to(&self, live: &Live, reached: Seq) -> Result<(), StoreError> {
+        while live.is_looking_on() && live.committed().0 < reached {
             let (after, _) = live.committed();
             let entries = self.store.entries(&live.scope, live.key, after, READ_BYTES).await?;
             if entries.is_empty() {
@@ -202,10 +207,12 @@ impl Core {
         Ok(())
     }
 
-    /// Looks on, and ends the live task when that cannot be done: its readers are told.
-    async fn try_look_on(&self, live: &Live) {
-        if let Err(error) = self.look_on(live).await {
-            live.end(error);
+    /// Looks on as far as an event, and ends the live task when its log is of no use: its readers are
+    /// told. What is not to be had now is looked at again soon.
+    async fn try_look_to(&self, live: &Live, reached: Seq) {
+        match self.look_to(live, reached).await {
+            Ok(()) | Err(StoreError::Unavailable(_) | StoreError::Full) => {}
+            Err(error) => live.end(error),
         }
     }
 }
@@ -235,11 +242,8 @@ async fn hear(core: &Arc<Core>, replicas: &Replicas) {
         };
         match news {
             News::Grown(key, reached) => {
-                if let Some(live) = core.registry.of_key(key)
-                    && live.is_looking_on()
-                    && live.committed().0 < reached
-                {
-                    core.try_look_on(&live).await;
+                if let Some(live) = core.registry.of_key(key) {
+                    core.try_look_to(&live, reached).await;
                 }
             }
             News::Letter(to) if to == replicas.sharing().replica() => read_letters(core).await,
@@ -288,8 +292,7 @@ async fn look_at_all(core: &Arc<Core>) {
     let reached: HashMap<_, _> = reached.into_iter().collect();
     for live in live {
         match reached.get(&live.key) {
-            Some(reached) if *reached > live.committed().0 => core.try_look_on(&live).await,
-            Some(_) => {}
+            Some(reached) => core.try_look_to(&live, *reached).await,
             // Another one has erased it.
             None => live.end(StoreError::Removed),
         }
