@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use legation_core::store::StoreError;
 use legation_core::{AuditAction, IntegrationToken, IntegrationTokens, Scopes, TokenDigest};
 use legation_model::Timestamp;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_postgres::Row;
 
 use super::audit;
@@ -164,7 +164,7 @@ impl PostgresTokens {
 
 impl IntegrationTokens for PostgresTokens {
     /// Blocks this thread until the database has answered, for no longer than the store's patience, and
-    /// not at all for a second after it did not.
+    /// not at all for a second after it did not. Whatever else the thread had to do, others do meanwhile.
     fn find(&self, id: &str) -> Result<Option<IntegrationToken>, StoreError> {
         self.health.ready()?;
         let (reply, answer) = mpsc::channel();
@@ -178,7 +178,12 @@ impl IntegrationTokens for PostgresTokens {
             drop(reply.send(found));
         });
         let late = self.readers.patience() * 2;
-        let found = answer.recv_timeout(late).unwrap_or_else(|_| Err(Failure::Closed.into()));
+        let wait = || answer.recv_timeout(late).unwrap_or_else(|_| Err(Failure::Closed.into()));
+        let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+        let found = match flavor {
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+            _ => wait(),
+        };
         match &found {
             Ok(_) => self.health.recover(),
             Err(error) => self.health.suffer(error.clone()),
