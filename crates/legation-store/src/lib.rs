@@ -14,7 +14,9 @@ mod scopes;
 pub mod sqlite;
 mod taken;
 mod tokens;
+mod transfer;
 mod uses;
 
 pub use audit::{AuditLimits, AuditQuery};
 pub use kind::{Audit, Home, OpenError, Store, Tokens};
+pub use transfer::{Counts, Step, Summary, TransferError, Watch, export, import};

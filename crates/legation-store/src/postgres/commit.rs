@@ -339,7 +339,7 @@ impl Witness {
 }
 
 /// The context that a direct answer names.
-fn context_of(answer: &[u8]) -> Option<ContextId> {
+pub(super) fn context_of(answer: &[u8]) -> Option<ContextId> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Names {
@@ -368,7 +368,7 @@ const INSERT_CONTEXTS: &str = "
 
 const REVIVE_CONTEXTS: &str = "UPDATE contexts SET is_empty = FALSE WHERE key = ANY ($1)";
 
-const INSERT_TASKS: &str = "
+pub(super) const INSERT_TASKS: &str = "
     INSERT INTO tasks
         (key, id, scope, context, state, status_at, created_at, epoch, snapshot, at_work, replica)
     SELECT *, CASE WHEN n.state IN (1, 2) OR n.at_work THEN $11::bigint END
@@ -384,7 +384,7 @@ const UPDATE_TASKS: &str = "
         AS n (key, state, status_at, epoch, snapshot, at_work)
     WHERE t.key = n.key AND t.key = ANY ($1)";
 
-const INSERT_EVENTS: &str = "
+pub(super) const INSERT_EVENTS: &str = "
     INSERT INTO task_events (task, last, format, snapshot, entries)
     SELECT task, last, $3, snapshot, entries
     FROM unnest($1::bigint[], $2::int[], $4::bytea[], $5::bytea[])
@@ -397,7 +397,7 @@ const DROP_SNAPSHOTS: &str = "
         CROSS JOIN LATERAL (SELECT ctid AS place FROM task_events e
             WHERE e.task = n.task AND e.last = n.last OFFSET 0) e))";
 
-const INSERT_KEYS: &str = "
+pub(super) const INSERT_KEYS: &str = "
     INSERT INTO idempotency (scope, key, digest, created_at, task, answer, context)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::bigint[], $5::text[],
         $6::bytea[], $7::text[])";

@@ -39,6 +39,7 @@ mod sweep;
 mod text;
 mod tls;
 mod tokens;
+mod transfer;
 mod usage;
 mod writer;
 
@@ -47,5 +48,6 @@ pub use bell::PostgresBell;
 pub use options::{OpenError, Options};
 pub use store::PostgresStore;
 pub use tokens::PostgresTokens;
+pub(crate) use transfer::Transfer;
 
 pub use crate::audit::{AuditLimits, AuditQuery};

@@ -97,7 +97,7 @@ impl Schema {
     }
 
     /// The version that the tables have, 0 when there are none.
-    async fn version(&self, session: &Session) -> Result<i32, OpenError> {
+    pub(super) async fn version(&self, session: &Session) -> Result<i32, OpenError> {
         let there: bool = one(session, "SELECT to_regclass('schema_version') IS NOT NULL").await?;
         if !there {
             return Ok(0);

@@ -25,6 +25,7 @@ mod scopes;
 mod store;
 mod sweep;
 mod tokens;
+mod transfer;
 mod usage;
 mod writer;
 
@@ -33,5 +34,6 @@ pub use open::OpenError;
 pub use options::Options;
 pub use store::SqliteStore;
 pub use tokens::SqliteTokens;
+pub(crate) use transfer::Transfer;
 
 pub use crate::audit::{AuditLimits, AuditQuery};

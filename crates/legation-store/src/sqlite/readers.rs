@@ -66,7 +66,8 @@ impl Readers {
         }
     }
 
-    fn open(&self) -> rusqlite::Result<Connection> {
+    /// A connection that cannot write.
+    pub(super) fn open(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.database, flags)?;
         connection.execute_batch(&format!(
