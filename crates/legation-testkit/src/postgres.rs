@@ -228,7 +228,11 @@ impl Cluster {
         Ok(())
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
+    /// Runs one of its programs in its directory, until it ends.
+    ///
+    /// # Errors
+    /// When it does not start, or says that it failed.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
         let status = self.command(&self.programs.join(program)).args(arguments).status()?;
         let failed = || io::Error::other(format!("{program} {arguments:?}: {status}"));
         if status.success() { Ok(()) } else { Err(failed()) }

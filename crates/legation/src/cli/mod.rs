@@ -31,6 +31,7 @@ mod target;
 mod task;
 mod text;
 mod tokens;
+mod transfer;
 mod updates;
 
 use std::process::ExitCode;
@@ -70,6 +71,10 @@ enum Command {
     Keys(keys::Command),
     /// List what a server has refused, and what was changed, by whom
     Audit(audit::Audit),
+    /// Write all that a store holds into a file, also while servers work
+    Export(transfer::Export),
+    /// Put what such a file holds into a store, of either kind, that has nothing yet
+    Import(transfer::Import),
     /// Say something to an agent and wait for the outcome
     #[command(after_help = exit::help())]
     Send(send::Send),
@@ -117,6 +122,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Audit(audit) => calling(audit.run()),
+        Command::Export(export) => export.run(),
+        Command::Import(import) => import.run(),
         Command::Schema => config::print_schema(),
         Command::Send(send) => calling(send.run()),
         Command::Stream(stream) => calling(stream::run(stream)),
@@ -202,6 +209,10 @@ mod tests {
             ("audit --since yesterday", false),
             ("audit --action dance", false),
             ("audit --limit 0", false),
+            ("export f --data-dir d --force", true),
+            ("export", false),
+            ("import f --store postgres://h/d --schema s", true),
+            ("import f --force", false),
             ("keys rotate n --grace 1h", true),
             ("send http://a text --ca ca.pem", true),
             ("send http://a text", true),

@@ -7,8 +7,8 @@ use legation::{AuditLimits, DataDir, PostgresOptions};
 use legation_core::DEPLOYMENT;
 use legation_core::store::StoreError;
 use legation_store::postgres::PostgresStore;
-use legation_store::sqlite::{OpenError, SqliteAudit, SqliteTokens};
-use legation_store::{Audit, Store, Tokens};
+use legation_store::sqlite::{OpenError, Options as SqliteOptions, SqliteAudit, SqliteTokens};
+use legation_store::{Audit, Home, Store, Tokens};
 
 use super::exit::Failure;
 use super::serve::{STORE, Stated, data_dir};
@@ -61,9 +61,21 @@ impl Place {
         self.store.as_ref()?.as_ref()
     }
 
+    fn options(&self) -> PostgresOptions {
+        PostgresOptions { schema: self.schema.clone(), ..PostgresOptions::default() }
+    }
+
+    /// The store as such.
+    pub(super) fn home(&self) -> Home {
+        match self.url() {
+            Some(url) => Home::Postgres(url.reveal().to_owned(), self.options()),
+            None => Home::Sqlite(self.directory().path().to_owned(), SqliteOptions::default()),
+        }
+    }
+
     async fn database(&self) -> Result<Option<Store>, Failure> {
         let Some(url) = self.url().cloned() else { return Ok(None) };
-        let options = PostgresOptions { schema: self.schema.clone(), ..PostgresOptions::default() };
+        let options = self.options();
         let open = move || PostgresStore::open(url.reveal(), options);
         let opened = tokio::task::spawn_blocking(open).await;
         let opened = opened.map_err(|error| Failure::of_command(described(&error)))?;

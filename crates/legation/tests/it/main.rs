@@ -16,5 +16,6 @@ mod signing;
 mod skills;
 mod talking;
 mod tls;
+mod transfer;
 mod user;
 mod web;
