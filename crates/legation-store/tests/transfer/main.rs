@@ -255,6 +255,48 @@ async fn an_import_that_broke_off_is_gone_on_with() {
     });
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_longer_than_what_is_written_at_once_stays_with_its_task() {
+    let Some(place) = legation_testkit::postgres::place() else { return };
+    let (from, into) = (home(), home());
+    let store = SqliteStore::open(from.path(), Options::default()).expect("it opens");
+    for number in 0..2 {
+        let first = born(&*store, &scope("d", "t", "o", "a"), "c", at(number));
+        write(&*store, first.clone()).await.expect("written");
+        for seq in 2..8 {
+            let mut more = next(&first, seq, TaskState::Working, 1);
+            more.entries = vec![Bytes::from(format!("{{\"{seq}\":\"{}\"}}", "x".repeat(2 << 20)))];
+            write(&*store, more).await.expect("written");
+        }
+    }
+    drop(store);
+    let file = exported(in_directory(from.path()));
+    tokio::task::block_in_place(|| {
+        for home in [in_schema(&place), in_directory(into.path())] {
+            imported(&file, home).expect("imported");
+        }
+        assert!(exported(in_schema(&place)) == file);
+        assert!(exported(in_directory(into.path())) == file);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postgres_cannot_hold_is_refused_with_its_place() {
+    let Some(place) = legation_testkit::postgres::place() else { return };
+    let from = home();
+    let store = SqliteStore::open(from.path(), Options::default()).expect("it opens");
+    let first = born(&*store, &scope("d", "t", &"o".repeat(700), "a"), "c", at(1));
+    write(&*store, first).await.expect("written");
+    drop(store);
+    let file = exported(in_directory(from.path()));
+    tokio::task::block_in_place(|| {
+        let refused = imported(&file, in_schema(&place)).expect_err("too long a name");
+        assert!(matches!(refused, TransferError::Write { .. }), "{refused}");
+        let there = export(in_schema(&place), io::sink(), &mut |_, _| {}).expect("readable");
+        assert_eq!(there.counts, Counts::default());
+    });
+}
+
 #[tokio::test]
 async fn what_is_there_and_differs_is_named_and_kept() {
     let (from, into) = (home(), home());
