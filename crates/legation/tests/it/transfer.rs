@@ -63,6 +63,16 @@ fn a_server_moves_from_a_directory_to_postgres_and_back() {
     drop(server);
 
     said(home, 0, &["export", &first, "--data-dir", &one, "--force"]);
+    // Of a server that is gone, a copy of the directory does as well.
+    let copied = path("copied");
+    fs::create_dir(&copied).expect("writable");
+    for file in fs::read_dir(&one).expect("a directory").flatten() {
+        fs::copy(file.path(), Path::new(&copied).join(file.file_name())).expect("readable");
+    }
+    let fourth = path("fourth");
+    said(home, 0, &["export", &fourth, "--data-dir", &copied]);
+    assert!(fs::read(&first).expect("a file") == fs::read(&fourth).expect("a file"));
+
     said(home, 0, &[&["import", &first][..], &place].concat());
     said(home, 0, &[&["export", &second][..], &place].concat());
     assert!(fs::read(&first).expect("a file") == fs::read(&second).expect("a file"));
