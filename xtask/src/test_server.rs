@@ -9,8 +9,8 @@ use legation::auth::{
     Audience, Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier,
 };
 use legation::{
-    Access, CardForm, DataDir, Door, ErrorProfile, Grpc, Limits, Needs, OnRestart, Profile, Rate,
-    Server, Signer, SigningAlgorithm, SigningKey, StoreOptions, TlsSettings,
+    Access, CardForm, DataDir, Door, ErrorProfile, Grpc, Limits, Needs, OnRestart, PostgresOptions,
+    Profile, Rate, Server, Signer, SigningAlgorithm, SigningKey, StoreOptions, TlsSettings,
     model::{AgentSkill, OpenIdConnectSecurityScheme, SecurityScheme},
 };
 use legation_agents::analyst::DataAnalyst;
@@ -30,6 +30,12 @@ pub(crate) struct TestServerArgs {
     /// Let everybody in.
     #[arg(long)]
     no_auth: bool,
+    /// PostgreSQL database of the tasks, which replicas share.
+    #[arg(long)]
+    store: Option<String>,
+    /// How callers reach it, when a proxy is before it.
+    #[arg(long)]
+    public_url: Option<String>,
     /// The agent that is called where no agent is named.
     #[arg(long, value_enum, default_value = "tck")]
     agent: DefaultAgent,
@@ -69,6 +75,12 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     server = agents(server, args.agent).grpc_ports([0; 8]);
     if args.no_auth {
         server = server.without_auth();
+    }
+    if let Some(url) = args.store {
+        server = server.postgres(url, PostgresOptions::default());
+    }
+    if let Some(url) = args.public_url {
+        server = server.public_url(url);
     }
     if args.as_1_0_0 {
         server = server.errors(ErrorProfile::V1_0_0).card(CardForm::V1_0);

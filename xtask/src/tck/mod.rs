@@ -43,6 +43,10 @@ pub(crate) struct TckArgs {
     /// Bindings to test
     #[arg(long, value_enum, value_delimiter = ',', default_value = "jsonrpc,http_json,grpc")]
     transport: Vec<Transport>,
+    /// Address of a server that is there already, such as a proxy before replicas; each is one
+    /// `serve-test --no-auth`, with `--as-1-0-0` for the kit of 1.0 and `--agent tck-0.3` for that of 0.3
+    #[arg(long)]
+    sut: Option<String>,
     /// Folder of the kit's Python packages; beside the results in the build directory without it
     #[arg(long)]
     venv: Option<PathBuf>,
@@ -75,7 +79,9 @@ pub(crate) fn run(args: &TckArgs) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&results)?;
     let results = std::path::absolute(results)?;
     let venv = args.venv.clone().unwrap_or_else(|| results.join("venv"));
-    let kit = Kit { python: install(&args.kit, &venv)?, checkout: &args.kit, results: &results };
+    let python = install(&args.kit, &venv)?;
+    let sut = args.sut.as_deref();
+    let kit = Kit { python, checkout: &args.kit, results: &results, sut };
     let cases = match args.protocol {
         Protocol::V1_0 => kit.test_1_0(&args.transport)?,
         Protocol::V0_3 => kit.test_0_3(&args.transport)?,
@@ -116,6 +122,7 @@ struct Kit<'a> {
     python: PathBuf,
     checkout: &'a Path,
     results: &'a Path,
+    sut: Option<&'a str>,
 }
 
 impl Kit<'_> {
@@ -127,8 +134,8 @@ impl Kit<'_> {
             Transport::Grpc => "grpc",
         });
         let names = names.collect::<Vec<_>>().join(",");
-        let server = Server::start(Access::Everybody, &["--as-1-0-0"])?;
-        let (host, transport) = (server.url(), format!("--transport={names}"));
+        let (host, _server) = self.server(&["--as-1-0-0"])?;
+        let transport = format!("--transport={names}");
         self.pytest("all", &["tests/compatibility", &format!("--sut-host={host}"), &transport])
     }
 
@@ -141,14 +148,23 @@ impl Kit<'_> {
                 Transport::HttpJson => ("rest", "--transports=rest", OF_ANY_BINDING),
                 Transport::Grpc => ("grpc", "--transports=grpc", OF_ANY_BINDING),
             };
-            let server = Server::start(Access::Everybody, &["--agent", "tck-0.3"])?;
-            let url = format!("--sut-url={}", server.url());
+            let (url, _server) = self.server(&["--agent", "tck-0.3"])?;
+            let url = format!("--sut-url={url}");
             let how = ["tests/optional", "--test-scope=all", &url, transport];
             let mut tested = self.pytest(name, &[mandatory, &how].concat())?;
             tested.iter_mut().for_each(|case| case.id.insert_str(0, &format!("{name} ")));
             cases.append(&mut tested);
         }
         Ok(cases)
+    }
+
+    /// The address of what is tested: one that is there, or a server with these flags.
+    fn server(&self, flags: &[&str]) -> anyhow::Result<(String, Option<Server>)> {
+        if let Some(url) = self.sut {
+            return Ok((url.to_owned(), None));
+        }
+        let server = Server::start(Access::Everybody, flags)?;
+        Ok((server.url(), Some(server)))
     }
 
     /// Runs tests of the kit and returns what its report says.
