@@ -264,7 +264,8 @@ agents: {{ a: {{ role: A, runtime: {{ type: analyst }} }} }}
     }
     told += &serving.greeting;
 
-    let tail = |token: &str, mark| token.rsplit(mark).next().expect("a piece").to_owned();
+    // Behind the second mark: the secret of a token may hold the mark itself.
+    let tail = |token: &str, mark| token.splitn(3, mark).nth(2).expect("a piece").to_owned();
     let mut wanted = vec![MARK.to_owned()];
     // A signature may hold the mark of the others.
     wanted.extend([signed, unknown, away].map(|token| tail(&token, '.')));
