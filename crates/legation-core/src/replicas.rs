@@ -140,6 +140,9 @@ impl Replicas {
     ///
     /// # Errors
     /// `Unavailable` when it does not answer in time: what was asked for may have been done.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, what was asked for may be done all the same.
     pub(crate) async fn ask(
         &self,
         owner: Replica,
@@ -149,17 +152,25 @@ impl Replicas {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.waiting.lock().insert(number, sender);
-        let answered = async {
-            self.post(owner, number, What::Asks(Box::new(wish))).await?;
-            let answered = tokio::time::timeout(patience + ANSWER, answer).await;
-            answered.ok().and_then(Result::ok).ok_or_else(|| {
-                let text = "the replica that is at work on the task does not answer; try again";
-                A2aError::unavailable(text, TRY_AGAIN)
-            })
-        };
-        let answered = answered.await;
-        self.waiting.lock().remove(&number);
-        answered
+        let _waiting = Waiting { replicas: self, number };
+        self.post(owner, number, What::Asks(Box::new(wish))).await?;
+        let answered = tokio::time::timeout(patience + ANSWER, answer).await;
+        answered.ok().and_then(Result::ok).ok_or_else(|| {
+            let text = "the replica that is at work on the task does not answer; try again";
+            A2aError::unavailable(text, TRY_AGAIN)
+        })
+    }
+}
+
+/// Somebody who waits for an answer. A caller that goes away leaves nothing behind.
+struct Waiting<'r> {
+    replicas: &'r Replicas,
+    number: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.replicas.waiting.lock().remove(&self.number);
     }
 }
 
