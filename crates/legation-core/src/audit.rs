@@ -98,6 +98,8 @@ named! {
         Stream = "stream",
         /// A context was erased.
         EraseContext = "context.erase",
+        /// All that a subject has was erased.
+        EraseSubject = "subject.erase",
         /// An integration token was made.
         CreateKey = "key.create",
         /// An integration token was replaced.

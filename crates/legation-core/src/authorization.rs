@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::replicas::Owner;
 use crate::run::{self, Job};
 use crate::service::Core;
@@ -203,7 +203,7 @@ pub(crate) async fn arrive(
     }
     live.flush();
     ask.granted = Some(Arc::new(Grant { redirect_uri, parameters, kept }));
-    let job = Job { stop, live, exposed, message, ask, attempt: 1 };
+    let job = Job::new(&live, exposed, live::Waiting { message, ask, stop });
     // Nobody can be told to come again: the browser is gone, and its answer is good once.
     let place = core.places.queue(&core.limits, &job.live.scope);
     run::start(core, job, place);

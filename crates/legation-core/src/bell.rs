@@ -16,6 +16,8 @@ pub enum News {
     Letter(Replica),
     /// A replica has gone, and leaves to the others what it was at work on.
     Gone,
+    /// Runs wait at this replica that others may take.
+    Queued(Replica),
     /// Something may not have been heard.
     Missed,
 }

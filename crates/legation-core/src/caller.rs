@@ -57,6 +57,14 @@ impl Scopes {
     pub fn has(&self, scope: &str) -> bool {
         match self {
             Self::All => true,
+            Self::Only(_) => self.names(scope),
+        }
+    }
+
+    /// Whether a scope is named among them. Whatever there is names none.
+    pub fn names(&self, scope: &str) -> bool {
+        match self {
+            Self::All => false,
             Self::Only(names) => names.iter().any(|name| **name == *scope),
         }
     }

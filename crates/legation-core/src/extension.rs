@@ -16,7 +16,9 @@ use crate::store::Seq;
 use crate::{Document, Item, Service};
 
 pub(crate) use contexts::Contexts;
-pub use contexts::{CONTEXTS_EXTENSION, ERASE_CONTEXT, EraseContext, Erased};
+pub use contexts::{
+    CONTEXTS_EXTENSION, ERASE_CONTEXT, ERASE_SUBJECT, EraseContext, EraseSubject, Erased,
+};
 pub use cursor::CURSOR_EXTENSION;
 pub(crate) use cursor::Cursor;
 pub(crate) use idempotency::Idempotency;

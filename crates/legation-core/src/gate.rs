@@ -21,7 +21,7 @@ pub const CANCEL: &str = "cancel";
 pub const ERASE: &str = "erase";
 /// Webhooks.
 pub const PUSH: &str = "push";
-/// Administration; it is not part of the protocol.
+/// Administration, such as erasing what others have; it is not part of the protocol.
 pub const ADMIN: &str = "admin";
 
 /// Every scope that the service knows, with what it lets a caller do.
@@ -64,8 +64,24 @@ pub(crate) fn require(caller: &Caller, needed: &str) -> Result<(), A2aError> {
     if caller.scopes.has(needed) {
         return Ok(());
     }
+    Err(lacks(needed))
+}
+
+/// Checks that a caller has a scope by its name. Credentials that are good for whatever there is do not
+/// do: many have such, and none of them was given them for this.
+///
+/// # Errors
+/// `PermissionDenied`, with the scope.
+pub(crate) fn require_by_name(caller: &Caller, needed: &str) -> Result<(), A2aError> {
+    if caller.scopes.names(needed) {
+        return Ok(());
+    }
+    Err(lacks(needed))
+}
+
+fn lacks(needed: &str) -> A2aError {
     let text = format!("this needs the scope `{needed}`, which the credentials do not have");
-    Err(A2aError::new(ErrorKind::PermissionDenied, text).with("scope", needed))
+    A2aError::new(ErrorKind::PermissionDenied, text).with("scope", needed)
 }
 
 /// Confines a call to the agent it is for, when its caller may not call all of them.

@@ -26,8 +26,11 @@ type Key = (Scope, String);
 #[derive(Clone)]
 pub(crate) struct Pending {
     digest: [u8; 32],
-    before: watch::Receiver<Option<Before>>,
+    before: watch::Receiver<Option<Came>>,
 }
+
+/// What came of the first send, or why the store does not tell.
+type Came = Result<Before, StoreError>;
 
 /// What came of the first send with a key.
 #[derive(Clone)]
@@ -52,14 +55,14 @@ pub(crate) struct Claim {
     core: Arc<Core>,
     scope: Scope,
     pub(crate) idempotency: Idempotency,
-    before: watch::Sender<Option<Before>>,
+    before: watch::Sender<Option<Came>>,
 }
 
 impl Claim {
     /// Hands the task to the repetitions that wait, and keeps the claim until the event with the
     /// message is durable.
     pub(crate) fn settle(self, live: &Arc<Live>, seq: Seq) {
-        self.before.send_replace(Some(Before::Task(live.clone(), seq)));
+        self.before.send_replace(Some(Ok(Before::Task(live.clone(), seq))));
         let live = live.clone();
         self.core.runs.clone().spawn(async move {
             // Durable or given up: either way the store knows, and the claim ends.
@@ -76,10 +79,19 @@ impl Claim {
         let before = match kept {
             Ok(()) => Before::Message(answer),
             Err(StoreError::Taken(earlier)) => self.repeat(*earlier).await?,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(self.fail(error).into()),
         };
-        self.before.send_replace(Some(before.clone()));
+        self.before.send_replace(Some(Ok(before.clone())));
         Ok(before)
+    }
+
+    /// Gives an error of the store, which is that of the repetitions too when it is away: if each of them
+    /// tried again, the last would have waited for it as often as there are repetitions.
+    pub(crate) fn fail(&self, error: StoreError) -> StoreError {
+        if let StoreError::Unavailable(_) | StoreError::Full = error {
+            self.before.send_replace(Some(Err(error.clone())));
+        }
+        error
     }
 
     /// What the store remembers, when it is of the same request.
@@ -117,9 +129,9 @@ pub(crate) async fn claim(
         check(&idempotency, pending.digest)?;
         // An error says that the first send came to nothing: try to be the first.
         if let Ok(found) = pending.before.wait_for(Option::is_some).await
-            && let Some(before) = found.clone()
+            && let Some(came) = found.clone()
         {
-            return Ok(Turnout::Repeat(before));
+            return Ok(Turnout::Repeat(came?));
         }
     }
 }
@@ -152,7 +164,8 @@ fn claim_or_wait(
 
 /// The first in this process; an earlier process may still have been before it.
 async fn first(claim: Claim) -> Result<Turnout, A2aError> {
-    match claim.core.store.remembered(&claim.scope, &claim.idempotency.key).await? {
+    let earlier = claim.core.store.remembered(&claim.scope, &claim.idempotency.key).await;
+    match earlier.map_err(|error| claim.fail(error))? {
         None => Ok(Turnout::First(Some(claim))),
         Some(earlier) => claim.repeat(earlier).await.map(Turnout::Repeat),
     }

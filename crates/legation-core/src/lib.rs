@@ -19,8 +19,10 @@ mod follow;
 pub mod gate;
 mod idempotency;
 mod integration;
+mod lifecycle;
 mod limits;
 mod live;
+pub mod metric;
 mod page;
 mod places;
 mod profile;
@@ -36,10 +38,12 @@ mod scope;
 mod send;
 mod service;
 mod slug;
+mod spread;
 mod standing;
 pub mod store;
 mod subscribe;
 mod turn;
+mod turns;
 
 pub use access::{Access, BadExpression, Expression, Needs, Usable, UsableAgent};
 pub use agent::{Agent, AgentError, Exposed, OnRestart};
@@ -54,10 +58,14 @@ pub use caller::{
 pub use document::Document;
 pub use entrusted::Entrusted;
 pub use extension::{
-    CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, EraseContext, Erased, Extension,
+    CONTEXTS_EXTENSION, CURSOR_EXTENSION, ERASE_CONTEXT, ERASE_SUBJECT, EraseContext, EraseSubject,
+    Erased, Extension,
 };
 pub use follow::{Follow, Item};
 pub use integration::{IntegrationToken, IntegrationTokens, TokenDigest};
+pub use lifecycle::{
+    ContextChange, ContextEvent, ContextState, ContextWatch, Cutoffs, Retention, When,
+};
 pub use limits::Limits;
 pub use profile::{AnswerIn, Profile, Tool};
 pub use quota::{Quota, Quotas};

@@ -97,6 +97,9 @@ struct State {
     readers: usize,
     broken: Option<StoreError>,
     run: Option<CancellationToken>,
+    /// Whether it may belong to another replica by now, so that nothing is written before the store has
+    /// said whose it is.
+    has_left: bool,
     /// Whether the store was told that a run waits in an interrupted state.
     at_work_stored: bool,
     /// Messages that came while the run was at work.
@@ -133,7 +136,7 @@ pub(crate) struct Registration {
     waker: Option<Waker>,
 }
 
-/// A further message that nobody is at work on: a run must be started with it.
+/// A message that nobody is at work on: a run must be started with it.
 pub(crate) struct Waiting {
     pub(crate) message: Message,
     pub(crate) ask: Ask,
@@ -193,6 +196,9 @@ impl Live {
     fn take(&self, state: &mut State, event: &Event) -> Result<Seq, Refusal> {
         if let Some(error) = &state.broken {
             return Err(Refusal::Store(error.clone()));
+        }
+        if state.has_left {
+            return Err(Refusal::Store(StoreError::Fenced));
         }
         self.check_bounds(state, event)?;
         state.task.apply(event).map_err(|_| Refusal::Ended(state.task.status.state))?;
@@ -425,6 +431,21 @@ impl Live {
         None
     }
 
+    /// Gives up a run that has not begun, so that another replica may begin it, and gives the epoch in
+    /// which the task stays. `None` when it has to stay: there is more for it already, or it shall stop.
+    pub(crate) fn leave_unbegun(&self) -> Option<u32> {
+        let mut state = self.state.lock();
+        let is_stopped = state.run.as_ref().is_none_or(CancellationToken::is_cancelled);
+        let has_more = !state.inbox.is_empty() || state.next.is_some() || state.window.0 > 0;
+        let is_taken = state.standing == Standing::Taken && state.broken.is_none();
+        if is_stopped || has_more || !is_taken || state.task.status.state != TaskState::Submitted {
+            return None;
+        }
+        state.run = None;
+        state.has_left = true;
+        Some(state.epoch)
+    }
+
     /// Whether the run must not settle the task, because a message waits for another round.
     pub(crate) fn has_next(&self) -> bool {
         self.state.lock().next.is_some()
@@ -525,12 +546,18 @@ impl Live {
         Ok(())
     }
 
+    /// The epoch in which this writes.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.state.lock().epoch
+    }
+
     /// Gives the right to write as the next owner after this epoch.
     pub(crate) fn follow_epoch(&self, epoch: u32) {
         let mut state = self.state.lock();
         if state.is_looking_on() && epoch >= state.epoch {
             state.epoch = epoch + 1;
             state.standing = self.home.standing();
+            state.has_left = false;
         }
     }
 
@@ -681,6 +708,7 @@ impl State {
             readers: 0,
             broken: None,
             run: None,
+            has_left: false,
             at_work_stored: false,
             inbox: VecDeque::new(),
             next: None,

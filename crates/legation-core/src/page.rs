@@ -25,14 +25,17 @@ pub(crate) async fn get(
     read(core, &core.scope(call), &request.id, request.history_length).await
 }
 
-/// A task as the store has it.
+/// A task as the store has it, or its result when it was removed.
 pub(crate) async fn read(
     core: &Core,
     scope: &Scope,
     id: &TaskId,
     history: Option<i32>,
 ) -> Result<Document, A2aError> {
-    let stored = core.store.load(scope, id).await?;
+    let stored = match core.store.load(scope, id).await? {
+        None => core.store.result(scope, id).await?,
+        stored => stored,
+    };
     let stored = stored.ok_or_else(|| A2aError::task_not_found(id.as_str()))?;
     trim(document(&stored)?, history)
 }

@@ -6,25 +6,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use legation_model::{A2aError, ErrorKind};
+use metrics::Gauge;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::service::{Count, TRY_AGAIN};
-use crate::{Limits, Scope};
+use crate::{Limits, Scope, metric};
 
 /// Every place that is taken.
-#[derive(Default)]
 pub(crate) struct Places {
     all: Arc<AtomicUsize>,
     bounded: Arc<Bounded>,
 }
 
-/// The places of those who have a bound.
-#[derive(Default)]
+impl Default for Places {
+    fn default() -> Self {
+        let level = metric::RUNS.level(&[]);
+        let bounded = Bounded { taken: Mutex::default(), freed: Notify::new(), level };
+        Self { all: Arc::default(), bounded: Arc::new(bounded) }
+    }
+}
+
+/// The places of those who have a bound, and how many there are of all.
 struct Bounded {
     /// Of those only who have a run.
     taken: Mutex<HashMap<Who, Taken>>,
     freed: Notify,
+    level: Gauge,
 }
 
 /// What somebody has of places.
@@ -96,6 +104,7 @@ impl Places {
     fn guard(&self, limits: &Limits, scope: &Scope, is_waiting: bool) -> RunGuard {
         let holders = bounds(limits, scope).collect();
         let (count, bounded) = (Count::up(&self.all), self.bounded.clone());
+        bounded.level.increment(1);
         RunGuard { _count: count, holders, bounded, is_waiting }
     }
 }
@@ -156,6 +165,7 @@ impl RunGuard {
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
+        self.bounded.level.decrement(1);
         if self.holders.is_empty() {
             return;
         }

@@ -7,7 +7,7 @@ use legation_model::{ArtifactId, Effect, Event, Message, Metadata, Part, Role, T
 use tokio_util::sync::CancellationToken;
 
 use crate::follow::READ_BYTES;
-use crate::live::Live;
+use crate::live::{Live, Waiting};
 use crate::run::{self, Job};
 use crate::service::Core;
 use crate::store::{StoreError, Stored, TaskKey};
@@ -118,7 +118,8 @@ fn begin_again(
     }
     live.flush();
     let (message, attempt) = (lost.message, lost.attempt);
-    let job = Job { stop, live: live.clone(), exposed, message, ask: Ask::default(), attempt };
+    let waiting = Waiting { message, ask: Ask::default(), stop };
+    let job = Job { attempt, ..Job::new(live, exposed, waiting) };
     let place = core.places.take(&core.limits, &live.scope);
     run::start(core, job, place);
 }

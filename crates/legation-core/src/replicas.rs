@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use legation_model::{A2aError, ErrorKind, Message, Metadata, TaskId, TaskState};
+use legation_model::{A2aError, ErrorKind, Message, TaskId, TaskState};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
@@ -23,9 +23,9 @@ use crate::live::{Live, Refusal};
 use crate::run::{self, Job};
 use crate::send::Undone;
 use crate::service::{Core, TRY_AGAIN};
+use crate::spread::{self, Carried, Rooms, Spread, Work};
 use crate::store::{Idempotency, Letter, Replica, Seq, Sharing, StoreError, Stored};
-use crate::turn::Ask;
-use crate::{Caller, Scope, TaskStore, recover, send};
+use crate::{Scope, TaskStore, recover, send};
 
 /// How often everything is looked at although nobody has rung.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -45,6 +45,7 @@ pub(crate) struct Replicas {
     asked: AtomicU64,
     /// Who waits for an answer, by the number of the letter.
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    pub(crate) spread: Spread,
 }
 
 /// What a letter says.
@@ -59,6 +60,8 @@ struct Note {
 enum What {
     Asks(Box<Wish>),
     Answers(Answer),
+    /// For runs that wait, of which some could begin with who writes. The number is of no use.
+    Seeks(Rooms),
 }
 
 /// Who is at work on a task.
@@ -85,6 +88,8 @@ pub(crate) enum Act {
     Receive(Box<Further>),
     /// To stop the run, and to end the task.
     Cancel,
+    /// To begin a run, which waits with who asks for this.
+    Begin(Box<Work>),
 }
 
 /// A further message, whose caller may send it.
@@ -92,11 +97,7 @@ pub(crate) enum Act {
 pub(crate) struct Further {
     pub(crate) message: Message,
     pub(crate) idempotency: Option<Idempotency>,
-    pub(crate) accepted_output_modes: Vec<String>,
-    pub(crate) metadata: Option<Metadata>,
-    pub(crate) caller: Caller,
-    pub(crate) of_crew: bool,
-    pub(crate) callback: Option<Arc<str>>,
+    pub(crate) ask: Carried,
 }
 
 /// What came of a wish.
@@ -117,10 +118,15 @@ pub(crate) enum Answer {
 impl Replicas {
     pub(crate) fn new(store: Arc<dyn TaskStore>, bell: Arc<dyn Bell>) -> Self {
         let gone = Notify::new();
-        Self { store, bell, gone, asked: AtomicU64::new(1), waiting: Mutex::default() }
+        let (asked, waiting, spread) = (AtomicU64::new(1), Mutex::default(), Spread::default());
+        Self { store, bell, gone, asked, waiting, spread }
     }
 
-    fn sharing(&self) -> &dyn Sharing {
+    pub(crate) fn this(&self) -> Replica {
+        self.sharing().replica()
+    }
+
+    pub(crate) fn sharing(&self) -> &dyn Sharing {
         self.store.sharing().expect("a store that is shared")
     }
 
@@ -134,6 +140,11 @@ impl Replicas {
         self.sharing().post(to, Bytes::from(text)).await?;
         self.bell.ring(News::Letter(to));
         Ok(())
+    }
+
+    /// Asks another one for runs that wait there.
+    pub(crate) async fn seek(&self, at: Replica, rooms: Rooms) -> Result<(), StoreError> {
+        self.post(at, 0, What::Seeks(rooms)).await
     }
 
     /// Asks the owner of a task for something.
@@ -177,10 +188,13 @@ impl Drop for Waiting<'_> {
 impl Core {
     /// Who is at work on a task. Unless it is another replica, the live task is as the store has it and
     /// may be written to.
-    pub(crate) async fn owner(&self, live: &Arc<Live>) -> Result<Owner<'_>, A2aError> {
+    pub(crate) async fn owner(&self, live: &Arc<Live>) -> Result<Owner<'_>, Undone> {
         let Some(replicas) = self.replicas.as_ref().filter(|_| live.is_looking_on()) else {
             return Ok(Owner::This);
         };
+        if replicas.spread.is_leaving(live.key) {
+            return Err(StoreError::Fenced.into());
+        }
         let stored = loop {
             let stored = self.store.load(&live.scope, &live.id).await?;
             let stored = stored.ok_or_else(|| A2aError::task_not_found(live.id.as_str()))?;
@@ -198,6 +212,24 @@ impl Core {
         // for begins a turn anyway.
         let is_lost = !stored.state.is_settled() && live.is_looking_on();
         Ok(if is_lost { Owner::Gone(Box::new(stored)) } else { Owner::This })
+    }
+
+    /// Reads a task as far as an event of which a reader was told elsewhere, if there is such an event. A
+    /// task that was taken over from this replica without its knowing ends here, for those who read it to
+    /// come again.
+    pub(crate) async fn catch_up(&self, live: &Live, event: Seq) -> Result<(), StoreError> {
+        if self.replicas.is_none() || live.is_looking_on() {
+            return self.look_on(live).await;
+        }
+        let stored = self.store.load(&live.scope, &live.id).await?;
+        let Some(stored) = stored.filter(|stored| stored.seq >= event) else { return Ok(()) };
+        if stored.elsewhere.is_none() && stored.epoch <= live.epoch() {
+            // Its own, which was seen elsewhere before the store has said so here.
+            let durable = tokio::time::timeout(LOOK_EVERY, live.durable_to(event)).await;
+            return durable.unwrap_or(Err(StoreError::Fenced));
+        }
+        live.end(StoreError::Fenced);
+        Err(StoreError::Fenced)
     }
 
     /// Reads what a task that others are at work on has become.
@@ -235,6 +267,7 @@ pub(crate) async fn attend(core: Arc<Core>) {
         () = core.closing.cancelled() => {}
         () = hear(&core, replicas) => {}
         () = patrol(&core, replicas) => {}
+        () = spread::spread(&core, replicas) => {}
     }
 }
 
@@ -257,9 +290,10 @@ async fn hear(core: &Arc<Core>, replicas: &Replicas) {
                     core.try_look_to(&live, reached).await;
                 }
             }
-            News::Letter(to) if to == replicas.sharing().replica() => read_letters(core).await,
+            News::Letter(to) if to == replicas.this() => read_letters(core).await,
             News::Letter(_) => {}
             News::Gone => replicas.gone.notify_one(),
+            News::Queued(at) => replicas.spread.heard_of(at),
             News::Missed => {
                 replicas.gone.notify_one();
                 look_at_all(core).await;
@@ -327,10 +361,11 @@ async fn read_letters(core: &Arc<Core>) {
                         let _ = waiting.send(answer);
                     }
                 }
+                What::Seeks(rooms) => spread::give(core, from, rooms),
                 What::Asks(wish) => {
                     let core = core.clone();
                     core.clone().runs.spawn(async move {
-                        let answer = fulfil(&core, *wish).await;
+                        let answer = fulfil(&core, from, *wish).await;
                         let Some(replicas) = &core.replicas else { return };
                         if let Err(error) = replicas.post(from, number, What::Answers(answer)).await
                         {
@@ -348,30 +383,32 @@ async fn read_letters(core: &Arc<Core>) {
 }
 
 /// Does what another replica asks for.
-async fn fulfil(core: &Arc<Core>, wish: Wish) -> Answer {
+async fn fulfil(core: &Arc<Core>, from: Replica, wish: Wish) -> Answer {
     let Wish { scope, id, act } = wish;
-    let Some(live) = core.registry.get(&scope, &id).filter(|live| live.is_at_work()) else {
-        return Answer::NotHere;
-    };
-    match act {
-        Act::Cancel => match send::stop(core, &live).await {
-            Ok(()) => Answer::Done(live.committed().0),
-            Err(Undone::Refused(error)) if error.kind == ErrorKind::TaskNotCancelable => {
-                Answer::Ended(live.current_state())
-            }
-            Err(Undone::Moved(_)) => Answer::NotHere,
-            Err(Undone::Named | Undone::Refused(_)) => Answer::Failed,
-        },
-        Act::Receive(further) => receive(core, &live, *further).await,
+    let at_work = core.registry.get(&scope, &id).filter(|live| live.is_at_work());
+    match (act, at_work) {
+        (Act::Begin(work), _) => spread::begin(core, from, &scope, *work).await,
+        (Act::Cancel, Some(live)) => stop(core, &live).await,
+        (Act::Receive(further), Some(live)) => receive(core, &live, *further).await,
+        (Act::Cancel | Act::Receive(_), None) => Answer::NotHere,
+    }
+}
+
+async fn stop(core: &Core, live: &Arc<Live>) -> Answer {
+    match send::stop(core, live).await {
+        Ok(()) => Answer::Done(live.committed().0),
+        Err(Undone::Refused(error)) if error.kind == ErrorKind::TaskNotCancelable => {
+            Answer::Ended(live.current_state())
+        }
+        Err(Undone::Moved(_)) => Answer::NotHere,
+        Err(Undone::Named | Undone::Refused(_)) => Answer::Failed,
     }
 }
 
 async fn receive(core: &Arc<Core>, live: &Arc<Live>, further: Further) -> Answer {
-    let Further { message, idempotency, accepted_output_modes, metadata, .. } = further;
-    let Further { caller, of_crew, callback, .. } = further;
+    let Further { message, idempotency, ask } = further;
+    let ask = ask.into();
     let Some(exposed) = core.agent(live.scope.agent.as_deref()) else { return Answer::NotHere };
-    let caller = Some(caller);
-    let ask = Ask { accepted_output_modes, metadata, caller, of_crew, callback, ..Ask::default() };
     let place = core.places.take(&core.limits, &live.scope);
     let (seq, waiting) = match live.receive(message, ask, idempotency, &core.halt) {
         Ok((seq, _, waiting)) => (seq, waiting),
@@ -381,9 +418,7 @@ async fn receive(core: &Arc<Core>, live: &Arc<Live>, further: Further) -> Answer
     };
     live.flush();
     if let Some(waiting) = waiting {
-        let (live, stop) = (live.clone(), waiting.stop);
-        let (message, ask) = (waiting.message, waiting.ask);
-        run::start(core, Job { stop, live, exposed, message, ask, attempt: 1 }, place);
+        run::start(core, Job::new(live, exposed, waiting), place);
     }
     match live.durable_to(seq).await {
         Ok(()) => Answer::Done(seq),

@@ -10,13 +10,13 @@ use futures::FutureExt as _;
 use legation_model::{Message, Part, Role, TaskState};
 use tokio_util::sync::CancellationToken;
 
-use crate::live::{Live, Refusal};
+use crate::live::{Live, Refusal, Waiting};
 use crate::places::RunGuard;
-use crate::queue::Place;
+use crate::queue::{Entrance, Place, Wait};
 use crate::schema::Schema;
 use crate::service::Core;
 use crate::turn::{Ask, Asked};
-use crate::{AgentError, Exposed, Turn};
+use crate::{AgentError, Exposed, Turn, spread};
 
 /// What a run works on.
 pub(crate) struct Job {
@@ -27,6 +27,25 @@ pub(crate) struct Job {
     pub(crate) message: Message,
     pub(crate) ask: Ask,
     pub(crate) attempt: u32,
+    /// Its place before its agent, where it has one already.
+    pub(crate) place: Option<Place>,
+}
+
+impl Job {
+    /// A first attempt.
+    pub(crate) fn new(live: &Arc<Live>, exposed: Exposed, waiting: Waiting) -> Self {
+        let Waiting { message, ask, stop } = waiting;
+        Self { stop, live: live.clone(), exposed, message, ask, attempt: 1, place: None }
+    }
+}
+
+/// What came of the wait for a place.
+enum Entered {
+    /// The run begins here. It needs no place where its agent takes as many as there may be in all.
+    Here(Job, Option<Place>),
+    /// It has begun at another replica.
+    Elsewhere,
+    Stopped(Job, Outcome),
 }
 
 /// How a run ended.
@@ -51,10 +70,11 @@ pub(crate) fn start(core: &Arc<Core>, job: Job, place: RunGuard) {
     }
 }
 
-async fn run(core: Arc<Core>, mut job: Job, mut own: RunGuard) {
-    let (_place, mut stopped_early) = match enter(&core, &job, &mut own).await {
-        Ok(place) => (place, None),
-        Err(outcome) => (None, Some(outcome)),
+async fn run(core: Arc<Core>, job: Job, mut own: RunGuard) {
+    let (mut job, _place, mut stopped_early) = match enter(&core, job, &mut own).await {
+        Entered::Here(job, place) => (job, place, None),
+        Entered::Elsewhere => return,
+        Entered::Stopped(job, outcome) => (job, None, Some(outcome)),
     };
     loop {
         let mut turn = Turn {
@@ -98,24 +118,40 @@ async fn run(core: Arc<Core>, mut job: Job, mut own: RunGuard) {
 
 /// Waits for the run's turn where its caller may have a bounded number at work, or its agent works
 /// on a bounded number of messages at once.
-async fn enter(core: &Core, job: &Job, own: &mut RunGuard) -> Result<Place, Outcome> {
+async fn enter(core: &Core, mut job: Job, own: &mut RunGuard) -> Entered {
     if own.is_waiting() {
         // The task is accepted, so it has to become durable while it waits.
         job.live.flush();
         tokio::select! {
             () = own.enter() => {}
-            () = job.stop.cancelled() => return Err(stopped(core)),
+            () = job.stop.cancelled() => return Entered::Stopped(job, stopped(core)),
         }
     }
-    let Some(queue) = core.queues.of(&job.exposed.profile) else { return Ok(None) };
-    if let Some(place) = queue.try_enter() {
-        return Ok(Some(place));
+    let Some(queue) = core.queues.of(&job.exposed.profile) else { return Entered::Here(job, None) };
+    if let Some(place) = job.place.take().or_else(|| queue.try_enter()) {
+        return Entered::Here(job, Some(place));
     }
     // As above.
     job.live.flush();
-    tokio::select! {
-        place = queue.enter() => Ok(Some(place)),
-        () = job.stop.cancelled() => Err(stopped(core)),
+    let mut wait = spread::wait(core, &job);
+    let mut returns = 0;
+    loop {
+        let entrance = tokio::select! {
+            entrance = queue.enter(&job.live.scope, wait) => entrance,
+            () = job.stop.cancelled() => return Entered::Stopped(job, stopped(core)),
+        };
+        match entrance {
+            Entrance::Here(place) => return Entered::Here(job, Some(place)),
+            Entrance::Elsewhere(replica) => match spread::hand_over(core, job, replica).await {
+                Some(back) => {
+                    job = back;
+                    returns += 1;
+                    let stays = returns >= spread::RETURNS;
+                    wait = if stays { Wait::FirstHere } else { Wait::FirstAnywhere };
+                }
+                None => return Entered::Elsewhere,
+            },
+        }
     }
 }
 

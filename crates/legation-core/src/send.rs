@@ -12,12 +12,13 @@ use legation_model::{
 
 use crate::call::{Call, Reply};
 use crate::follow::{Follow, Item, Until};
-use crate::idempotency::{Before, Turnout};
+use crate::idempotency::{Before, Claim, Turnout};
 use crate::live::{Live, Refusal, Waiting};
 use crate::replicas::{Act, Answer, Further, Owner, Wish};
 use crate::run::{self, Job};
 use crate::schema::Schema;
 use crate::service::{Core, TRY_AGAIN};
+use crate::spread::Carried;
 use crate::store::{Birth, Idempotency, Seq, StoreError};
 use crate::turn::{Ask, Asked};
 use crate::{Caller, Document, Exposed, Scope, idempotency, page, quota, recover, subscribe};
@@ -227,7 +228,9 @@ async fn begin(
     }
     let schema = Schema::read(&request, &core.limits).await?;
     Schema::keep_in_message(&mut request);
-    if core.replicas.is_none() && !call.manners.names_tasks {
+    let is_told_apart = request.message.task_id.is_some() || call.idempotency_key.is_some();
+    let may_meet_others = core.replicas.is_some() && is_told_apart;
+    if !may_meet_others && !call.manners.names_tasks {
         return Ok(try_begin(core, call, request, schema).await?);
     }
     // Not in the caller's future: what has begun here waits for the store before its run is started,
@@ -338,15 +341,8 @@ async fn go_on(
     let idempotency = claim.as_ref().map(|claim| claim.idempotency.clone());
     let owner = core.owner(&live).await?;
     if let Owner::Other(owner, replicas) = owner {
-        let further = Box::new(Further {
-            message,
-            idempotency,
-            accepted_output_modes: configuration.accepted_output_modes,
-            metadata,
-            caller: call.caller.clone(),
-            of_crew: call.agent.is_none(),
-            callback: call.callback.clone(),
-        });
+        let ask = ask(call, &exposed, configuration, metadata, Asked::Unknown);
+        let further = Box::new(Further { message, idempotency, ask: Carried::of(&ask) });
         let (scope, id, act) = (live.scope.clone(), live.id.clone(), Act::Receive(further));
         let seq = match replicas.ask(owner, Wish { scope, id, act }, Duration::ZERO).await? {
             Answer::Done(seq) => seq,
@@ -388,15 +384,13 @@ async fn go_on(
     live.flush();
     if core.replicas.is_some() {
         // Another one may have been faster, and only the store knows.
-        live.durable_to(seq).await?;
+        durable_to(&live, seq, claim.as_ref()).await?;
     }
     if let Some(claim) = claim {
         claim.settle(&live, seq);
     }
     if let Some(waiting) = waiting {
-        let Waiting { message, ask, stop } = waiting;
-        let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
-        run::start(core, job, place);
+        run::start(core, Job::new(&live, exposed, waiting), place);
     }
     Ok(Begun::Continued(live, seq, task))
 }
@@ -461,7 +455,7 @@ async fn create(
         // Only the store knows whether the name and the key were free, and nobody may be at work before
         // that.
         live.flush();
-        match live.durable_to(1).await {
+        match durable_to(&live, 1, claim.as_ref()).await {
             Err(StoreError::Fenced) => return Err(Undone::Named),
             durable => durable?,
         }
@@ -478,9 +472,17 @@ async fn create(
         return Ok(Begun::Created(live));
     }
     let ask = ask(call, &exposed, configuration, metadata, Asked::Known(schema));
-    let job = Job { stop, live: live.clone(), exposed, message, ask, attempt: 1 };
-    run::start(core, job, place);
+    run::start(core, Job::new(&live, exposed, Waiting { message, ask, stop }), place);
     Ok(Begun::Created(live))
+}
+
+/// Waits until an event is durable with the key of its send.
+async fn durable_to(live: &Live, seq: Seq, claim: Option<&Claim>) -> Result<(), StoreError> {
+    let durable = live.durable_to(seq).await;
+    durable.map_err(|error| match claim {
+        Some(claim) => claim.fail(error),
+        None => error,
+    })
 }
 
 /// What a run is asked for beside its message.

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use legation_model::{
     A2aError, AgentExtension, ContextId, ErrorKind, Json, Message, Metadata, Request, TaskId,
-    Timestamp,
 };
+use metrics::Gauge;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::authorization::{self, Authorizations};
 use crate::call::{Call, Reply};
+use crate::erase::What;
 use crate::extension::{Contexts, Cursor, Extension, Extensions, Idempotency};
 use crate::idempotency::InFlight;
 use crate::live::{Home, Live};
@@ -27,8 +28,9 @@ use crate::replicas::Replicas;
 use crate::slug::{self, BadSlug};
 use crate::store::{StoreError, Stored, Swept};
 use crate::{
-    Agent, AuditEvent, AuditLog, Bell, Caller, Exposed, Limits, Profile, Scope, TaskStore, access,
-    erase, gate, page, recover, replicas, send, subscribe,
+    Agent, AuditEvent, AuditLog, Bell, Caller, ContextEvent, ContextWatch, Exposed, Limits,
+    Profile, Retention, Scope, TaskStore, When, access, erase, gate, lifecycle, metric, page,
+    recover, replicas, send, subscribe,
 };
 
 /// How long callers are told to wait when the server is full.
@@ -68,6 +70,7 @@ pub(crate) struct Core {
     pub(crate) coming: Coming,
     draining: AtomicBool,
     streams: Arc<AtomicUsize>,
+    open_streams: Gauge,
 }
 
 /// Builds a [`Service`].
@@ -79,6 +82,7 @@ pub struct Builder {
     extensions: Extensions,
     audit: Option<Arc<dyn AuditLog>>,
     bell: Option<Arc<dyn Bell>>,
+    context_hook: Option<ContextWatch>,
 }
 
 impl Builder {
@@ -117,6 +121,16 @@ impl Builder {
         self
     }
 
+    /// Calls this with whatever becomes of contexts, once it is durable: that they are created, idle,
+    /// resumed, expired or pruned. It is called on the store's thread, so it has to be short, such as by
+    /// putting the event into a channel. Of what several replicas have together each hears what it has
+    /// brought about.
+    #[must_use]
+    pub fn context_hook(mut self, hook: impl Fn(&ContextEvent) + Send + Sync + 'static) -> Self {
+        self.context_hook = Some(Arc::new(hook));
+        self
+    }
+
     /// Sets the bounds.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -137,6 +151,7 @@ impl Builder {
     /// When the agents cannot be served together.
     pub fn build(self) -> Result<Arc<Service>, BuildError> {
         check_agents(&self.agents)?;
+        self.store.watch_contexts(lifecycle::herald(self.context_hook));
         let shared = self.bell.filter(|_| self.store.sharing().is_some());
         let replicas = shared.map(|bell| Replicas::new(self.store.clone(), bell));
         let registry = if replicas.is_some() { Registry::shared() } else { Registry::default() };
@@ -160,6 +175,7 @@ impl Builder {
             authorizations: Authorizations::default(),
             draining: AtomicBool::new(false),
             streams: Arc::default(),
+            open_streams: metric::STREAMS.level(&[]),
         };
         Ok(Arc::new(Service { core: Arc::new(core) }))
     }
@@ -218,8 +234,8 @@ impl Service {
         extensions.add(Arc::new(Cursor));
         extensions.add(Arc::new(Contexts));
         extensions.add(Arc::new(Idempotency));
-        let (agents, audit, bell) = (Vec::new(), None, None);
-        Builder { store, limits, deployment, agents, extensions, audit, bell }
+        let (agents, audit, bell, context_hook) = (Vec::new(), None, None, None);
+        Builder { store, limits, deployment, agents, extensions, audit, bell, context_hook }
     }
 
     /// Does what a caller asks: the only way in, for every binding and version.
@@ -363,12 +379,31 @@ impl Service {
         replicas::attend(self.core.clone()).await;
     }
 
-    /// Removes tasks that ended before a moment, a bounded number of them.
+    /// Takes contexts on in their lives and removes what is over, unless another replica is at it or no
+    /// sweep is due; gives what was done.
     ///
     /// # Errors
-    /// When the store cannot do it.
-    pub async fn sweep(&self, before: Timestamp, limit: usize) -> Result<Swept, StoreError> {
-        self.core.store.sweep(&self.core.deployment, before, limit).await
+    /// When the store cannot do it, or not all of it.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, it has done some of it, and for a while no other replica goes on with it.
+    pub async fn sweep(
+        &self,
+        retention: &Retention,
+        when: When,
+    ) -> Result<Option<Swept>, StoreError> {
+        let Core { store, deployment, .. } = &*self.core;
+        let every = match when {
+            When::Due => Some(retention.every),
+            When::Now => None,
+        };
+        let Some(now) = store.begin_sweep(deployment, every).await? else { return Ok(None) };
+        let swept = store.sweep(deployment, &retention.cutoffs(now)).await;
+        store.end_sweep(deployment, swept.as_ref().ok().copied()).await?;
+        if swept.as_ref().is_ok_and(|swept| swept.tasks > 0) {
+            self.core.end_removed().await?;
+        }
+        swept.map(Some)
     }
 
     /// Erases what the caller has of a context, through its mount: tasks with all that was said and
@@ -379,9 +414,24 @@ impl Service {
     /// `UnsupportedOperation` when a task of the context is at work; nothing or some of the others
     /// may have been erased then.
     pub async fn erase_context(&self, call: &Call, id: &ContextId) -> Result<Swept, A2aError> {
-        let (core, call, id) = (self.core.clone(), call.clone(), id.clone());
+        self.erase(call, What::Context(id.clone())).await
+    }
+
+    /// Erases all that a subject of the caller's tenant has, through the caller's mount; what
+    /// [`Service::erase_context`] erases, of all contexts. What a subject does not have counts as
+    /// nothing.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when the subject is another than the caller, whose credentials do not name the
+    /// scope for that; `UnsupportedOperation` when a task of the subject is at work.
+    pub async fn erase_subject(&self, call: &Call, subject: &Arc<str>) -> Result<Swept, A2aError> {
+        self.erase(call, What::Subject(subject.clone())).await
+    }
+
+    async fn erase(&self, call: &Call, what: What) -> Result<Swept, A2aError> {
+        let (core, call) = (self.core.clone(), call.clone());
         // Not in the caller's future: what is begun is finished and recorded, whoever goes away.
-        let erased = self.core.runs.spawn(async move { erase::erase(&core, &call, &id).await });
+        let erased = self.core.runs.spawn(async move { erase::erase(&core, &call, &what).await });
         let stopped = |_| Err(A2aError::unavailable("the server is stopping", TRY_AGAIN));
         erased.await.unwrap_or_else(stopped)
     }
@@ -614,18 +664,46 @@ impl Core {
         Ok(live)
     }
 
+    /// Ends what is in memory of tasks at rest that were removed, for those who still wait for them.
+    async fn end_removed(&self) -> Result<(), StoreError> {
+        if self.replicas.is_some() {
+            // Those who look on notice it by themselves.
+            return Ok(());
+        }
+        for live in self.registry.all() {
+            let (seq, state) = live.committed();
+            let is_at_rest = seq > 0 && !state.is_terminal() && !live.is_at_work();
+            if is_at_rest && self.store.load(&live.scope, &live.id).await?.is_none() {
+                live.end(StoreError::Removed);
+            }
+        }
+        Ok(())
+    }
+
     /// Counts a stream while the guard lives.
     pub(crate) fn count_stream(&self) -> Result<StreamGuard, A2aError> {
-        let guard = Count(self.streams.clone());
+        let count = Count(self.streams.clone());
         if self.streams.fetch_add(1, Ordering::Relaxed) >= self.limits.streams {
             let text = format!("the server is at its limit of {} streams", self.limits.streams);
             return Err(A2aError::unavailable(text, TRY_AGAIN));
         }
-        Ok(guard)
+        let open = self.open_streams.clone();
+        open.increment(1);
+        Ok(StreamGuard { _count: count, open })
     }
 }
 
-pub(crate) type StreamGuard = Count;
+/// One open stream.
+pub(crate) struct StreamGuard {
+    _count: Count,
+    open: Gauge,
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.open.decrement(1);
+    }
+}
 
 /// Counts one thing less when it is dropped.
 pub(crate) struct Count(Arc<AtomicUsize>);

@@ -11,13 +11,13 @@ use legation_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Scope;
+use crate::{ContextWatch, Cutoffs, Scope};
 
 /// The number of an event within its task: 1, 2, 3 and so on without gaps.
 pub type Seq = u64;
 
 /// The store's own name of a task, dense and never shown outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskKey(pub i64);
 
 /// A process that shares its store with others. No two ever have the same number.
@@ -211,18 +211,27 @@ pub struct Page {
     pub more: bool,
 }
 
-/// What was removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a sweep or an erasure did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Swept {
-    /// Tasks, with their logs.
+    /// Contexts that went idle.
+    pub idle: u64,
+    /// Contexts that expired.
+    pub expired: u64,
+    /// Results that were kept of tasks that were removed.
+    pub kept: u64,
+    /// Tasks that were removed, with their logs.
     pub tasks: u64,
-    /// Contexts that had no task left.
+    /// Contexts that were removed, with the last of their tasks.
     pub contexts: u64,
-    /// Remembered idempotency keys.
+    /// Remembered idempotency keys that were removed.
     pub keys: u64,
+    /// Results that were removed.
+    pub results: u64,
 }
 
-/// What came of the wish to erase a context.
+/// What came of the wish to erase something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erasure {
     /// What there was of it is removed.
@@ -234,9 +243,14 @@ pub enum Erasure {
 
 impl std::ops::AddAssign for Swept {
     fn add_assign(&mut self, more: Self) {
-        self.tasks += more.tasks;
-        self.contexts += more.contexts;
-        self.keys += more.keys;
+        let Self { idle, expired, kept, tasks, contexts, keys, results } = more;
+        self.idle += idle;
+        self.expired += expired;
+        self.kept += kept;
+        self.tasks += tasks;
+        self.contexts += contexts;
+        self.keys += keys;
+        self.results += results;
     }
 }
 
@@ -409,22 +423,47 @@ pub trait TaskStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError>;
 
-    /// Removes up to `limit` tasks of the deployment that ended before a moment, then contexts
-    /// without tasks and idempotency keys of before that moment.
-    async fn sweep(
+    /// The result of a task of the scope that was removed, as long as it is kept: the task as it ended,
+    /// without its log. Where several agents have one of that name, it is the oldest.
+    async fn result(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError>;
+
+    /// Begins a sweep of the deployment; gives the moment of it by the store's clock. Nothing when
+    /// another replica is at it, or when `every` is said, nobody has asked for one, and one was done
+    /// since.
+    async fn begin_sweep(
         &self,
         deployment: &str,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<Swept, StoreError>;
+        every: Option<Duration>,
+    ) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Removes all that the scope has of a context: its tasks with their logs, the direct answers
-    /// within it, the idempotency keys that stand for either, and the context itself when no agent
-    /// outside the scope has a task in it.
+    /// Takes the contexts of the deployment on in their lives and removes what is over: the tasks of
+    /// those that expired and these themselves, other tasks that ended long ago, old idempotency keys
+    /// and results. What is at work stays, with its context. Tasks leave a result where that is worth
+    /// keeping. All of it goes in steps, between which others have their turn, and each step looks
+    /// again at what it changes, so two sweeps at a time do no harm.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, it has done some of it, every task wholly; the next sweep does the rest.
+    async fn sweep(&self, deployment: &str, cutoffs: &Cutoffs) -> Result<Swept, StoreError>;
+
+    /// Ends a sweep that was begun. With what it did, it counts as done.
+    async fn end_sweep(&self, deployment: &str, swept: Option<Swept>) -> Result<(), StoreError>;
+
+    /// Removes all that the scope has of a context, or of all its contexts: tasks with their logs,
+    /// results, direct answers, the idempotency keys that stand for any of them, and the contexts
+    /// themselves where no agent outside the scope has a task in them.
     ///
     /// # Cancel safety
     /// Dropped midway, it has removed some of the tasks, each of them wholly.
-    async fn erase(&self, scope: &Scope, context: &ContextId) -> Result<Erasure, StoreError>;
+    async fn erase(
+        &self,
+        scope: &Scope,
+        context: Option<&ContextId>,
+    ) -> Result<Erasure, StoreError>;
+
+    /// Says who hears what becomes of contexts, once that is durable. Only the first to say so is
+    /// heard.
+    fn watch_contexts(&self, watch: ContextWatch);
 
     /// What replicas have together, where the store is one that they share.
     fn sharing(&self) -> Option<&dyn Sharing> {
@@ -443,6 +482,10 @@ pub trait Sharing: Send + Sync {
 
     /// How long a replica that says nothing more counts as there.
     fn lease(&self) -> Duration;
+
+    /// Makes a submitted task this replica's, if its epoch is still this one; gives it as it is then.
+    /// What its old owner still writes is refused.
+    async fn claim(&self, task: TaskKey, epoch: u32) -> Result<Option<Stored>, StoreError>;
 
     /// The numbers of the last events of tasks, of those that there are.
     async fn reached(&self, tasks: &[TaskKey]) -> Result<Vec<(TaskKey, Seq)>, StoreError>;

@@ -63,7 +63,7 @@ async fn from_event(
     let (mut last, mut state) = live.committed();
     if after > last {
         // A reader of another replica may have been told more than this one has heard of.
-        core.look_on(&live).await?;
+        core.catch_up(&live, after).await?;
         (last, state) = live.committed();
     }
     if after > last {

@@ -1,8 +1,7 @@
 //! Responses, of every binding.
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use legation_core::{Document, Follow, Refused};
@@ -25,6 +24,10 @@ pub(crate) const A2A_JSON: HeaderValue = HeaderValue::from_static("application/a
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The media type of streams.
 pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// The media type of metrics.
+pub(crate) const PROMETHEUS: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// What caches are told of answers that are for one caller.
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -58,11 +61,13 @@ impl Refusal {
         if other.kind == self.error.kind { self } else { other.into() }
     }
 
-    /// Puts the headers that belong to the refusal beside others.
-    pub(crate) fn put_headers(self, headers: &mut HeaderMap) {
+    /// Puts the headers that belong to the refusal beside those of its answer, and its kind where only
+    /// we see it.
+    pub(crate) fn mark(self, answer: &mut Answer) {
         for (name, value) in self.headers {
-            headers.append(name, value);
+            answer.headers_mut().append(name, value);
         }
+        answer.extensions_mut().insert(self.error.kind);
     }
 
     /// The refusal with another status than the error's own.
@@ -131,6 +136,6 @@ pub(crate) fn rest_error(
 fn refused(refusal: Refusal, status: u16, content_type: HeaderValue, body: String) -> Answer {
     let status = StatusCode::from_u16(status).expect("the error table has valid statuses only");
     let mut response = answer(refusal.status.unwrap_or(status), content_type, Body::full(body));
-    refusal.put_headers(response.headers_mut());
+    refusal.mark(&mut response);
     response
 }

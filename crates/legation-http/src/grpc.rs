@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{A2A_VERSION, Answer, Refusal};
 use crate::call::{Arrival, Peer};
+use crate::calls::{Binding, Counting};
 use crate::pace::Phases;
 use crate::router::Mount;
 use crate::server::Shared;
@@ -68,23 +69,42 @@ pub(crate) async fn serve(
         };
         return answered.await.unwrap_or_else(|error: A2aError| refuse(shared, error.into()));
     };
+    let mut counting = shared.calls.begin(Binding::Grpc);
+    let call = (package, method, deadline);
+    let answer =
+        respond(shared, mount, call, peer, (&head, &mut body), phases, &mut counting).await;
+    counting.answered(&answer);
+    answer
+}
+
+/// Answers a call of one of our packages.
+async fn respond(
+    shared: &Shared,
+    mount: Mount<'_>,
+    (package, method, deadline): (Package, &str, Result<Option<Instant>, A2aError>),
+    peer: &Peer,
+    (head, body): (&Parts, &mut Incoming),
+    phases: &Phases,
+    counting: &mut Counting<'_>,
+) -> Answer {
     let tongue = Tongue { package, profile: shared.settings.errors };
     let Some(operation) = Operation::of_grpc(package, method) else {
         return tongue.refuse(unknown("method", method).into());
     };
+    counting.asks_for(operation);
     let deadline = match deadline {
         Ok(deadline) => deadline,
         Err(error) => return tongue.refuse(error.into()),
     };
     // Futures are awaited where they are made: one that has a name first takes its room twice, and
     // all of it is moved for every request.
-    let from = (peer, &head);
+    let from = (peer, head);
     let admitted = match within(deadline, admit(shared, mount, tongue, deadline, from)).await {
         Ok(admitted) => admitted,
         Err(refusal) => return tongue.refuse(refusal),
     };
     let answered = within(deadline, async {
-        let asked = take(shared, &admitted, operation, &head, &mut body, phases).await;
+        let asked = take(shared, &admitted, operation, head, body, phases).await;
         let asked = asked.map_err(|error| shared.refuse_call(&admitted.arrival.call, error))?;
         perform(shared, &admitted, asked, from).await
     })

@@ -14,6 +14,7 @@ use legation_wire::version::Version;
 use crate::answer::{Answer, EVENTS, JSON, Refusal, answer, rpc_error};
 use crate::body::Body;
 use crate::call::{Arrival, Peer, read_version};
+use crate::calls::{Binding, Counting};
 use crate::media::Media;
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -24,9 +25,23 @@ use crate::stream::{self, Framing};
 pub(crate) async fn serve(
     shared: &Shared,
     mount: Mount<'_>,
+    from: (&Peer, &Parts),
+    body: &mut Incoming,
+    phases: &Phases,
+) -> Answer {
+    let mut counting = shared.calls.begin(Binding::JsonRpc);
+    let response = respond(shared, mount, from, body, phases, &mut counting).await;
+    counting.answered(&response);
+    response
+}
+
+async fn respond(
+    shared: &Shared,
+    mount: Mount<'_>,
     (peer, head): (&Peer, &Parts),
     body: &mut Incoming,
     phases: &Phases,
+    counting: &mut Counting<'_>,
 ) -> Answer {
     let stated = read_version(head).ok().flatten().unwrap_or(Codec::NEWEST.version());
     let caller = match shared.authenticate(peer, head, mount).await {
@@ -34,22 +49,23 @@ pub(crate) async fn serve(
         Err(refused) => return rpc_error(NO_ID, refused.into(), stated),
     };
     let mut arrival = shared.arrival((peer, head), caller, mount);
-    let (version, mut response) = match take(shared, &mut arrival, head, body, phases).await {
-        Ok(asked) => {
-            let (id, version) = (asked.id.clone(), asked.codec.version());
-            let answered = perform(shared, asked, (peer, head)).await;
-            (version, answered.unwrap_or_else(|error| refuse(head, &id, error.into(), version)))
-        }
-        Err(Refused { id, version, refusal }) => {
-            let version = version.unwrap_or(stated);
-            let refusal = match &arrival {
-                Ok(arrival) => refusal.after(|error| shared.refuse_call(&arrival.call, error)),
-                // It was counted when its head was read.
-                Err(_) => refusal,
-            };
-            (version, refuse(head, &id, refusal, version))
-        }
-    };
+    let (version, mut response) =
+        match take(shared, &mut arrival, head, body, phases, counting).await {
+            Ok(asked) => {
+                let (id, version) = (asked.id.clone(), asked.codec.version());
+                let answered = perform(shared, asked, (peer, head)).await;
+                (version, answered.unwrap_or_else(|error| refuse(head, &id, error.into(), version)))
+            }
+            Err(Refused { id, version, refusal }) => {
+                let version = version.unwrap_or(stated);
+                let refusal = match &arrival {
+                    Ok(arrival) => refusal.after(|error| shared.refuse_call(&arrival.call, error)),
+                    // It was counted when its head was read.
+                    Err(_) => refusal,
+                };
+                (version, refuse(head, &id, refusal, version))
+            }
+        };
     if let Ok(arrival) = &arrival {
         arrival.echo(version, &mut response);
     }
@@ -65,7 +81,9 @@ fn refuse(head: &Parts, id: Id<'_>, refusal: Refusal, version: Version) -> Answe
     }
     let error = fault::write_rpc(&refusal.error, version);
     let event = format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}\n\n");
-    answer(StatusCode::OK, EVENTS, Body::full(event))
+    let mut response = answer(StatusCode::OK, EVENTS, Body::full(event));
+    refusal.mark(&mut response);
+    response
 }
 
 /// Whether a caller names events among what it accepts, and not plain JSON. The Python SDK names
@@ -114,6 +132,7 @@ async fn take<'a>(
     head: &Parts,
     body: &mut Incoming,
     phases: &Phases,
+    counting: &mut Counting<'_>,
 ) -> Result<Asked<'a>, Refused> {
     check_content_type(head).map_err(Refused::early)?;
     let body = shared.take_body(head, body, phases).await.map_err(Refused::early)?;
@@ -132,10 +151,12 @@ async fn take<'a>(
             Ok(spoken) => spoken,
             Err(error) => {
                 let what = extension(arrival, &envelope, error).map_err(refused(None))?;
+                counting.asks_for_extension();
                 let codec = Codec::of_extension(arrival.stated);
                 return Ok(Asked { id: id.into(), codec, arrival, what });
             }
         };
+    counting.asks_for(operation);
     let refused = refused(Some(codec.version()));
     let (request, codec) = codec.read_params(operation, envelope.params).map_err(&refused)?;
     arrival.behave(codec.version());

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bounds::Bounds;
 use crate::connection::{self, Owner};
-use crate::server::Shared;
+use crate::server::{Door, Shared};
 
 /// How often a silent peer is asked whether it is there before it counts as gone.
 const PROBES: u32 = 3;
@@ -62,7 +62,7 @@ fn watch_peers(listener: &TcpListener, bounds: &Bounds) {
 async fn watch_files(shared: &Shared) {
     match &shared.tls {
         // One of the listeners does it for all.
-        Some(tls) if shared.door.is_none() => tls.watch().await,
+        Some(tls) if matches!(shared.door, Door::Main) => tls.watch().await,
         _ => std::future::pending().await,
     }
 }

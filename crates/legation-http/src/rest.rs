@@ -13,6 +13,7 @@ use legation_wire::version::Version;
 use crate::answer::{Answer, Refusal, answer, rest_error};
 use crate::body::Body;
 use crate::call::{Arrival, Peer, read_version};
+use crate::calls::{Binding, Counting};
 use crate::media::Media;
 use crate::pace::Phases;
 use crate::router::Mount;
@@ -24,16 +25,30 @@ pub(crate) async fn serve(
     shared: &Shared,
     mount: Mount<'_>,
     path: &str,
+    from: (&Peer, &Parts),
+    body: &mut Incoming,
+    phases: &Phases,
+) -> Answer {
+    let mut counting = shared.calls.begin(Binding::Rest);
+    let response = respond(shared, (mount, path), from, body, phases, &mut counting).await;
+    counting.answered(&response);
+    response
+}
+
+async fn respond(
+    shared: &Shared,
+    (mount, path): (Mount<'_>, &str),
     (peer, head): (&Peer, &Parts),
     body: &mut Incoming,
     phases: &Phases,
+    counting: &mut Counting<'_>,
 ) -> Answer {
     let media = Media::of_response(&head.headers, shared.settings.errors);
     let fail = |refusal, version| {
         rest_error(refusal, version, shared.settings.errors, media.in_version(version).value())
     };
     let (Spoken { target: route, codec }, mut arrival) =
-        match admit(shared, mount, path, (peer, head)).await {
+        match admit(shared, mount, path, (peer, head), counting).await {
             Ok(admitted) => admitted,
             Err((version, refusal)) => return fail(refusal, version),
         };
@@ -57,6 +72,7 @@ async fn admit<'p>(
     mount: Mount<'_>,
     path: &'p str,
     (peer, head): (&Peer, &Parts),
+    counting: &mut Counting<'_>,
 ) -> Result<(Spoken<Route<'p>>, Arrival), (Version, Refusal)> {
     let newest = Codec::NEWEST.version();
     let stated = read_version(head);
@@ -70,6 +86,7 @@ async fn admit<'p>(
         Place::OtherVerbs(version, verbs) => return Err((version, wrong_verb(&verbs))),
         Place::Nothing => return Err((known.unwrap_or(newest), no_such_path().into())),
     };
+    counting.asks_for(spoken.target.operation);
     let version = spoken.codec.version();
     let caller = shared
         .authenticate(peer, head, mount)

@@ -24,6 +24,8 @@ pub(crate) enum Place<'p> {
     Health,
     /// Whether new work is taken.
     Ready,
+    /// What was measured.
+    Metrics,
     /// JSON-RPC, and nothing else.
     Rpc,
     /// JSON-RPC by POST, the card by GET: clients look for the card at the very address they
@@ -39,7 +41,7 @@ pub(crate) enum Place<'p> {
 pub(crate) type Mount<'p> = Option<&'p Arc<str>>;
 
 /// The paths that do not depend on the agents.
-const FIXED: [(&str, Place<'static>); 11] = [
+const FIXED: [(&str, Place<'static>); 12] = [
     ("/.well-known/agent-card.json", Place::Card(None)),
     ("/.well-known/agent.json", Place::OldCard(None)),
     ("/a2a/.well-known/agent-card.json", Place::Card(None)),
@@ -48,6 +50,7 @@ const FIXED: [(&str, Place<'static>); 11] = [
     (CALLBACK, Place::Callback),
     ("/healthz", Place::Health),
     ("/readyz", Place::Ready),
+    ("/metrics", Place::Metrics),
     ("/", Place::Rpc),
     ("/a2a", Place::RpcOrCard(None)),
     ("/a2a/", Place::RpcOrCard(None)),
@@ -104,7 +107,8 @@ impl Place<'_> {
             | Self::Resource(_)
             | Self::Keys
             | Self::Health
-            | Self::Ready => Some("GET, HEAD"),
+            | Self::Ready
+            | Self::Metrics => Some("GET, HEAD"),
             // A look at the head would use the answer up.
             Self::Callback => Some("GET"),
             Self::Rpc => Some("POST"),
@@ -132,6 +136,7 @@ mod tests {
             ("/a2a", Place::RpcOrCard(None)),
             ("/a2a/", Place::RpcOrCard(None)),
             ("/readyz", Place::Ready),
+            ("/metrics", Place::Metrics),
             ("/.well-known/jwks.json", Place::Keys),
             ("/.well-known/agent-card.json", Place::Card(None)),
             ("/.well-known/agent.json", Place::OldCard(None)),

@@ -21,9 +21,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Bounds;
-use crate::answer::{Answer, JSON, Refusal, Replied, answer, rest_error};
+use crate::answer::{Answer, JSON, PROMETHEUS, Refusal, Replied, answer, rest_error};
 use crate::body::Body;
 use crate::call::{Arrival, Peer, Stated, entrusted, read_version};
+use crate::calls::Calls;
 use crate::card::{BadCard, Cards, Templates};
 use crate::cors::Pages;
 use crate::grpc::Services;
@@ -33,7 +34,7 @@ use crate::listener::Slots;
 use crate::media::Media;
 use crate::pace::{Phase, Phases};
 use crate::router::{self, Mount, Place};
-use crate::settings::{Crew, Settings};
+use crate::settings::{Crew, Hosts, Settings};
 use crate::tls::Tls;
 use crate::{addresses, call, callback, forwarded, grpc, jsonrpc, listener, resource, rest};
 
@@ -44,7 +45,11 @@ pub struct Http {
     settings: Settings,
     templates: Templates,
     tls: Option<Tls>,
+    metrics: Option<Metrics>,
 }
+
+/// Writes what was measured, in the text format of Prometheus.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 impl Http {
     /// Serves a service to those whom the authenticator knows, as the settings say.
@@ -60,13 +65,20 @@ impl Http {
         let crew = settings.crew.as_ref();
         let agents = service.agents();
         let templates = Templates::new(&profiles(&agents), crew, &extensions, &settings)?;
-        Ok(Self { service, authenticator, settings, templates, tls: None })
+        Ok(Self { service, authenticator, settings, templates, tls: None, metrics: None })
     }
 
     /// Speaks TLS on every connection, and says so in the cards.
     #[must_use]
     pub fn with_tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }
+    }
+
+    /// Shows at `/metrics` what was measured, to whoever asks: only where the bindings are served on
+    /// loopback, and to nobody who comes through a proxy. Elsewhere [`Front::serve_admin`] does.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// Serves a listener's connections until `drain` is cancelled. Then no more are taken, those
@@ -121,7 +133,16 @@ impl Front {
     /// Serves a listener's connections for one agent: gRPC alone, and every call is for that agent.
     /// [`crate::Grpc::ports`] says where it is, for the cards.
     pub async fn serve_agent(self, agent: Arc<str>, listener: TcpListener) {
-        listener::run(listener, Arc::new(Shared { door: Some(agent), ..(*self.0).clone() })).await;
+        let door = Door::Agent(agent);
+        listener::run(listener, Arc::new(Shared { door, ..(*self.0).clone() })).await;
+    }
+
+    /// Serves a listener's connections for operators: health, readiness, metrics, and nothing else. It
+    /// speaks HTTP without TLS, and asks nobody who calls. Its connections have places of their own, so
+    /// that a server that is full can be looked at.
+    pub async fn serve_admin(self, metrics: Option<Metrics>, listener: TcpListener) {
+        let Ok(address) = listener.local_addr() else { return };
+        listener::run(listener, Arc::new(self.0.for_admin(address, metrics))).await;
     }
 
     /// What connections are encrypted with, if they are.
@@ -182,13 +203,26 @@ pub(crate) struct Shared {
     gathered: Gathered,
     /// The places of connections, of all listeners together.
     pub(crate) slots: Slots,
-    /// The agent for which the listener is, by gRPC and nothing else.
-    pub(crate) door: Option<Arc<str>>,
+    pub(crate) calls: Arc<Calls>,
+    /// What is shown at `/metrics`, where it is.
+    metrics: Option<Metrics>,
+    pub(crate) door: Door,
+}
+
+/// For what a listener is.
+#[derive(Clone)]
+pub(crate) enum Door {
+    /// All bindings.
+    Main,
+    /// One agent, by gRPC and nothing else.
+    Agent(Arc<str>),
+    /// Operators.
+    Admin,
 }
 
 impl Shared {
     fn new(http: Http, address: SocketAddr, drain: CancellationToken) -> Self {
-        let Http { service, authenticator, settings, templates, tls } = http;
+        let Http { service, authenticator, settings, templates, tls, metrics } = http;
         let public = settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         let base = public.unwrap_or_else(|| addresses::base_of(address, tls.is_some()));
         let cards = Arc::new(RwLock::new(Arc::new(Cards::new(templates, &settings, &base))));
@@ -199,6 +233,9 @@ impl Shared {
         service.authorizations_arrive_at(&addresses::callback(&base));
         let (bounds, gathered) = (Arc::new(settings.bounds.clone()), Gathered::default());
         let pages = settings.cors.as_ref().map(Pages::new);
+        // Where it is known that a proxy brings callers, loopback is not this machine alone.
+        let proxied = settings.public_url.is_some() || !settings.trusted_proxies.is_empty();
+        let metrics = metrics.filter(|_| address.ip().is_loopback() && !proxied);
         let hsts = tls.as_ref().and_then(hsts);
         let slots = Slots::new(&settings.bounds);
         Self {
@@ -216,7 +253,27 @@ impl Shared {
             cards,
             gathered,
             slots,
-            door: None,
+            calls: Arc::default(),
+            metrics,
+            door: Door::Main,
+        }
+    }
+
+    /// The same for operators at an address.
+    fn for_admin(&self, address: SocketAddr, metrics: Option<Metrics>) -> Self {
+        // Names and pages of the other address are not those of this one.
+        let hosts = Hosts::Automatic;
+        let settings = Settings { grpc: None, hosts, cors: None, ..self.settings.clone() };
+        Self {
+            hosts: HostGuard::new(&settings, &addresses::base_of(address, false), address.ip()),
+            slots: Slots::new(&settings.bounds),
+            settings,
+            tls: None,
+            hsts: None,
+            pages: None,
+            metrics,
+            door: Door::Admin,
+            ..self.clone()
         }
     }
 
@@ -258,14 +315,18 @@ impl Shared {
         if let Err(error) = self.hosts.check(head) {
             return self.refuse(head, error.into());
         }
-        if self.door.is_some() {
+        if let Door::Agent(_) = self.door {
             return self.refuse(head, rest::no_such_path().into());
         }
         if let Some(answer) = self.pages.as_ref().and_then(|pages| pages.preflight(head)) {
             return answer;
         }
         let cards = self.cards.read().clone();
-        let place = router::find(cards.slugs(), head.uri.path());
+        let place = match (&self.door, router::find(cards.slugs(), head.uri.path())) {
+            (Door::Main | Door::Agent(_), place) => place,
+            (Door::Admin, place @ (Place::Health | Place::Ready | Place::Metrics)) => place,
+            (Door::Admin, _) => Place::Nothing,
+        };
         if let Some(methods) = place.methods()
             && !router::allows(methods, &head.method)
         {
@@ -284,6 +345,7 @@ impl Shared {
             Place::Callback => callback::serve(&self.service, head).await,
             Place::Health => plain(StatusCode::OK, r#"{"status":"ok"}"#),
             Place::Ready => self.ready(head),
+            Place::Metrics => self.metrics(peer, head),
             Place::Rpc => jsonrpc::serve(self, None, (peer, head), body, phases).await,
             Place::RpcOrCard(mount) if head.method == Method::POST => {
                 jsonrpc::serve(self, mount, (peer, head), body, phases).await
@@ -307,8 +369,9 @@ impl Shared {
         }
         let (cards, uri) = (self.cards.read().clone(), head.uri.clone());
         let (mount, path) = match (&self.door, router::find(cards.slugs(), uri.path())) {
-            (None, Place::Rest(mount, path)) => (mount, path),
-            (door, _) => (door.as_ref(), uri.path()),
+            (Door::Main, Place::Rest(mount, path)) => (mount, path),
+            (Door::Agent(agent), _) => (Some(agent), uri.path()),
+            (Door::Main | Door::Admin, _) => (None, uri.path()),
         };
         grpc::serve(self, mount, path, peer, (head, body), phases).await
     }
@@ -504,6 +567,16 @@ impl Shared {
         match self.service.ready() {
             Ok(()) => plain(StatusCode::OK, r#"{"status":"ready"}"#),
             Err(error) => self.refuse(head, error.into()),
+        }
+    }
+
+    fn metrics(&self, peer: &Peer, head: &Parts) -> Answer {
+        let is_proxied = || forwarded::sender(&[], peer.address, &head.headers).is_none();
+        match &self.metrics {
+            Some(metrics) if !matches!(self.door, Door::Main) || !is_proxied() => {
+                answer(StatusCode::OK, PROMETHEUS, Body::full(metrics()))
+            }
+            Some(_) | None => self.refuse(head, rest::no_such_path().into()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How long after an event is durable a reader on another replica has it: two services in this process,
-//! on a PostgreSQL server made for this, which keeps what it promises. 500 events a second, of one task
-//! and of fifty.
+//! on a PostgreSQL server made for this, which keeps what it promises, and where there is one a NATS server.
+//! 500 events a second, of one task and of fifty.
 
 #![allow(clippy::print_stdout, reason = "the figures are what this is for")]
 
@@ -15,8 +15,9 @@ use legation_model::{
     Message, Part, Request, Role, SendMessageConfiguration, SendMessageRequest,
     SubscribeToTaskRequest, Task, TaskId,
 };
-use legation_store::postgres::{Options, PostgresStore};
+use legation_store::postgres::{Nats, Options, PostgresStore};
 use legation_testkit::agents::Counter;
+use legation_testkit::nats;
 use legation_testkit::postgres::Cluster;
 use tokio::task::JoinSet;
 
@@ -25,9 +26,13 @@ const PER_SECOND: usize = 500;
 
 fn main() -> anyhow::Result<()> {
     let cluster = Cluster::private().context("there is no PostgreSQL here")?;
+    let server = nats::Nats::private();
+    let nats =
+        server.iter().map(|nats| Some(Nats { servers: vec![nats.url()], ..Nats::default() }));
+    let bells: Vec<_> = [None].into_iter().chain(nats).collect();
     tokio::runtime::Runtime::new()?.block_on(async {
-        for tasks in [1, 50] {
-            let (a, b) = (replica(&cluster)?, replica(&cluster)?);
+        for (tasks, nats) in [1, 50].into_iter().flat_map(|n| bells.iter().map(move |b| (n, b))) {
+            let (a, b) = (replica(&cluster, nats)?, replica(&cluster, nats)?);
             let mut attending = JoinSet::new();
             for service in [a.clone(), b.clone()] {
                 attending.spawn(async move { service.attend().await });
@@ -36,8 +41,9 @@ fn main() -> anyhow::Result<()> {
             delays.sort_unstable();
             let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
             let (p50, p99, worst) = (at(0.5), at(0.99), at(1.0));
+            let by = if nats.is_some() { "NATS" } else { "NOTIFY" };
             println!(
-                "{tasks} tasks, {} events: p50 {p50:?}, p99 {p99:?}, worst {worst:?}",
+                "{by}, {tasks} tasks, {} events: p50 {p50:?}, p99 {p99:?}, worst {worst:?}",
                 delays.len()
             );
         }
@@ -45,8 +51,9 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
-fn replica(cluster: &Cluster) -> anyhow::Result<Arc<Service>> {
-    let store = PostgresStore::open(&cluster.url(), Options::default())?;
+fn replica(cluster: &Cluster, nats: &Option<Nats>) -> anyhow::Result<Arc<Service>> {
+    let options = Options { nats: nats.clone(), ..Options::default() };
+    let store = PostgresStore::open(&cluster.url(), options)?;
     let profile = Profile::new("counter", "Counter", "Counts");
     let agent = Counter { on_restart: OnRestart::Fail };
     Ok(Service::builder(store.clone()).agent(profile, agent).bell(store.bell()).build()?)

@@ -138,6 +138,12 @@ impl Batch {
         Ok(())
     }
 
+    /// How many appends came too late: another run has taken their task.
+    pub(crate) fn stale(&self) -> usize {
+        let is_stale = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(StoreError::Fenced));
+        self.verdicts.iter().filter(is_stale).count()
+    }
+
     /// The outcome of each write, once the transaction is committed.
     pub(crate) fn outcomes(&mut self) -> impl Iterator<Item = Result<(), StoreError>> {
         let changes = &mut self.changes;

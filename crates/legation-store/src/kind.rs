@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use legation_core::store::StoreError;
+use legation_core::store::{StoreError, Swept};
 use legation_core::{
     AuditAction, AuditEntry, AuditEvent, AuditLog, Bell, IntegrationToken, IntegrationTokens,
     TaskStore, TokenDigest,
@@ -12,8 +12,8 @@ use legation_core::{
 use legation_model::Timestamp;
 
 use crate::audit::{AuditLimits, AuditQuery};
-use crate::postgres::{self, PostgresAudit, PostgresStore, PostgresTokens};
-use crate::sqlite::{self, SqliteAudit, SqliteStore, SqliteTokens};
+use crate::postgres::{self, PostgresAudit, PostgresStore, PostgresSweeps, PostgresTokens};
+use crate::sqlite::{self, SqliteAudit, SqliteStore, SqliteSweeps, SqliteTokens};
 
 /// Where a store is, and how it behaves. It is not for printing: an address may hold a password.
 pub enum Home {
@@ -91,6 +91,14 @@ impl Store {
         }
     }
 
+    /// The sweeps, for who asks for one.
+    pub fn sweeps(&self) -> Sweeps {
+        match self {
+            Self::Sqlite(_, directory) => Sweeps::Sqlite(SqliteSweeps::of_store(directory).into()),
+            Self::Postgres(store) => Sweeps::Postgres(store.sweeps().into()),
+        }
+    }
+
     /// Writes what is queued, and closes. Blocks until it is done.
     pub fn close(&self) {
         match self {
@@ -110,7 +118,7 @@ pub enum Tokens {
 }
 
 /// Does what blocks where that hinders nobody.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let stopped = |_| Err(StoreError::unavailable("the work on the store was stopped"));
@@ -196,6 +204,37 @@ impl Tokens {
             Self::Sqlite(tokens) => tokens.clone(),
             Self::Postgres(tokens) => tokens.clone(),
         }
+    }
+}
+
+/// The sweeps of a store, which its servers do and anybody may ask for.
+#[derive(Clone)]
+pub enum Sweeps {
+    /// Of a directory.
+    Sqlite(Arc<SqliteSweeps>),
+    /// Of a PostgreSQL database, which has to be open.
+    Postgres(Arc<PostgresSweeps>),
+}
+
+impl Sweeps {
+    /// Asks the servers for a sweep of a deployment; gives by what to [look](Self::done) for it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn ask(&self, deployment: &'static str) -> Result<Timestamp, StoreError> {
+        either!(self, sweeps => sweeps.ask(deployment))
+    }
+
+    /// What the sweep did that was asked for, once it is done.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn done(
+        &self,
+        deployment: &'static str,
+        asked: Timestamp,
+    ) -> Result<Option<Swept>, StoreError> {
+        either!(self, sweeps => sweeps.done(deployment, asked))
     }
 }
 

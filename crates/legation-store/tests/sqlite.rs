@@ -11,7 +11,7 @@ use bytes::Bytes;
 use legation_core::store::{
     Append, Birth, Day, Idempotency, Outcome, Query, Remembered, StoreError, TaskKey, Usage, Used,
 };
-use legation_core::{Scope, TaskStore};
+use legation_core::{Cutoffs, Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
 use legation_store::sqlite::{OpenError, Options, SqliteStore};
 use legation_testkit::disk::SmallDisk;
@@ -179,8 +179,8 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
     let remembered = store.remembered(&scope(), "new").await.expect("a readable store");
     let outcome = Outcome::Message(answer);
     assert_eq!(remembered, Some(Remembered { outcome, digest: [1; 32] }));
-    let swept = store.sweep("d", now, 0).await.expect("a store that can write");
-    assert_eq!(swept.keys, 1, "by age, as before");
+    let swept = store.sweep("d", &Cutoffs::quiet_before(now)).await;
+    assert_eq!(swept.expect("a store that can write").keys, 1, "by age, as before");
 }
 
 #[tokio::test]
@@ -260,8 +260,9 @@ async fn a_refused_birth_leaves_a_context_without_tasks() {
     let tasks: Vec<_> = contexts(directory.path()).into_iter().map(|(_, tasks)| tasks).collect();
     assert_eq!(tasks, [1, 0]);
     let later = Timestamp::from_millis(Timestamp::now().as_millis() + 1).expect("a time");
-    let swept = store.sweep("d", later, 0).await.expect("a store that can write");
-    assert_eq!((swept.tasks, swept.contexts), (0, 1));
+    let swept = store.sweep("d", &Cutoffs::quiet_before(later)).await;
+    let swept = swept.expect("a store that can write");
+    assert_eq!((swept.tasks, swept.contexts), (1, 2));
 }
 
 /// When each context was last active and how many tasks it has.
@@ -350,7 +351,8 @@ async fn check_full_and_healed(store: &SqliteStore) {
     let before = total(store).await;
     assert!(before > 10, "{before} tasks in 1 MiB");
     let later = Timestamp::from_millis(Timestamp::now().as_millis() + 1).expect("a time");
-    let swept = store.sweep("d", later, 1_000).await.expect("removing needs no room");
+    let swept =
+        store.sweep("d", &Cutoffs::quiet_before(later)).await.expect("removing needs no room");
     assert_eq!((swept.tasks, total(store).await), (before, 0));
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     store.ready().expect("after a while one attempt is let through");

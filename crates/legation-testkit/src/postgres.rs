@@ -129,8 +129,13 @@ impl Cluster {
 
     /// The address of its database.
     pub fn url(&self) -> String {
-        let directory = self.base.to_string_lossy().replace('/', "%2F");
-        format!("postgres://postgres@{directory}/postgres")
+        Self::url_at(&self.base, "postgres")
+    }
+
+    /// The address of a database of a server whose socket is in this directory.
+    pub fn url_at(directory: &Path, database: &str) -> String {
+        let directory = directory.to_string_lossy().replace('/', "%2F");
+        format!("postgres://postgres@{directory}/{database}")
     }
 
     /// A new directory that the server can write.
@@ -236,6 +241,27 @@ impl Cluster {
         let status = self.command(&self.programs.join(program)).args(arguments).status()?;
         let failed = || io::Error::other(format!("{program} {arguments:?}: {status}"));
         if status.success() { Ok(()) } else { Err(failed()) }
+    }
+
+    /// What the server answers to statements: a line for each row.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or refuses.
+    pub fn ask(&self, database: &str, sql: &str) -> io::Result<String> {
+        let mut asking = self.asking(database, sql);
+        let output = asking.stdout(Stdio::piped()).stderr(Stdio::piped()).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    /// A program that has the server carry statements out, in one transaction, and then ends.
+    pub fn asking(&self, database: &str, sql: &str) -> Command {
+        let mut asking = self.command(&self.programs.join("psql"));
+        asking.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-h"]);
+        asking.arg(&self.base).args(["-c", sql]);
+        asking
     }
 
     /// A program that runs in the directory and writes nowhere: the server inherits that.

@@ -7,8 +7,10 @@ pub mod erasure;
 pub mod fencing;
 mod fixture;
 pub mod keys;
+pub mod lifecycle;
 pub mod listing;
 pub mod log;
+pub mod results;
 pub mod retention;
 pub mod scopes;
 pub mod usage;
@@ -49,13 +51,23 @@ macro_rules! store_contract {
             listing::listings_equal_those_of_a_simple_model,
             listing::pages_follow_one_another_without_gap_or_repetition,
             retention::a_sweep_removes_what_ended_before_a_moment,
-            retention::a_sweep_stops_at_its_limit,
+            retention::a_sweep_takes_all_that_is_old,
             retention::a_context_goes_with_its_last_task,
             retention::a_context_that_was_removed_begins_anew,
             retention::unfinished_tasks_are_found_by_key,
             erasure::a_context_is_erased_with_all_that_its_scope_has_of_it,
             erasure::a_task_at_work_keeps_its_context,
             erasure::a_large_context_is_erased_whole,
+            erasure::an_owner_is_erased_with_all_there_is,
+            lifecycle::a_context_goes_idle_and_is_active_again,
+            lifecycle::what_is_at_work_keeps_its_context_alive,
+            lifecycle::a_context_expires_at_the_end_of_its_life,
+            lifecycle::a_context_may_expire_without_having_been_idle,
+            lifecycle::a_sweep_is_begun_when_it_is_due,
+            results::a_result_outlives_its_task,
+            results::a_result_is_its_owners,
+            results::a_result_is_erased_with_its_context,
+            results::a_later_task_of_the_same_name_leaves_the_result,
             usage::tasks_of_a_day_and_bytes_are_counted_for_tenants_and_callers,
             usage::what_is_refused_is_not_counted,
             usage::what_is_removed_gives_bytes_back_and_no_tasks,

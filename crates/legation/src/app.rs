@@ -92,6 +92,9 @@ fn greet(given: &Given, resolved: &Resolved, running: &Running) {
         None => println!("  state  {}", data.path().display()),
     }
     println!("  auth   {}", access.says());
+    if let Some(address) = running.admin_address() {
+        println!("  admin  http://{address}");
+    }
     if running.recovered() > 0 {
         println!("  took up {} unfinished tasks of the last run", running.recovered());
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use legation_core::Service;
-use legation_core::store::StoreError;
+use legation_core::store::{StoreError, Swept};
+use legation_core::{Retention, Service, When};
 use legation_model::Timestamp;
 use legation_store::{Audit, Tokens};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::audited;
 
@@ -17,23 +17,10 @@ const MEND_EVERY: Duration = Duration::from_secs(1);
 const WRITE_USES_EVERY: Duration = Duration::from_secs(1);
 /// How often what was noted for the audit log is written.
 const WRITE_AUDIT_EVERY: Duration = Duration::from_secs(1);
-/// How many tasks one step of a sweep removes; between steps other writes have their turn.
-const SWEEP_STEP: usize = 500;
-
-/// How long ended tasks are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Tasks that ended longer ago than this are removed, with their logs.
-    pub keep: Duration,
-    /// How often that is done.
-    pub every: Duration,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { keep: Duration::from_secs(30 * 24 * 3_600), every: Duration::from_secs(3_600) }
-    }
-}
+/// How often it is looked whether contexts are to be swept: because it is time, or somebody asks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long after a sweep that failed the next one is tried.
+const SWEEP_AGAIN: Duration = Duration::from_secs(60);
 
 /// Mends, sweeps, and writes uses of tokens and what was noted for the audit log, until it is
 /// aborted.
@@ -45,7 +32,8 @@ pub(crate) async fn run(
     // Beside each other, so that runs are mended while a write waits.
     let attending = service.clone();
     tokio::join!(
-        mend_and_sweep(service, retention),
+        mend(service.clone()),
+        sweep(service, retention),
         write_audit(audit, retention.every),
         async {
             if let Some(tokens) = tokens {
@@ -94,32 +82,36 @@ pub(crate) fn cannot_write_uses(error: &StoreError) {
     tracing::warn!(error, "cannot write when integration tokens were last used");
 }
 
-async fn mend_and_sweep(service: Arc<Service>, retention: Retention) {
+async fn mend(service: Arc<Service>) {
     let mut tick = interval(MEND_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut swept = Instant::now();
     loop {
         tick.tick().await;
         service.mend().await;
-        if swept.elapsed() >= retention.every {
-            swept = Instant::now();
-            sweep(&service, retention.keep).await;
+    }
+}
+
+async fn sweep(service: Arc<Service>, retention: Retention) {
+    let mut tick = interval(LOOK_EVERY.min(retention.every));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        match service.sweep(&retention, When::Due).await {
+            Ok(None) => {}
+            Ok(Some(swept)) if swept == Swept::default() => tracing::debug!("nothing to sweep"),
+            Ok(Some(swept)) => {
+                let Swept { idle, expired, kept, tasks, contexts, keys, results } = swept;
+                tracing::info!(idle, expired, kept, tasks, contexts, keys, results, "swept");
+            }
+            Err(error) => {
+                cannot_sweep(&error);
+                sleep(SWEEP_AGAIN).await;
+            }
         }
     }
 }
 
-async fn sweep(service: &Service, keep: Duration) {
-    let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-    let before = Timestamp::now().as_millis().saturating_sub(keep);
-    let Some(before) = Timestamp::from_millis(before) else { return };
-    loop {
-        match service.sweep(before, SWEEP_STEP).await {
-            Ok(swept) if swept.tasks == 0 => return,
-            Ok(swept) => tracing::info!(tasks = swept.tasks, contexts = swept.contexts, "swept"),
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                return tracing::warn!(error, "cannot sweep old tasks; trying again later");
-            }
-        }
-    }
+fn cannot_sweep(error: &StoreError) {
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(error, "cannot sweep contexts; trying again later");
 }

@@ -23,6 +23,7 @@
 //! }
 //! ```
 
+mod admin;
 mod audited;
 mod data_dir;
 mod door;
@@ -31,17 +32,18 @@ mod server;
 mod signals;
 mod signing;
 
+pub use admin::Admin;
 pub use async_trait::async_trait;
 pub use data_dir::DataDir;
 pub use door::{BEARER, Door, INTEGRATION};
-pub use housekeeping::Retention;
 pub use legation_auth as auth;
 pub use legation_auth::{Algorithm, Attempts};
 pub use legation_core::gate::SCOPES;
 pub use legation_core::{
     Access, Actor, Agent, AgentError, AnswerIn, AuditAction, AuditEvent, AuditLog, AuditOutcome,
-    BadExpression, BadSlug, Call, Caller, Entrusted, Exposed, Expression, Extension, IntoParts,
-    Limits, Needs, OnRestart, Per, Profile, Quota, Quotas, Rate, Scopes, Service, Tool, Turn, slug,
+    BadExpression, BadSlug, Call, Caller, ContextChange, ContextEvent, Entrusted, Exposed,
+    Expression, Extension, IntoParts, Limits, Needs, OnRestart, Per, Profile, Quota, Quotas, Rate,
+    Retention, Scopes, Service, Tool, Turn, slug,
 };
 pub use legation_http::{
     Algorithm as SigningAlgorithm, BadCard, BadKey, BadMember, Binding, Bounds, CardForm,
@@ -51,7 +53,7 @@ pub use legation_http::{
 };
 pub use legation_model as model;
 pub use legation_store::AuditLimits;
-pub use legation_store::postgres::Options as PostgresOptions;
+pub use legation_store::postgres::{Nats, Options as PostgresOptions};
 pub use legation_store::sqlite::Options as StoreOptions;
 pub use server::{Running, Server, StartError};
 pub use signing::{SigningError, SigningKey};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use legation_auth::{Anonymous, WeakToken};
 use legation_core::{
-    Agent, AuditLog, Authenticator, BuildError, DEPLOYMENT, Exposed, Extension, Limits, Profile,
-    Service,
+    Agent, AuditLog, Authenticator, BuildError, ContextEvent, ContextWatch, DEPLOYMENT, Exposed,
+    Extension, Limits, Profile, Retention, Service,
 };
 use legation_http::{
     BadCard, Bounds, CardForm, Cors, Crew, ErrorProfile, Front, Grpc, Hosts, Http, Interface,
@@ -21,8 +21,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Admin, Recorded};
 use crate::door::{Door, owner};
-use crate::housekeeping::{self, Retention};
+use crate::housekeeping;
 use crate::signing::{SigningError, SigningKey};
 use crate::{DataDir, audited};
 
@@ -74,7 +75,9 @@ pub struct Server {
     grpc: Option<Grpc>,
     grpc_ports: Vec<u16>,
     retention: Retention,
+    context_hook: Option<ContextWatch>,
     audit: AuditLimits,
+    admin: Option<Admin>,
     stop_grace: Duration,
     store: Options,
     /// Where the tasks are instead, and how that behaves.
@@ -120,7 +123,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The token is too short to be safe.
-    #[error("the token (AUTH_TOKEN) is too weak: {0}; `openssl rand -hex 32` makes a good one")]
+    #[error("the token (AUTH_TOKEN) is too weak; `openssl rand -hex 32` makes a good one")]
     WeakToken(#[from] WeakToken),
     /// The address cannot be listened on.
     #[error(
@@ -162,6 +165,19 @@ pub enum StartError {
          (--plaintext, or `server.plaintext: true`)"
     )]
     Plaintext(SocketAddr),
+    /// The address for operators cannot be listened on.
+    #[error(
+        "cannot listen on {address} for operators: {source}; choose another `server.admin.listen`"
+    )]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program measures by itself.
+    #[error("metrics go to another recorder of this program already; leave them out of `Admin`")]
+    Recorder,
     /// There is no TLS by these files.
     #[error("there is no TLS")]
     Tls(#[from] TlsError),
@@ -196,7 +212,9 @@ impl Server {
             grpc: Some(Grpc::default()),
             grpc_ports: Vec::new(),
             retention: Retention::default(),
+            context_hook: None,
             audit: AuditLimits::default(),
+            admin: None,
             stop_grace: STOP_GRACE,
             store: Options::default(),
             postgres: None,
@@ -404,10 +422,19 @@ impl Server {
         self
     }
 
-    /// Sets how long ended tasks are kept.
+    /// Sets how long contexts live, and how long ended tasks and their results are kept.
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// Calls this with whatever becomes of contexts: that they are created, idle, resumed, expired or
+    /// pruned. It is called on the store's thread, so it has to be short, such as by putting the event
+    /// into a channel. Of several replicas each hears what it has brought about.
+    #[must_use]
+    pub fn context_hook(mut self, hook: impl Fn(&ContextEvent) + Send + Sync + 'static) -> Self {
+        self.context_hook = Some(Arc::new(hook));
         self
     }
 
@@ -415,6 +442,14 @@ impl Server {
     #[must_use]
     pub fn audit(mut self, limits: AuditLimits) -> Self {
         self.audit = limits;
+        self
+    }
+
+    /// Lets operators look at the server: without this nothing is measured, unless the program has a
+    /// recorder of its own for the crate `metrics`, set before the server starts.
+    #[must_use]
+    pub fn admin(mut self, admin: Admin) -> Self {
+        self.admin = Some(admin);
         self
     }
 
@@ -438,6 +473,8 @@ impl Server {
         let tls = self.tls.take().map(Tls::open).transpose()?;
         let signers = self.signing.drain(..).map(|key| key.open().map(Arc::new));
         let signers: Vec<_> = signers.collect::<Result<_, _>>()?;
+        // Whoever counts something takes its handle when it is made.
+        let admin = self.admin.take().map(Admin::open).transpose()?.unwrap_or_default();
         let ports = self.open_ports(address.ip()).await?;
         let grpc = self.grpc.clone().map(|grpc| {
             let ports = ports.iter().map(|(agent, _, at)| (agent.clone(), at.port())).collect();
@@ -471,6 +508,9 @@ impl Server {
         if let Some(bell) = store.bell() {
             service = service.bell(bell);
         }
+        if let Some(hook) = self.context_hook {
+            service = service.context_hook(move |event| hook(event));
+        }
         for exposed in self.agents {
             service = service.expose(exposed);
         }
@@ -499,6 +539,9 @@ impl Server {
         if let Some(tls) = tls {
             http = http.with_tls(tls);
         }
+        if let (Some(recorded), None) = (&admin.recorded, &admin.listener) {
+            http = http.with_metrics(recorded.metrics());
+        }
         let drain = CancellationToken::new();
         let front = http.at(address, drain.clone());
         let recovered = service.recover().await.map_err(StartError::Recover)?;
@@ -508,6 +551,12 @@ impl Server {
             grpc_ports.push((agent.clone(), at));
             serving.push(tokio::spawn(front.clone().serve_agent(agent, door)));
         }
+        let admin_address = admin.address();
+        let upkeep = admin.recorded.as_ref().map(|recorded| tokio::spawn(recorded.clone().keep()));
+        if let Some(listener) = admin.listener {
+            let metrics = admin.recorded.as_ref().map(Recorded::metrics);
+            serving.push(tokio::spawn(front.clone().serve_admin(metrics, listener)));
+        }
         let chores = (tokens.clone(), audit.clone());
         let chores = housekeeping::run(service.clone(), self.retention, chores);
         let housekeeping = tokio::spawn(chores);
@@ -515,6 +564,7 @@ impl Server {
         let stops = (drain, stop_grace);
         Ok(Running {
             address,
+            admin_address,
             grpc_ports,
             recovered,
             service,
@@ -524,6 +574,7 @@ impl Server {
             audit,
             serving,
             housekeeping,
+            upkeep,
             stops,
         })
     }
@@ -561,6 +612,7 @@ impl Server {
 /// A server at work. Dropping it leaves it at work; stop it with [`Running::stop`].
 pub struct Running {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     grpc_ports: Vec<(Arc<str>, SocketAddr)>,
     recovered: usize,
     service: Arc<Service>,
@@ -570,6 +622,7 @@ pub struct Running {
     audit: Audit,
     serving: Vec<JoinHandle<()>>,
     housekeeping: JoinHandle<()>,
+    upkeep: Option<JoinHandle<()>>,
     /// What ends the listener, and how long runs may go on before.
     stops: (CancellationToken, Duration),
 }
@@ -578,6 +631,11 @@ impl Running {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address for operators, if they have one of their own.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Where the agents are called that have a port of their own for gRPC.
@@ -628,6 +686,9 @@ impl Running {
             let _ = serving.await;
         }
         self.housekeeping.abort();
+        if let Some(upkeep) = self.upkeep {
+            upkeep.abort();
+        }
         let (store, tokens, audit) = (self.store, self.tokens, self.audit);
         if let Some(tokens) = tokens
             && let Err(error) = tokens.close().await

@@ -44,7 +44,7 @@ fn read_event(seq: Option<u64>, result: &Value) -> Option<Event> {
         }
         "artifactUpdate" => {
             let text = update["artifact"]["parts"][0]["text"].as_str()?.to_owned();
-            (&update["taskId"], Kind::Chunk { text })
+            (&update["taskId"], Kind::Chunk { text, run: None, at: None })
         }
         _ => return None,
     };

@@ -126,6 +126,6 @@ async fn what_is_erased_is_in_the_log_when_it_is_answered() {
         let event = &entry.event;
         assert_eq!((event.action.name(), event.outcome.name()), ("context.erase", "done"));
         assert_eq!((&*event.actor.subject, &*event.target), ("ann", "c"));
-        assert_eq!(event.detail, "1 tasks, 0 idempotency keys");
+        assert_eq!(event.detail, "1 tasks, 0 results, 0 idempotency keys");
     }
 }

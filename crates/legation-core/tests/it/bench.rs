@@ -1,7 +1,7 @@
 //! The workbench of these tests: a service on a store in a temporary directory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -101,8 +101,13 @@ pub(crate) struct Bench {
     pub(crate) audit: Arc<SqliteAudit>,
     pub(crate) gate: Arc<Notify>,
     pub(crate) replies: Arc<AtomicUsize>,
+    /// What the hook was told of contexts.
+    pub(crate) told: Told,
     pub(crate) dir: Arc<TempDir>,
 }
+
+/// Names of events, each with that of its context.
+pub(crate) type Told = Arc<Mutex<Vec<String>>>;
 
 impl Bench {
     pub(crate) fn new() -> Self {
@@ -139,9 +144,17 @@ impl Bench {
         let audit = SqliteAudit::of_store(dir.path(), DEPLOYMENT, AuditLimits::default());
         let audit = Arc::new(audit);
         let service = Service::builder(store.clone()).agent(profile, agent).limits(limits);
-        let service = service.audit(audit.clone());
+        let told = Told::default();
+        let heard = told.clone();
+        let service = service.audit(audit.clone()).context_hook(move |event| {
+            heard.lock().expect("nobody panics").push(format!(
+                "{} {}",
+                event.change.name(),
+                event.id
+            ));
+        });
         let service = service.build().expect("one agent with a good slug");
-        Self { service, store, audit, gate, replies, dir }
+        Self { service, store, audit, gate, replies, told, dir }
     }
 
     /// Stops as a crash would: runs are halted at once, nothing more is written.

@@ -1,7 +1,10 @@
 //! Erasing a context, through the extension that offers it.
 
 use futures::StreamExt as _;
-use legation_core::{CONTEXTS_EXTENSION, Call, ERASE_CONTEXT, EraseContext, Erased, Scopes};
+use legation_core::{
+    AuditAction, CONTEXTS_EXTENSION, Call, ERASE_CONTEXT, ERASE_SUBJECT, EraseContext, Erased,
+    Scopes,
+};
 use legation_model::{
     A2aError, ContextId, ErrorKind, GetTaskRequest, Json, Request, SendMessageRequest, TaskId,
 };
@@ -44,7 +47,7 @@ async fn what_is_erased_is_gone_for_its_readers_as_well() {
     let mut reader = bench.subscribe(&asking.id, None).await.expect("a stream");
     reader.next().await.expect("the task").expect("no error");
     let erased = erase(&bench, "ann", Some(&params("c"))).await;
-    assert_eq!(erased.expect("nothing is at work"), Erased { tasks: 2, keys: 0 });
+    assert_eq!(erased.expect("nothing is at work"), Erased { tasks: 2, ..Erased::default() });
     let end = reader.next().await.expect("a last word").expect_err("the task is gone");
     assert_eq!(end.kind, ErrorKind::TaskNotFound);
     assert!(reader.next().await.is_none());
@@ -70,6 +73,56 @@ async fn a_task_at_work_keeps_its_context_until_it_has_ended() {
     bench.ended(&task.id).await;
     let erased = erase(&bench, "ann", Some(&params("c"))).await;
     assert_eq!(erased.expect("nothing is at work").tasks, 1);
+}
+
+/// What somebody has goes as a whole, by his own wish or by that of whom the scope for it names.
+#[tokio::test]
+async fn all_that_somebody_has_is_erased() {
+    let bench = Bench::new();
+    let bobs = async |context: &str| {
+        let request = Request::SendMessage(within(context, "answer"));
+        bench.service.call(&by("bob"), request).await.expect("a task of bob's");
+    };
+    let erase = async |caller: &Call, params: &str| -> Result<Erased, A2aError> {
+        let params = Json::parse(params).expect("JSON");
+        let answer = bench.service.call_extension(caller, ERASE_SUBJECT, Some(&params)).await;
+        answer.expect("such a method").map(|json| json.read().expect("numbers"))
+    };
+    let named = |subject: &str, scopes: Scopes| {
+        let mut call = Call { extensions: vec![CONTEXTS_EXTENSION.to_owned()], ..by(subject) };
+        call.caller.scopes = scopes;
+        call
+    };
+    let only = |scopes: &[&str]| Scopes::Only(scopes.iter().map(|scope| (*scope).into()).collect());
+    let kept = bench.send(within("c", "answer")).await;
+    bench.send(within("d", "ask")).await;
+    bobs("c").await;
+    bobs("e").await;
+
+    // Credentials for whatever there is are everybody's, and not for what others have.
+    for scopes in [Scopes::All, only(&["erase"]), only(&["admin"])] {
+        let error = erase(&named("bob", scopes), r#"{"subject":"ann"}"#).await.expect_err("no");
+        assert_eq!(error.kind, ErrorKind::PermissionDenied);
+    }
+    let erased = erase(&named("bob", Scopes::All), "{}").await.expect("his own");
+    assert_eq!(erased, Erased { tasks: 2, ..Erased::default() });
+    assert_eq!(fault(&bench, "ann", &kept.id).await, None);
+    let admin = named("operator", only(&["erase", "admin"]));
+    let erased = erase(&admin, r#"{"subject":"ann"}"#).await.expect("the scope is named");
+    assert_eq!(erased.tasks, 2);
+    assert_eq!(fault(&bench, "ann", &kept.id).await, Some(ErrorKind::TaskNotFound));
+    let audited: Vec<_> = bench.audited().into_iter().map(|entry| entry.event).collect();
+    let done = audited.iter().filter(|event| event.action == AuditAction::EraseSubject);
+    let done: Vec<_> = done.map(|event| (&*event.actor.subject, &*event.target)).collect();
+    assert_eq!(done, [("bob", "bob"), ("operator", "ann")]);
+
+    let task = bench.send_at_once(within("c", "wait")).await;
+    let error = erase(&named("ann", Scopes::All), "{}").await.expect_err("it is at work");
+    assert!(error.message.contains(task.id.as_str()), "{error}");
+    bench.gate.notify_one();
+    bench.ended(&task.id).await;
+    let error = erase(&named("ann", Scopes::All), r#"{"subject":7}"#).await.expect_err("no name");
+    assert_eq!(error.kind, ErrorKind::InvalidParams);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod erase;
 mod extension;
 mod follow;
 mod idempotency;
+mod lifecycle;
 mod manners;
 mod quota;
 mod rates;

@@ -47,7 +47,7 @@ impl Tongue {
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, GRPC);
         self.write(&refusal.error, headers);
-        refusal.put_headers(headers);
+        refusal.mark(&mut answer);
         answer
     }
 

@@ -7,8 +7,11 @@ use std::task::Poll;
 use futures::future::{BoxFuture, FutureExt as _, join, try_join_all};
 use futures::poll;
 use legation_core::store::{Birth, Outcome, StoreError, TaskKey};
+use legation_core::{ContextChange, ContextEvent};
 use legation_model::{ContextId, TaskId};
+use parking_lot::Mutex;
 
+use super::contexts::owner;
 use super::deltas::{Deltas, INSERT_COUNTS, INSERT_USAGE};
 use super::failure::Failure;
 use super::look::{Context, Looked};
@@ -22,6 +25,8 @@ use crate::log::{FORMAT, join as join_entries};
 pub(super) struct Rows<'a> {
     contexts: NewContexts<'a>,
     revived: Vec<i64>,
+    /// Tasks at rest that go on, whose contexts may be at rest as well.
+    gone_on: Vec<i64>,
     born: Tasks<'a>,
     changed: Tasks<'a>,
     events: Events<'a>,
@@ -29,6 +34,8 @@ pub(super) struct Rows<'a> {
     outdated: (Vec<i64>, Vec<i32>),
     keys: Keys<'a>,
     pub(super) deltas: Deltas,
+    /// What to tell of contexts, once it is committed.
+    pub(super) told: Vec<ContextEvent>,
 }
 
 #[derive(Default)]
@@ -109,13 +116,21 @@ impl<'a> Rows<'a> {
         let numbers = looked.numbers(&change.origin);
         let created_at = birth.created_at.as_millis();
         let place = (numbers.owner, &birth.context_id);
+        let mut tell = |change| {
+            let (scope, id) = (owner(&birth.scope), birth.context_id.clone());
+            self.told.push(ContextEvent { change, scope, id });
+        };
         let context = *contexts.entry(place).or_insert_with(|| {
             match looked.contexts.get(&(numbers.owner, birth.context_id.clone())) {
-                Some(Context { key, is_empty }) => {
-                    self.revived.extend(is_empty.then_some(*key));
+                Some(Context { key, is_empty, is_at_rest }) => {
+                    self.revived.extend((*is_empty || *is_at_rest).then_some(*key));
+                    if *is_at_rest {
+                        tell(ContextChange::Resumed);
+                    }
                     *key
                 }
                 None => {
+                    tell(ContextChange::Created);
                     self.contexts.key.push(change.key.0);
                     self.contexts.scope.push(numbers.owner);
                     self.contexts.id.push(birth.context_id.as_str());
@@ -139,6 +154,9 @@ impl<'a> Rows<'a> {
             return;
         }
         self.changed.push(change);
+        if head.state.is_interrupted() && head.state != change.state {
+            self.gone_on.push(change.key.0);
+        }
         if let Some(outdated) = head.snapshot.filter(|_| head.snapshot != change.snapshot) {
             self.outdated.0.push(change.key.0);
             self.outdated.1.push(outdated as i32);
@@ -193,9 +211,25 @@ impl<'a> Rows<'a> {
     /// Writes all of it and commits. When this fails because the connection is lost, it is uncertain
     /// whether it was written.
     ///
-    /// The order of the tables is that in which rows of theirs are locked, here and by removals.
-    pub(super) async fn write(&self, session: &Session, replica: i64) -> Result<(), Failure> {
-        let Self { contexts, revived, born, changed, events, outdated, keys, deltas } = self;
+    /// The order of the tables is that in which rows of theirs are locked, here and by removals. Gives
+    /// the contexts that are active again because tasks went on, each with its id and scope.
+    pub(super) async fn write(
+        &self,
+        session: &Session,
+        replica: i64,
+    ) -> Result<Vec<tokio_postgres::Row>, Failure> {
+        let Self {
+            contexts,
+            revived,
+            gone_on,
+            born,
+            changed,
+            events,
+            outdated,
+            keys,
+            deltas,
+            told: _,
+        } = self;
         let entries: Vec<&[u8]> = events.entries.iter().map(|body| &**body).collect();
         let named: Vec<_> =
             keys.context.iter().map(|id| id.as_ref().map(ContextId::as_str)).collect();
@@ -257,15 +291,26 @@ impl<'a> Rows<'a> {
                 ],
             ),
         ];
-        let mut writes: Vec<BoxFuture<'_, Result<u64, Failure>>> = Vec::with_capacity(9);
+        let resumed = Mutex::default();
+        let mut writes: Vec<BoxFuture<'_, Result<u64, Failure>>> = Vec::with_capacity(10);
         for (is_empty, sql, parameters) in statements {
             if !is_empty {
                 writes.push(session.execute(sql, parameters).boxed());
             }
         }
+        if !gone_on.is_empty() {
+            let resume = async {
+                let rows = session.query(RESUME_CONTEXTS, &[gone_on]).await?;
+                *resumed.lock() = rows;
+                Ok(0)
+            };
+            // With the other contexts: they are locked after the tasks, and before all else.
+            writes.insert(0, resume.boxed());
+        }
         writes.push(deltas.write_counts(session).boxed());
         writes.push(deltas.write_usage(session).boxed());
-        commit(session, writes).await
+        commit(session, writes).await?;
+        Ok(resumed.into_inner())
     }
 
     /// A row by which to know later whether all of it was written.
@@ -352,6 +397,7 @@ pub(super) fn context_of(answer: &[u8]) -> Option<ContextId> {
 pub(super) const STATEMENTS: &[&str] = &[
     INSERT_CONTEXTS,
     REVIVE_CONTEXTS,
+    RESUME_CONTEXTS,
     INSERT_TASKS,
     UPDATE_TASKS,
     INSERT_EVENTS,
@@ -366,7 +412,18 @@ const INSERT_CONTEXTS: &str = "
     SELECT key, scope, id, at, at
     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) AS n (key, scope, id, at)";
 
-const REVIVE_CONTEXTS: &str = "UPDATE contexts SET is_empty = FALSE WHERE key = ANY ($1)";
+const REVIVE_CONTEXTS: &str = "UPDATE contexts SET is_empty = FALSE, state = 0
+     WHERE key = ANY (ARRAY(SELECT key FROM contexts WHERE key = ANY ($1)
+        ORDER BY id, scope FOR NO KEY UPDATE))";
+
+/// Nearly all of them are active, and then nothing is written.
+const RESUME_CONTEXTS: &str = "
+    UPDATE contexts SET state = 0
+    WHERE key = ANY (ARRAY(SELECT key FROM contexts
+            WHERE key = ANY (ARRAY(SELECT context FROM tasks WHERE key = ANY ($1))) AND state <> 0
+            ORDER BY id, scope FOR NO KEY UPDATE))
+        AND state <> 0
+    RETURNING id, scope";
 
 pub(super) const INSERT_TASKS: &str = "
     INSERT INTO tasks

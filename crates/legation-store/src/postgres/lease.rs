@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use legation_core::store::Replica;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::bell::tell_gone;
+use super::bell::Carrier;
 use super::connect::Connector;
 use super::failure::Failure;
 use super::schema::Schema;
 use super::session::Session;
+use crate::metric::{LEASES_LOST, RENEWALS_FAILED};
 
 /// The lease of one replica.
 #[derive(Clone)]
 pub(super) struct Lease {
     connector: Connector,
     schema: Schema,
+    carrier: Carrier,
     replica: i64,
     length: Duration,
 }
@@ -23,11 +25,11 @@ pub(super) struct Lease {
 impl Lease {
     pub(super) fn new(
         connector: Connector,
-        schema: Schema,
+        (schema, carrier): (Schema, Carrier),
         replica: i64,
         length: Duration,
     ) -> Self {
-        Self { connector, schema, replica, length }
+        Self { connector, schema, carrier, replica, length }
     }
 
     /// Says for the first time that the replica is there.
@@ -37,17 +39,24 @@ impl Lease {
 
     /// Says it again and again. After a failure, it tries more often.
     pub(super) async fn keep(self) {
-        let mut session = None;
+        let (failed, lost) = (RENEWALS_FAILED.count(&[]), LEASES_LOST.count(&[]));
+        let (mut session, mut renewed, mut is_lost) = (None, Instant::now(), false);
         loop {
             let kept = timeout(self.length / 3, self.try_keep(&mut session)).await;
+            if !is_lost && renewed.elapsed() > self.length {
+                lost.increment(1);
+                is_lost = true;
+            }
             let failure = match kept.unwrap_or(Err(Failure::Late)) {
                 Ok(()) => {
+                    (renewed, is_lost) = (Instant::now(), false);
                     sleep(self.length / 3).await;
                     continue;
                 }
                 Err(failure) => failure,
             };
             tracing::warn!(error = &failure as &dyn std::error::Error, "the lease is not renewed");
+            failed.increment(1);
             session = None;
             sleep(self.length / 15).await;
         }
@@ -83,12 +92,12 @@ impl Lease {
         let ending = async {
             let session = self.connector.connect().await?;
             session.execute("DELETE FROM replicas WHERE id = $1", &[&self.replica]).await?;
-            tell_gone(&session, &self.schema, Replica(self.replica)).await
+            self.carrier.tell_gone(&session, &self.schema, Replica(self.replica)).await
         };
-        let ended = timeout(self.connector.patience, ending).await.unwrap_or(Err(Failure::Late));
-        if let Err(failure) = ended {
-            let error: &dyn std::error::Error = &failure;
-            tracing::warn!(error, "the lease is left to run out");
+        let ended = timeout(self.connector.patience, ending).await;
+        if let Err(failure) = ended.unwrap_or(Err(Failure::Late.into())) {
+            let error: &dyn std::error::Error = &*failure;
+            tracing::warn!(error, "others are not told that this replica goes");
         }
     }
 }

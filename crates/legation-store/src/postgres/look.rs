@@ -36,6 +36,8 @@ pub(super) struct Looked {
 pub(super) struct Context {
     pub(super) key: i64,
     pub(super) is_empty: bool,
+    /// Whether nothing happens in it, so that it is active again with the next task.
+    pub(super) is_at_rest: bool,
 }
 
 /// A key that stands for something from now on.
@@ -106,7 +108,11 @@ pub(super) async fn look(
         let id: &str = row.try_get(0)?;
         let id = ContextId::parse(id)
             .map_err(|bad| Failure::unreadable(format!("a context id: {bad}")))?;
-        let context = Context { key: row.try_get(2)?, is_empty: row.try_get(3)? };
+        let context = Context {
+            key: row.try_get(2)?,
+            is_empty: row.try_get(3)?,
+            is_at_rest: row.try_get(4)?,
+        };
         looked.contexts.insert((row.try_get(1)?, id), context);
     }
     // The text that is asked by, so that a name need not be read back.
@@ -129,15 +135,17 @@ const HEADS: &str = "
         t.at_work, t.key, t.id
     FROM tasks t WHERE t.key = ANY ($1)";
 
+/// By the id alone: a database that takes the table for empty would go through all tasks of the scope.
 const NAMES: &str = "
     SELECT t.id, t.scope FROM unnest($1::text[], $2::bigint[]) AS n (id, scope)
     CROSS JOIN LATERAL (SELECT t.id, t.scope FROM tasks t
-        WHERE t.id = n.id AND t.scope = n.scope OFFSET 0) t";
+        WHERE t.id = n.id AND t.scope + 0 = n.scope OFFSET 0) t";
 
 /// A context that is found here is not removed before the transaction ends.
 const CONTEXTS: &str = "
-    SELECT c.id, c.scope, c.key, c.is_empty FROM unnest($1::text[], $2::bigint[]) AS n (id, scope)
-    CROSS JOIN LATERAL (SELECT c.id, c.scope, c.key, c.is_empty FROM contexts c
+    SELECT c.id, c.scope, c.key, c.is_empty, c.state <> 0
+    FROM unnest($1::text[], $2::bigint[]) AS n (id, scope)
+    CROSS JOIN LATERAL (SELECT c.id, c.scope, c.key, c.is_empty, c.state FROM contexts c
         WHERE c.id = n.id AND c.scope = n.scope FOR KEY SHARE) c";
 
 /// Finds or makes the numbers of all scopes that something new is written in.

@@ -7,7 +7,7 @@
 //!
 //! Replicas know who is there by leases, which each renews in time. A task that is unfinished says which
 //! replica is at work on it; when that one is gone, another takes it over. They ring for each other over
-//! `NOTIFY`, beside the writers and never in their transactions.
+//! `NOTIFY`, beside the writers and never in their transactions, or over NATS.
 //!
 //! Everything is driven by one thread, so a store can be opened, used and closed from anywhere. Whatever
 //! is wrong with the database is told within the bounds of [`Options::patience`], and heals by itself.
@@ -16,6 +16,7 @@ mod audit;
 mod bell;
 mod commit;
 mod connect;
+mod contexts;
 mod deltas;
 mod erase;
 mod failure;
@@ -30,12 +31,14 @@ mod queue;
 mod read;
 mod readers;
 mod remove;
+mod results;
 mod schema;
 mod scopes;
 mod session;
 mod sharing;
 mod store;
 mod sweep;
+mod sweeps;
 mod text;
 mod tls;
 mod tokens;
@@ -44,9 +47,9 @@ mod usage;
 mod writer;
 
 pub use audit::PostgresAudit;
-pub use bell::PostgresBell;
-pub use options::{OpenError, Options};
+pub use options::{Nats, OpenError, Options};
 pub use store::PostgresStore;
+pub use sweeps::PostgresSweeps;
 pub use tokens::PostgresTokens;
 pub(crate) use transfer::Transfer;
 

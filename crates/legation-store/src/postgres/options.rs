@@ -1,6 +1,8 @@
 //! What can be chosen about a PostgreSQL store, and why it may not open.
 
+use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::failure::Failure;
@@ -21,6 +23,30 @@ pub struct Options {
     pub lease: Duration,
     /// How long rings of the bell are gathered that follow one another.
     pub ring_every: Duration,
+    /// What carries them instead of the database.
+    pub nats: Option<Nats>,
+}
+
+/// Servers of NATS, by which replicas tell each other what is new.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Nats {
+    /// Addresses of servers of one cluster, such as `nats://user:password@nats.internal` or
+    /// `tls://nats.internal:4222`. The first that names a user says by whom all are used.
+    pub servers: Vec<String>,
+    /// A file with credentials, as operators of NATS give it out (`.creds`).
+    pub credentials: Option<PathBuf>,
+    /// A file in PEM with the authorities that are believed for TLS, instead of those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+/// Without the servers, whose addresses may hold passwords.
+impl fmt::Debug for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { servers, credentials, ca } = self;
+        let mut shown = f.debug_struct("Nats");
+        shown.field("servers", &servers.len()).field("credentials", credentials).field("ca", ca);
+        shown.finish()
+    }
 }
 
 impl Default for Options {
@@ -32,6 +58,7 @@ impl Default for Options {
             patience: Duration::from_secs(2),
             lease: Duration::from_secs(15),
             ring_every: Duration::from_millis(10),
+            nats: None,
         }
     }
 }
@@ -69,6 +96,9 @@ pub enum OpenError {
     /// The database cannot be reached, or refuses what the store needs.
     #[error("cannot use the database; check that it runs, and who may connect and make tables")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// NATS cannot be used as the options say.
+    #[error("cannot use NATS: {0}")]
+    Nats(String),
     /// The system gives no thread for the store.
     #[error("cannot start the store's thread")]
     Thread(#[source] io::Error),

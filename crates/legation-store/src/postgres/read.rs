@@ -182,6 +182,6 @@ pub(super) fn task_id(text: &str) -> Result<TaskId, Failure> {
     TaskId::parse(text).map_err(|bad| Failure::unreadable(format!("a task id: {bad}")))
 }
 
-fn blob(row: &Row, column: usize) -> Result<Option<Bytes>, Failure> {
+pub(super) fn blob(row: &Row, column: usize) -> Result<Option<Bytes>, Failure> {
     Ok(row.try_get::<_, Option<&[u8]>>(column)?.map(Bytes::copy_from_slice))
 }

@@ -1,13 +1,17 @@
 //! A bounded piece of a removal: one transaction, beside the writers and by the same order of locks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use legation_core::store::Swept;
+use legation_core::{ContextChange, ContextEvent, Cutoffs};
 use legation_model::Timestamp;
+use tokio_postgres::Row;
 
+use super::contexts::event;
 use super::deltas::{Deltas, Touched};
 use super::failure::{Consequence, Failure};
+use super::results;
 use super::scopes::{Numbers, Scopes, learn, of_number};
 use super::session::Session;
 
@@ -18,7 +22,7 @@ pub(super) const MOST_ROWS: u64 = 1024;
 pub(super) const LONGEST: Duration = Duration::from_secs(20);
 
 /// How often a step is tried that meets appends.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// What a step removes.
 #[derive(Default)]
@@ -27,12 +31,18 @@ pub(super) struct Removal {
     pub(super) tasks: Vec<i64>,
     /// Contexts that go when they have no task left, beside those of the tasks.
     pub(super) contexts: Vec<i64>,
-    /// Whether contexts go with their last task, or stay until they are old.
+    /// Whether contexts go with their last task, or stay until they expire.
     pub(super) with_contexts: bool,
+    /// Whether tasks go only with contexts that have expired, and that nobody has spoken in since.
+    pub(super) of_expired: bool,
+    /// Tasks that ended then or later leave a result.
+    pub(super) keeping: Option<Timestamp>,
     /// Idempotency keys as they are written, each with the number of its scope.
     pub(super) keys: Vec<(i64, String)>,
-    /// Keys and contexts without tasks of a deployment from before a moment go as well.
-    pub(super) older: Option<(String, Timestamp)>,
+    /// Results.
+    pub(super) results: Vec<i64>,
+    /// Old keys and results of a deployment go as well.
+    pub(super) older: Option<(String, Cutoffs)>,
 }
 
 /// Begins the transaction of a step.
@@ -41,12 +51,21 @@ pub(super) async fn begin(session: &Session) -> Result<(), Failure> {
     session.run(&format!("BEGIN; SET LOCAL statement_timeout = {longest}")).await
 }
 
-/// Removes; gives what it was, and the counters that it changed.
+/// What a step did.
+pub(super) struct Removed {
+    pub(super) swept: Swept,
+    /// The counters that it changed.
+    pub(super) touched: Touched,
+    /// What to tell of contexts.
+    pub(super) told: Vec<ContextEvent>,
+}
+
+/// Removes.
 pub(super) async fn remove(
     session: &Session,
     scopes: &Scopes,
     removal: &Removal,
-) -> Result<(Swept, Touched), Failure> {
+) -> Result<Removed, Failure> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -64,35 +83,42 @@ async fn try_remove(
     session: &Session,
     scopes: &Scopes,
     removal: &Removal,
-) -> Result<(Swept, Touched), Failure> {
+) -> Result<Removed, Failure> {
     begin(session).await?;
     let mut removing = Removing {
         session,
+        scopes,
         bytes: HashMap::new(),
         deltas: Deltas::default(),
         swept: Swept::default(),
+        told: Vec::new(),
     };
     removing.tasks(removal).await?;
-    if let Some((deployment, before)) = &removal.older {
-        removing.old_contexts(deployment, before.as_millis()).await?;
-        removing.old_keys(deployment, before.as_millis()).await?;
+    if let Some((deployment, cutoffs)) = &removal.older {
+        removing.old_keys(deployment, cutoffs.quiet.as_millis()).await?;
+        removing.swept.results +=
+            results::forget(session, deployment, cutoffs.results, MOST_ROWS).await?;
     }
     removing.keys(&removal.keys).await?;
-    removing.finish(scopes).await
+    let delete = "DELETE FROM results WHERE key = ANY ($1)";
+    removing.swept.results += session.execute(delete, &[&removal.results]).await?;
+    removing.finish().await
 }
 
 struct Removing<'s> {
     session: &'s Session,
+    scopes: &'s Scopes,
     /// What scopes have less.
     bytes: HashMap<i64, i64>,
     deltas: Deltas,
     swept: Swept,
+    told: Vec<ContextEvent>,
 }
 
 impl Removing<'_> {
     /// Removes tasks with their logs, and contexts where these go with them.
     async fn tasks(&mut self, removal: &Removal) -> Result<(), Failure> {
-        let left = self.logs(&removal.tasks).await?;
+        let left = self.logs(removal).await?;
         let mut contexts = removal.contexts.clone();
         contexts.extend(left.keys());
         // In the order in which a birth locks them.
@@ -102,21 +128,43 @@ impl Removing<'_> {
         if removal.with_contexts {
             let delete = "
                 DELETE FROM contexts c WHERE c.key = ANY ($1)
-                    AND NOT (SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key))";
-            self.swept.contexts += self.session.execute(delete, &[&contexts]).await?;
+                    AND NOT (SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key))
+                RETURNING c.id, c.scope";
+            for row in self.session.query(delete, &[&contexts]).await? {
+                self.swept.contexts += 1;
+                let pruned = ContextChange::Pruned;
+                self.told.push(event(self.session, self.scopes, &row, pruned).await?);
+            }
         }
         Ok(())
     }
 
-    /// Removes tasks with their logs; gives their contexts, and when the last of them was active.
-    async fn logs(&mut self, tasks: &[i64]) -> Result<BTreeMap<i64, i64>, Failure> {
+    /// Removes tasks with their logs, and keeps results of those that ended since a moment; gives their
+    /// contexts, and when the last of them was active.
+    async fn logs(&mut self, removal: &Removal) -> Result<BTreeMap<i64, i64>, Failure> {
         let lock = "
-            SELECT key FROM tasks WHERE key = ANY ($1) AND NOT (state IN (1, 2) OR at_work)
+            SELECT key, context FROM tasks
+            WHERE key = ANY ($1) AND NOT (state IN (1, 2) OR at_work)
             ORDER BY key FOR UPDATE";
-        let locked = self.session.query(lock, &[&tasks]).await?;
-        let tasks: Vec<i64> = locked.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let locked = self.session.query(lock, &[&removal.tasks]).await?;
+        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+        let mut tasks: Vec<(i64, i64)> = locked.iter().map(read).collect::<Result<_, Failure>>()?;
+        if removal.of_expired {
+            let contexts: Vec<i64> = tasks.iter().map(|(_, context)| *context).collect();
+            let lock = "
+                SELECT key FROM contexts WHERE key = ANY ($1) AND state = 2
+                ORDER BY id, scope FOR UPDATE";
+            let expired = self.session.query(lock, &[&contexts]).await?;
+            let expired: HashSet<i64> =
+                expired.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+            tasks.retain(|(_, context)| expired.contains(context));
+        }
+        let tasks: Vec<i64> = tasks.into_iter().map(|(key, _)| key).collect();
         if tasks.is_empty() {
             return Ok(BTreeMap::new());
+        }
+        if let Some(since) = removal.keeping {
+            self.swept.kept += results::keep(self.session, &tasks, since).await?;
         }
         let mut sizes: HashMap<i64, i64> = HashMap::new();
         let delete = "
@@ -151,19 +199,6 @@ impl Removing<'_> {
             FROM unnest($1::bigint[], $2::bigint[]) AS n (key, at)
             WHERE c.key = n.key AND c.key = ANY ($1)";
         self.session.execute(leave, &[&contexts, &active]).await?;
-        Ok(())
-    }
-
-    async fn old_contexts(&mut self, deployment: &str, before: i64) -> Result<(), Failure> {
-        // One that a birth looks at is locked, and then it is not empty any more.
-        let delete = "
-            DELETE FROM contexts WHERE key = ANY (ARRAY(
-                SELECT c.key FROM contexts c
-                WHERE c.is_empty AND c.last_active_at < $1
-                    AND (SELECT s.deployment FROM scopes s WHERE s.key = c.scope) = $2
-                LIMIT $3 FOR UPDATE OF c SKIP LOCKED))";
-        let rows = &[&before as _, &deployment as _, &(MOST_ROWS as i64) as _];
-        self.swept.contexts += self.session.execute(delete, rows).await?;
         Ok(())
     }
 
@@ -204,15 +239,15 @@ impl Removing<'_> {
     }
 
     /// Writes the counters and commits.
-    async fn finish(mut self, scopes: &Scopes) -> Result<(Swept, Touched), Failure> {
+    async fn finish(mut self) -> Result<Removed, Failure> {
         for (number, bytes) in std::mem::take(&mut self.bytes) {
-            let numbers = numbers_of(self.session, scopes, number).await?;
+            let numbers = numbers_of(self.session, self.scopes, number).await?;
             self.deltas.bytes(numbers, bytes);
         }
         self.deltas.write_counts(self.session).await?;
         self.deltas.write_usage(self.session).await?;
         self.session.run("COMMIT").await?;
-        Ok((self.swept, self.deltas.touched()))
+        Ok(Removed { swept: self.swept, touched: self.deltas.touched(), told: self.told })
     }
 }
 

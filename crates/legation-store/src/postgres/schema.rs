@@ -20,6 +20,7 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("../../migrations/postgres/3_audit.sql"), needs: 1 },
     // A release without replicas would leave its tasks to nobody.
     Step { sql: include_str!("../../migrations/postgres/4_replicas.sql"), needs: 4 },
+    Step { sql: include_str!("../../migrations/postgres/5_lifecycle.sql"), needs: 4 },
 ];
 
 /// Half of the lock under which tables are changed: "Lega". The other half is made of the schema.

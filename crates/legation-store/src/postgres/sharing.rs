@@ -25,7 +25,28 @@ pub(super) async fn take_over(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = session.query(TAKE_OVER, &[&after.0, &written(deployment), &limit, &by]).await?;
     let keys: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    let tasks = load_by_keys(session, scopes, &keys).await?;
+    taken(session, scopes, &keys).await
+}
+
+/// Makes a submitted task a replica's, if its epoch is still this one.
+pub(super) async fn claim(
+    session: &Session,
+    scopes: &Scopes,
+    by: i64,
+    task: TaskKey,
+    epoch: u32,
+) -> Result<Option<Stored>, Failure> {
+    begin(session).await?;
+    let claim = "UPDATE tasks SET epoch = epoch + 1, replica = $3
+                 WHERE key = $1 AND epoch = $2 AND state = 1";
+    let claimed = session.execute(claim, &[&task.0, &i64::from(epoch), &by]).await?;
+    let keys = if claimed == 1 { vec![task.0] } else { Vec::new() };
+    Ok(taken(session, scopes, &keys).await?.pop())
+}
+
+/// Ends a transaction that took these tasks, and gives them.
+async fn taken(session: &Session, scopes: &Scopes, keys: &[i64]) -> Result<Vec<Stored>, Failure> {
+    let tasks = load_by_keys(session, scopes, keys).await?;
     // Where it is uncertain whether this was committed, the tasks are this replica's all the same: if
     // they were not left to it, nobody would look after them. Should they be another's, then what is
     // written first fences the rest.

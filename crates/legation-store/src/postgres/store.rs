@@ -12,31 +12,38 @@ use legation_core::store::{
     Append, Day, Done, Erasure, Idempotency, Letter, Page, Query, Remembered, Replica, Seq,
     Sharing, StoreError, Stored, Swept, TaskKey, Used,
 };
-use legation_core::{Scope, TaskStore};
+use legation_core::{Bell, ContextWatch, Cutoffs, Scope, TaskStore};
 use legation_model::{ContextId, TaskId, Timestamp};
+use metrics::Counter;
 use parking_lot::Mutex;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
+use super::bell::Carrier;
 use super::connect::Connector;
+use super::contexts::{self, Aged};
 use super::erase::Left;
 use super::failure::Failure;
 use super::lease::Lease;
 use super::place::Place;
 use super::readers::{Readers, reading, removing};
-use super::remove::{self, MOST_ROWS, Removal};
+use super::remove::{self, MOST_ROWS, Removal, Removed};
 use super::schema::Schema;
 use super::text::written;
 use super::tls::Tls;
 use super::writer::{Common, Desk, Writer};
 use super::{
-    AuditLimits, OpenError, Options, PostgresAudit, PostgresBell, PostgresTokens, erase, fold,
-    keys, list, read, scopes, sharing, sweep, usage,
+    AuditLimits, OpenError, Options, PostgresAudit, PostgresSweeps, PostgresTokens, erase, fold,
+    keys, list, read, results, scopes, sharing, sweep, sweeps, usage,
 };
 use crate::batch::{Answer, Write};
+use crate::metric::{LETTERS_READ, LETTERS_SENT, TAKEN_OVER};
 
 /// Tasks that one step of a removal takes at most: appends to them wait for a step.
-const REMOVAL_STEP: usize = 64;
+pub(super) const REMOVAL_STEP: usize = 64;
+
+/// Contexts that one step of a sweep looks at.
+const AGED_STEP: usize = 1024;
 
 /// How often counters are folded.
 const FOLD_AFTER: Duration = Duration::from_secs(1);
@@ -54,10 +61,14 @@ pub struct PostgresStore {
     readers: Arc<Readers>,
     replica: Replica,
     schema: Schema,
+    carrier: Carrier,
     lease: Duration,
     ring_every: Duration,
     last_key: AtomicI64,
     answers: AtomicUsize,
+    taken_over: Counter,
+    letters_sent: Counter,
+    letters_read: Counter,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -78,25 +89,30 @@ impl PostgresStore {
             .name("store".into())
             .spawn(move || run((place, tls), for_schema, &chosen, for_thread, &opened))
             .map_err(OpenError::Thread)?;
-        let Opened { common, readers, start } = wait.recv().map_err(|_| Failure::Closed)??;
+        let Opened { common, readers, start, carrier } =
+            wait.recv().map_err(|_| Failure::Closed)??;
         Ok(Arc::new(Self {
             desks,
             common,
             readers,
             replica: Replica(start),
             schema,
+            carrier,
             lease: options.lease,
             ring_every: options.ring_every,
             last_key: AtomicI64::new(start << KEY_BITS),
             answers: AtomicUsize::new(0),
+            taken_over: TAKEN_OVER.count(&[]),
+            letters_sent: LETTERS_SENT.count(&[]),
+            letters_read: LETTERS_READ.count(&[]),
             thread: Mutex::new(Some(thread)),
         }))
     }
 
     /// The bell of the replicas that have this store.
-    pub fn bell(&self) -> Arc<PostgresBell> {
-        let Self { common, schema, replica, ring_every, .. } = self;
-        PostgresBell::hang(common.connector.clone(), schema, *replica, *ring_every)
+    pub fn bell(&self) -> Arc<dyn Bell> {
+        let Self { common, schema, carrier, replica, ring_every, .. } = self;
+        carrier.hang(common.connector.clone(), schema, *replica, *ring_every)
     }
 
     /// Writes what is queued and stops writing and reading; later calls are refused. Other replicas may
@@ -140,10 +156,99 @@ impl PostgresStore {
     /// Does a step of a removal.
     async fn remove(&self, removal: &Removal) -> Result<Swept, StoreError> {
         let scopes = &self.common.scopes;
-        let (swept, touched) =
+        let Removed { swept, touched, told } =
             removing!(self.readers, |session| remove::remove(&session, scopes, removal))?;
         self.common.touched.lock().add(touched);
+        self.common.tell(&told);
         Ok(swept)
+    }
+
+    /// Says that this replica is still at its sweep.
+    async fn keep_sweep(&self, deployment: &str) -> Result<(), StoreError> {
+        let replica = self.replica.0;
+        reading!(self.readers, |session| sweeps::keep(&session, deployment, replica))
+    }
+
+    /// Takes contexts on in their lives.
+    async fn age(&self, deployment: &str, cutoffs: &Cutoffs) -> Result<Swept, StoreError> {
+        let (scopes, mut all, mut after) = (&self.common.scopes, Swept::default(), i64::MIN);
+        loop {
+            let place = (after, AGED_STEP);
+            let Aged { contexts, last } = removing!(self.readers, |session| {
+                contexts::aged(&session, deployment, cutoffs, place)
+            })?;
+            for step in contexts.chunks(REMOVAL_STEP) {
+                let (swept, told) = removing!(self.readers, |session| {
+                    contexts::age(&session, scopes, cutoffs, step)
+                })?;
+                self.common.tell(&told);
+                all += swept;
+            }
+            let Some(last) = last else { return Ok(all) };
+            after = last;
+            self.keep_sweep(deployment).await?;
+        }
+    }
+
+    /// Removes what is left of contexts that have expired: their tasks, with which nearly all of them go,
+    /// and then the others.
+    async fn clean_expired(
+        &self,
+        deployment: &str,
+        cutoffs: &Cutoffs,
+    ) -> Result<Swept, StoreError> {
+        let mut all = Swept::default();
+        for left in [contexts::Left::Tasks, contexts::Left::Contexts] {
+            let mut in_vain = 0;
+            while in_vain < remove::TRIES {
+                let found = removing!(self.readers, |session| {
+                    contexts::expired(&session, deployment, left)
+                })?;
+                if found.is_empty() {
+                    break;
+                }
+                let (tasks, contexts) = match left {
+                    contexts::Left::Tasks => (found, Vec::new()),
+                    contexts::Left::Contexts => (Vec::new(), found),
+                };
+                let removal = Removal {
+                    tasks,
+                    contexts,
+                    with_contexts: true,
+                    of_expired: true,
+                    keeping: cutoffs.results,
+                    ..Removal::default()
+                };
+                let swept = self.remove(&removal).await?;
+                all += swept;
+                // Where nothing goes, somebody has spoken, or another replica was faster.
+                let is_in_vain = (swept.tasks, swept.contexts) == (0, 0);
+                in_vain = if is_in_vain { in_vain + 1 } else { 0 };
+                self.keep_sweep(deployment).await?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Removes tasks that ended long ago, of contexts that live on.
+    async fn clean_ended(&self, deployment: &str, cutoffs: &Cutoffs) -> Result<Swept, StoreError> {
+        let mut all = Swept::default();
+        loop {
+            let tasks = removing!(self.readers, |session| {
+                sweep::ended(&session, deployment, cutoffs.quiet, REMOVAL_STEP)
+            })?;
+            if tasks.is_empty() {
+                return Ok(all);
+            }
+            let keeping = cutoffs.results;
+            all += self.remove(&Removal { tasks, keeping, ..Removal::default() }).await?;
+            self.keep_sweep(deployment).await?;
+        }
+    }
+
+    /// The sweeps of this database.
+    pub fn sweeps(&self) -> PostgresSweeps {
+        PostgresSweeps::new(self.readers.clone())
     }
 }
 
@@ -152,6 +257,7 @@ struct Opened {
     common: Arc<Common>,
     readers: Arc<Readers>,
     start: i64,
+    carrier: Carrier,
 }
 
 /// The thread's body: opens the store, tells how that went, and drives all its connections until the
@@ -173,11 +279,12 @@ fn run(
     runtime.block_on(async {
         let beginning = async {
             let start = schema.prepare(&connector).await?;
-            let lease = Lease::new(connector, schema, start, options.lease);
+            let carrier = Carrier::of(options, &connector, &schema).await?;
+            let lease = Lease::new(connector, (schema, carrier.clone()), start, options.lease);
             lease.begin().await?;
-            Ok((start, lease))
+            Ok((start, lease, carrier))
         };
-        let (start, lease) = match beginning.await {
+        let (start, lease, carrier) = match beginning.await {
             Ok(begun) => begun,
             Err(error) => return drop(opened.send(Err(error))),
         };
@@ -185,7 +292,7 @@ fn run(
         let folding = tokio::spawn(fold_often(readers.clone(), common.clone()));
         let writers: Vec<_> =
             desks.into_iter().map(|desk| Writer::new(desk, common.clone(), start).work()).collect();
-        drop(opened.send(Ok(Opened { common, readers, start })));
+        drop(opened.send(Ok(Opened { common, readers, start, carrier })));
         join_all(writers).await;
         folding.abort();
         keeping.abort();
@@ -303,33 +410,49 @@ impl TaskStore for PostgresStore {
         let tasks = removing!(self.readers, |session| {
             sharing::take_over(&session, scopes, by, deployment, after, limit)
         })?;
+        self.taken_over.increment(tasks.len() as u64);
         Ok(tasks.into_iter().map(|task| self.seen(task)).collect())
     }
 
-    /// # Cancel safety
-    /// Dropped midway, it has removed some of the tasks, each of them wholly.
-    async fn sweep(
+    async fn result(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError> {
+        let scopes = &self.common.scopes;
+        reading!(self.readers, |session| results::load(&session, scopes, scope, id))
+    }
+
+    async fn begin_sweep(
         &self,
         deployment: &str,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<Swept, StoreError> {
-        let ended =
-            removing!(self.readers, |session| sweep::ended(&session, deployment, before, limit))?;
-        let mut steps = ended.chunks(REMOVAL_STEP);
+        every: Option<Duration>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let replica = self.replica.0;
+        reading!(self.readers, |session| sweeps::begin(&session, deployment, replica, every))
+    }
+
+    async fn sweep(&self, deployment: &str, cutoffs: &Cutoffs) -> Result<Swept, StoreError> {
         let mut all = Swept::default();
+        all += self.age(deployment, cutoffs).await?;
+        all += self.clean_expired(deployment, cutoffs).await?;
+        all += self.clean_ended(deployment, cutoffs).await?;
         loop {
-            let tasks = steps.next().unwrap_or_default().to_owned();
-            let older = Some((written(deployment).into_owned(), before));
-            let swept = self.remove(&Removal { tasks, older, ..Removal::default() }).await?;
+            let older = Some((deployment.to_owned(), *cutoffs));
+            let swept = self.remove(&Removal { older, ..Removal::default() }).await?;
             all += swept;
-            if steps.len() == 0 && swept.keys.max(swept.contexts) < MOST_ROWS {
+            if swept.keys.max(swept.results) < MOST_ROWS {
                 return Ok(all);
             }
         }
     }
 
-    async fn erase(&self, scope: &Scope, context: &ContextId) -> Result<Erasure, StoreError> {
+    async fn end_sweep(&self, deployment: &str, swept: Option<Swept>) -> Result<(), StoreError> {
+        let replica = self.replica.0;
+        reading!(self.readers, |session| sweeps::end(&session, deployment, replica, swept))
+    }
+
+    async fn erase(
+        &self,
+        scope: &Scope,
+        context: Option<&ContextId>,
+    ) -> Result<Erasure, StoreError> {
         let mut all = Swept::default();
         let scopes = &self.common.scopes;
         loop {
@@ -342,6 +465,10 @@ impl TaskStore for PostgresStore {
                 Left::Found(removal) => all += self.remove(&removal).await?,
             }
         }
+    }
+
+    fn watch_contexts(&self, watch: ContextWatch) {
+        let _ = self.common.watch.set(watch);
     }
 
     fn sharing(&self) -> Option<&dyn Sharing> {
@@ -359,18 +486,30 @@ impl Sharing for PostgresStore {
         self.lease
     }
 
+    async fn claim(&self, task: TaskKey, epoch: u32) -> Result<Option<Stored>, StoreError> {
+        let (scopes, by) = (&self.common.scopes, self.replica.0);
+        let task = removing!(self.readers, |session| {
+            sharing::claim(&session, scopes, by, task, epoch)
+        })?;
+        Ok(task.map(|task| self.seen(task)))
+    }
+
     async fn reached(&self, tasks: &[TaskKey]) -> Result<Vec<(TaskKey, Seq)>, StoreError> {
         reading!(self.readers, |session| sharing::reached(&session, tasks))
     }
 
     async fn post(&self, to: Replica, letter: Bytes) -> Result<(), StoreError> {
         let from = self.replica.0;
-        reading!(self.readers, |session| sharing::post(&session, from, to, &letter))
+        reading!(self.readers, |session| sharing::post(&session, from, to, &letter))?;
+        self.letters_sent.increment(1);
+        Ok(())
     }
 
     async fn letters(&self, limit: usize) -> Result<Vec<Letter>, StoreError> {
         let to = self.replica.0;
-        reading!(self.readers, |session| sharing::letters(&session, to, limit))
+        let letters = reading!(self.readers, |session| sharing::letters(&session, to, limit))?;
+        self.letters_read.increment(letters.len() as u64);
+        Ok(letters)
     }
 }
 

@@ -142,6 +142,7 @@ impl Place for Transfer {
             rows.contexts(session, scopes, last_context).await?;
             rows.tasks(session, scopes, last_task, task, deltas).await?;
             rows.keys(session, scopes, deltas).await?;
+            rows.outcomes(session, scopes).await?;
             rows.tokens(session).await?;
             rows.audit(session).await
         })

@@ -2,16 +2,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::{self, Either, FutureExt as _};
 use legation_core::store::StoreError;
+use legation_core::{ContextChange, ContextEvent, ContextWatch};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_postgres::Row;
 
 use super::commit::{self, Rows, Witness};
 use super::connect::Connector;
+use super::contexts;
 use super::deltas::Touched;
 use super::failure::{Consequence, Failure};
 use super::look::{self, look};
@@ -20,6 +23,7 @@ use super::scopes::Scopes;
 use super::session::Session;
 use crate::batch::{Batch, Write};
 use crate::health::Health;
+use crate::metric::Writes;
 use crate::taken::Taken;
 
 /// How often a batch is tried that meets others.
@@ -44,11 +48,26 @@ pub(super) struct Common {
     pub(super) scopes: Scopes,
     /// Counters that have rows to fold.
     pub(super) touched: Mutex<Touched>,
+    counted: Writes,
+    pub(super) watch: OnceLock<ContextWatch>,
 }
 
 impl Common {
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, scopes: Scopes::default(), touched: Mutex::default() }
+        Self {
+            connector,
+            scopes: Scopes::default(),
+            touched: Mutex::default(),
+            counted: Writes::default(),
+            watch: OnceLock::new(),
+        }
+    }
+
+    /// Tells what became of contexts, which is durable.
+    pub(super) fn tell(&self, told: &[ContextEvent]) {
+        if let Some(watch) = self.watch.get() {
+            told.iter().for_each(|event| watch(event));
+        }
     }
 
     /// A connection that is ready for a batch.
@@ -78,8 +97,8 @@ pub(super) struct Writer {
 /// What a batch came to that was not written for certain.
 struct Unwritten {
     failure: Failure,
-    /// Set when it may be written all the same.
-    witness: Option<Witness>,
+    /// Set when it may be written all the same, with what is to be told then.
+    witness: Option<(Witness, Vec<ContextEvent>)>,
 }
 
 impl From<Failure> for Unwritten {
@@ -190,6 +209,9 @@ impl Writer {
     fn tell(&self, taken: Taken, outcomes: Vec<Result<(), StoreError>>) {
         self.desk.queue.settle(taken.bytes);
         for (done, outcome) in taken.dones.into_iter().zip(outcomes) {
+            if let Err(error) = &outcome {
+                self.common.counted.refused(error);
+            }
             // Others wait behind this one, and have nothing to do with it.
             if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
                 tracing::error!("who was told the outcome of a write panicked");
@@ -224,13 +246,21 @@ impl Writer {
     }
 
     async fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<(), StoreError>>, Failure> {
-        let end = Instant::now() + self.common.connector.patience;
+        let began = Instant::now();
+        let end = began + self.common.connector.patience;
+        let common = self.common.clone();
+        let outcomes = |mut batch: Batch| {
+            let bytes = writes.iter().map(Write::bytes).sum();
+            common.counted.committed(began.into_std(), writes.len(), bytes);
+            common.counted.stale(batch.stale());
+            batch.outcomes().collect()
+        };
         let mut tries = 0;
         loop {
             tries += 1;
             let mut batch = Batch::default();
             let Some(unwritten) = self.try_write(writes, &mut batch, end).await.err() else {
-                return Ok(batch.outcomes().collect());
+                return Ok(outcomes(batch));
             };
             let Unwritten { failure, witness } = unwritten;
             match failure.consequence() {
@@ -241,9 +271,12 @@ impl Writer {
                         // They have waited for long enough.
                         self.refuse_queued(&StoreError::unavailable("the database hangs"));
                     }
-                    let Some(witness) = witness else { return Err(failure) };
+                    let Some((witness, told)) = witness else { return Err(failure) };
                     return match self.ask(&witness).await {
-                        Ok(true) => Ok(batch.outcomes().collect()),
+                        Ok(true) => {
+                            self.common.tell(&told);
+                            Ok(outcomes(batch))
+                        }
                         Ok(false) => Err(failure),
                         Err(_) => {
                             self.session = None;
@@ -285,12 +318,32 @@ impl Writer {
         commit::refuse_taken_names(batch, &mut looked);
         let rows = Rows::of(batch, &looked);
         let written = timeout_at(end, rows.write(session, self.replica)).await;
-        let written = written.unwrap_or(Err(Failure::Late));
-        if let Err(failure) = written {
-            return Err(Unwritten { failure, witness: rows.witness() });
-        }
+        let resumed = match written.unwrap_or(Err(Failure::Late)) {
+            Ok(resumed) => resumed,
+            Err(failure) => {
+                let witness = rows.witness().map(|witness| (witness, rows.told));
+                return Err(Unwritten { failure, witness });
+            }
+        };
         self.common.touched.lock().add(rows.deltas.touched());
+        self.common.tell(&rows.told);
+        self.tell_resumed(session, &resumed, end).await;
         Ok(())
+    }
+
+    /// Tells of contexts that are active again. What is written is written, whether or not it can be
+    /// told whose they are.
+    async fn tell_resumed(&self, session: &Session, resumed: &[Row], end: Instant) {
+        for row in resumed {
+            let event = contexts::event(session, &self.common.scopes, row, ContextChange::Resumed);
+            match timeout_at(end, event).await.unwrap_or(Err(Failure::Late)) {
+                Ok(event) => self.common.tell(&[event]),
+                Err(failure) => {
+                    let error: &dyn std::error::Error = &failure;
+                    tracing::debug!(error, "a context is active again, and nobody is told");
+                }
+            }
+        }
     }
 
     /// Whether what was uncertain is written, as far as that can be told soon. If not, it may still

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use legation_core::Scope;
 use legation_core::store::{Append, Birth, Outcome, Remembered, StoreError, TaskKey};
+use legation_core::{ContextChange, ContextEvent, Scope};
 use legation_model::TaskState;
 use rusqlite::{CachedStatement, Connection, params};
 
@@ -45,7 +45,14 @@ pub(super) struct Writing<'a> {
     counts: Counts,
     learned: Learned,
     tally: Tally,
+    told: Vec<ContextEvent>,
     body: Vec<u8>,
+}
+
+/// What holds, and is to be told, once a transaction is committed.
+pub(super) struct Written {
+    pub(super) learned: Learned,
+    pub(super) told: Vec<ContextEvent>,
 }
 
 impl<'a> Writing<'a> {
@@ -79,12 +86,13 @@ impl<'a> Writing<'a> {
             counts: Counts::new(),
             learned: Learned::new(),
             tally,
+            told: Vec::new(),
             body: Vec::new(),
         })
     }
 
-    /// Writes all that a batch does. The scopes it returns hold once the transaction is committed.
-    pub(super) fn write(mut self, batch: &mut Batch) -> Result<Learned, Failure> {
+    /// Writes all that a batch does.
+    pub(super) fn write(mut self, batch: &mut Batch) -> Result<Written, Failure> {
         for change in &mut batch.changes {
             if self.task(change)? {
                 self.rows(change)?;
@@ -92,7 +100,7 @@ impl<'a> Writing<'a> {
         }
         add_counts(self.connection, &self.counts)?;
         self.tally.write(self.connection)?;
-        Ok(self.learned)
+        Ok(Written { learned: self.learned, told: self.told })
     }
 
     /// Writes the row of a task; false when its birth is refused.
@@ -110,8 +118,12 @@ impl<'a> Writing<'a> {
 
     fn born(&mut self, change: &Change, birth: &Birth) -> Result<Option<StoreError>, Failure> {
         let Numbers { scope, owner } = self.numbers(&birth.scope)?;
-        let context =
+        let (context, became) =
             self.contexts.join(owner, &birth.context_id, birth.created_at, change.status_at)?;
+        if let Some(change) = became {
+            let (scope, id) = (contexts::owner(&birth.scope), birth.context_id.clone());
+            self.told.push(ContextEvent { change, scope, id });
+        }
         let inserted = self.insert_task.execute(params![
             change.key.0,
             birth.id.as_str(),
@@ -150,8 +162,11 @@ impl<'a> Writing<'a> {
         if let Some(outdated) = head.snapshot.filter(|_| head.snapshot != change.snapshot) {
             self.drop_snapshot.execute([row_id(change.key, outdated)])?;
         }
-        if is_activity(head, change) {
-            self.contexts.touch(change.key, change.status_at)?;
+        if is_activity(head, change)
+            && let Some(context) = self.contexts.touch(change.key, change.status_at)?
+        {
+            let resumed = ContextChange::Resumed;
+            self.told.push(contexts::event(self.connection, self.scopes, context, resumed)?);
         }
         self.count(head.scope, head.state, -1);
         self.count(head.scope, change.state, 1);

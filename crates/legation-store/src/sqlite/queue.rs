@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use legation_core::Cutoffs;
 use legation_core::store::{Done, StoreError, Swept, TaskKey};
-use legation_model::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
@@ -26,10 +26,16 @@ pub(super) struct RemovalStep {
 
 /// What a step removes.
 pub(super) enum Removal {
-    /// Tasks of a deployment that ended before a moment, and what else is older and needed no more.
-    Ended { deployment: String, before: Timestamp, tasks: Vec<TaskKey> },
-    /// What was found of a context.
-    Context(Found),
+    /// Nothing yet: contexts that may be elsewhere in their lives than is said of them.
+    Aged { contexts: Vec<i64>, cutoffs: Cutoffs },
+    /// Tasks that ended long ago.
+    Ended { tasks: Vec<TaskKey>, cutoffs: Cutoffs },
+    /// Tasks of contexts that expired, and such contexts without tasks.
+    Expired { tasks: Vec<TaskKey>, contexts: Vec<i64>, cutoffs: Cutoffs },
+    /// What is old of a deployment and belongs to no task any more.
+    Old { deployment: String, cutoffs: Cutoffs },
+    /// What was found of what is to be erased.
+    Erased(Found),
 }
 
 /// What the writer does next.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/4_integration_tokens.sql"),
     include_str!("../../migrations/sqlite/5_audit.sql"),
     include_str!("../../migrations/sqlite/6_usage.sql"),
+    include_str!("../../migrations/sqlite/7_lifecycle.sql"),
 ];
 
 /// Marks the file as ours: "Lega".

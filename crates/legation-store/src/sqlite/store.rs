@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use legation_core::store::{
     Append, Day, Done, Erasure, Idempotency, Page, Query, Remembered, Seq, StoreError, Stored,
     Swept, TaskKey, Used,
 };
-use legation_core::{Scope, TaskStore};
+use legation_core::{ContextWatch, Cutoffs, Scope, TaskStore};
 use legation_model::{ContextId, TaskId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -22,16 +23,21 @@ use super::open::{self, OpenError};
 use super::queue::{Op, Removal, RemovalStep};
 use super::readers::Readers;
 use super::writer::{self, Shared};
-use super::{Options, erase, keys, list, read, sweep, usage};
+use super::{Options, SqliteSweeps, contexts, erase, keys, list, read, results, sweep, usage};
 use crate::batch::{Answer, Write};
+use crate::kind::blocking;
 
 /// Tasks that one step of a removal takes at most: appends wait for a step.
 const REMOVAL_STEP: usize = 64;
+
+/// Contexts that one step of a sweep takes on in their lives at most.
+const AGED_STEP: usize = 256;
 
 /// A [`TaskStore`] in a directory, through SQLite.
 pub struct SqliteStore {
     shared: Arc<Shared>,
     readers: Readers,
+    sweeps: Arc<SqliteSweeps>,
     last_key: AtomicI64,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Last, so that the directory is free only when nothing is open in it.
@@ -54,6 +60,7 @@ impl SqliteStore {
         Ok(Arc::new(Self {
             shared,
             readers: opened.readers,
+            sweeps: Arc::new(SqliteSweeps::of_store(&directory)),
             last_key: AtomicI64::new(opened.last_key),
             writer: Mutex::new(Some(writer)),
             _directory: opened.directory,
@@ -66,6 +73,7 @@ impl SqliteStore {
     pub fn close(&self) {
         self.shared.queue.close();
         self.readers.rest();
+        self.sweeps.close();
         let Some(writer) = self.writer.lock().take() else { return };
         // A callback may hold the last reference to the store, and it runs on that very thread,
         // which ends by itself once the queue is empty.
@@ -154,31 +162,45 @@ impl TaskStore for SqliteStore {
         })
     }
 
-    /// # Cancel safety
-    /// Dropped midway, it has removed some of the tasks, each of them wholly.
-    async fn sweep(
+    async fn result(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError> {
+        self.readers.read(|connection| results::load(connection, &self.shared.scopes, scope, id))
+    }
+
+    async fn begin_sweep(
         &self,
         deployment: &str,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<Swept, StoreError> {
-        let ended = self
-            .readers
-            .read_consistently(|connection| sweep::ended(connection, deployment, before, limit))?;
-        let mut steps = ended.chunks(REMOVAL_STEP);
+        every: Option<Duration>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (sweeps, deployment) = (self.sweeps.clone(), deployment.to_owned());
+        blocking(move || sweeps.begin(&deployment, every)).await
+    }
+
+    async fn sweep(&self, deployment: &str, cutoffs: &Cutoffs) -> Result<Swept, StoreError> {
         let mut all = Swept::default();
+        all += self.age(deployment, cutoffs).await?;
+        all += self.clean_expired(deployment, cutoffs).await?;
+        all += self.clean_ended(deployment, cutoffs).await?;
         loop {
-            let step = steps.next().unwrap_or_default();
-            let (deployment, tasks) = (deployment.to_owned(), step.to_owned());
-            let swept = self.remove(Removal::Ended { deployment, before, tasks }).await?;
+            let deployment = deployment.to_owned();
+            let swept = self.remove(Removal::Old { deployment, cutoffs: *cutoffs }).await?;
             all += swept;
-            if steps.len() == 0 && swept.keys.max(swept.contexts) < sweep::MOST_ROWS {
+            if swept.keys.max(swept.results) < sweep::MOST_ROWS {
                 return Ok(all);
             }
         }
     }
 
-    async fn erase(&self, scope: &Scope, context: &ContextId) -> Result<Erasure, StoreError> {
+    async fn end_sweep(&self, deployment: &str, swept: Option<Swept>) -> Result<(), StoreError> {
+        let Some(swept) = swept else { return Ok(()) };
+        let (sweeps, deployment) = (self.sweeps.clone(), deployment.to_owned());
+        blocking(move || sweeps.end(&deployment, swept)).await
+    }
+
+    async fn erase(
+        &self,
+        scope: &Scope,
+        context: Option<&ContextId>,
+    ) -> Result<Erasure, StoreError> {
         let mut all = Swept::default();
         loop {
             let left = self.readers.read_consistently(|connection| {
@@ -187,13 +209,63 @@ impl TaskStore for SqliteStore {
             match left {
                 Left::Nothing => return Ok(Erasure::Erased(all)),
                 Left::AtWork(task) => return Ok(Erasure::AtWork(task)),
-                Left::Found(found) => all += self.remove(Removal::Context(found)).await?,
+                Left::Found(found) => all += self.remove(Removal::Erased(found)).await?,
             }
         }
+    }
+
+    fn watch_contexts(&self, watch: ContextWatch) {
+        let _ = self.shared.watch.set(watch);
     }
 }
 
 impl SqliteStore {
+    /// Takes contexts on in their lives.
+    async fn age(&self, deployment: &str, cutoffs: &Cutoffs) -> Result<Swept, StoreError> {
+        let (mut all, mut after) = (Swept::default(), i64::MIN);
+        loop {
+            let contexts = self.readers.read_consistently(|connection| {
+                contexts::aged(connection, deployment, cutoffs, after, AGED_STEP)
+            })?;
+            let Some(last) = contexts.last() else { return Ok(all) };
+            after = *last;
+            all += self.remove(Removal::Aged { contexts, cutoffs: *cutoffs }).await?;
+        }
+    }
+
+    /// Removes what is left of contexts that have expired.
+    async fn clean_expired(
+        &self,
+        deployment: &str,
+        cutoffs: &Cutoffs,
+    ) -> Result<Swept, StoreError> {
+        let mut all = Swept::default();
+        loop {
+            let (tasks, contexts) = self.readers.read_consistently(|connection| {
+                let tasks = contexts::expired_tasks(connection, deployment, REMOVAL_STEP)?;
+                Ok((tasks, contexts::expired_and_empty(connection, deployment, sweep::MOST_ROWS)?))
+            })?;
+            if tasks.is_empty() && contexts.is_empty() {
+                return Ok(all);
+            }
+            all += self.remove(Removal::Expired { tasks, contexts, cutoffs: *cutoffs }).await?;
+        }
+    }
+
+    /// Removes tasks that ended long ago, of contexts that live on.
+    async fn clean_ended(&self, deployment: &str, cutoffs: &Cutoffs) -> Result<Swept, StoreError> {
+        let mut all = Swept::default();
+        loop {
+            let tasks = self.readers.read_consistently(|connection| {
+                sweep::find_ended(connection, deployment, cutoffs.quiet, REMOVAL_STEP)
+            })?;
+            if tasks.is_empty() {
+                return Ok(all);
+            }
+            all += self.remove(Removal::Ended { tasks, cutoffs: *cutoffs }).await?;
+        }
+    }
+
     fn write(&self, write: Write, done: Done) {
         if let Some(Op::Write(_, done)) = self.shared.queue.push(Op::Write(write, done)) {
             // Not on this thread, which may hold a lock that the callback takes. Without a thread

@@ -1,14 +1,15 @@
-//! Retention: removes tasks that ended long ago, a bounded number at a time.
+//! Sweeps: take contexts on in their lives and remove what is over, a bounded number of rows at a time.
 
 use legation_core::store::{Swept, TaskKey};
+use legation_core::{ContextEvent, ContextState, Cutoffs};
 use legation_model::{TaskState, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::commit::{Counts, add_counts};
-use super::contexts;
 use super::failure::Failure;
 use super::scopes::{Scopes, of_number};
 use super::usage::Tally;
+use super::{contexts, results};
 use crate::log::row_ids;
 
 /// Contexts, and idempotency keys, that one step of a removal takes at most.
@@ -21,7 +22,7 @@ const PAGES_A_STEP: i64 = 512;
 ///
 /// This looks into every scope, so it is a reader's work and not the writer's. What it finds stays
 /// true until it is removed, because an ended task never changes.
-pub(super) fn ended(
+pub(super) fn find_ended(
     connection: &Connection,
     deployment: &str,
     before: Timestamp,
@@ -57,11 +58,13 @@ pub(super) struct Removing<'c> {
     scopes: &'c Scopes,
     counts: Counts,
     tally: Tally,
+    told: Vec<ContextEvent>,
 }
 
 impl<'c> Removing<'c> {
     pub(super) fn new(connection: &'c Connection, scopes: &'c Scopes, is_counting: bool) -> Self {
-        Self { connection, scopes, counts: Counts::new(), tally: Tally::new(is_counting) }
+        let (counts, tally) = (Counts::new(), Tally::new(is_counting));
+        Self { connection, scopes, counts, tally, told: Vec::new() }
     }
 
     /// Removes a task with its log; gives its context, if there was a task.
@@ -99,29 +102,104 @@ impl<'c> Removing<'c> {
         Ok(())
     }
 
-    /// Writes the counters.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    /// Removes contexts that have no task; gives how many.
+    pub(super) fn prune(&mut self, contexts: &[i64]) -> Result<u64, Failure> {
+        let mut pruned = 0;
+        for context in contexts {
+            let told = contexts::prune(self.connection, self.scopes, *context)?;
+            pruned += u64::from(told.is_some());
+            self.told.extend(told);
+        }
+        Ok(pruned)
+    }
+
+    /// Removes a task that is over; leaves its result where that is worth keeping. Gives its context, if
+    /// there was a task.
+    fn over(
+        &mut self,
+        key: TaskKey,
+        cutoffs: &Cutoffs,
+        swept: &mut Swept,
+    ) -> Result<Option<i64>, Failure> {
+        let kept = match cutoffs.results {
+            Some(since) => results::of_task(self.connection, key, since)?,
+            None => None,
+        };
+        let context = self.task(key)?;
+        swept.tasks += u64::from(context.is_some());
+        if let Some(kept) = kept {
+            results::keep(self.connection, &kept)?;
+            swept.kept += 1;
+        }
+        Ok(context)
+    }
+
+    /// Writes the counters; gives what to tell of contexts.
+    pub(super) fn finish(self) -> Result<Vec<ContextEvent>, Failure> {
         add_counts(self.connection, &self.counts)?;
-        self.tally.write(self.connection)
+        self.tally.write(self.connection)?;
+        Ok(self.told)
     }
 }
 
-/// Removes tasks, then contexts without tasks and idempotency keys of before a moment, up to
-/// [`MOST_ROWS`] of each.
-pub(super) fn remove(
+/// Takes contexts on in their lives.
+pub(super) fn age(
+    removing: &mut Removing<'_>,
+    contexts: &[i64],
+    cutoffs: &Cutoffs,
+) -> Result<Swept, Failure> {
+    let mut swept = Swept::default();
+    for key in contexts {
+        let told = contexts::age(removing.connection, removing.scopes, cutoffs, *key)?;
+        let became = |state: ContextState| {
+            u64::from(told.as_ref().is_some_and(|told| told.change == state.change()))
+        };
+        swept.idle += became(ContextState::Idle);
+        swept.expired += became(ContextState::Expired);
+        removing.told.extend(told);
+    }
+    Ok(swept)
+}
+
+/// Removes tasks that ended long ago.
+pub(super) fn ended(
     removing: &mut Removing<'_>,
     tasks: &[TaskKey],
-    deployment: &str,
-    before: Timestamp,
+    cutoffs: &Cutoffs,
 ) -> Result<Swept, Failure> {
     let mut swept = Swept::default();
     for key in tasks {
-        swept.tasks += u64::from(removing.task(*key)?.is_some());
+        removing.over(*key, cutoffs, &mut swept)?;
     }
-    let connection = removing.connection;
-    swept.contexts = contexts::remove_idle(connection, deployment, before, MOST_ROWS)?;
-    swept.keys = forget_keys(removing, deployment, before)?;
     Ok(swept)
+}
+
+/// Removes tasks of contexts that are expired still, and contexts that have none left.
+pub(super) fn expired(
+    removing: &mut Removing<'_>,
+    tasks: &[TaskKey],
+    contexts: &[i64],
+    cutoffs: &Cutoffs,
+) -> Result<Swept, Failure> {
+    let (mut swept, mut contexts) = (Swept::default(), contexts.to_owned());
+    for key in tasks {
+        if contexts::is_expired(removing.connection, *key)? {
+            contexts.extend(removing.over(*key, cutoffs, &mut swept)?);
+        }
+    }
+    swept.contexts = removing.prune(&contexts)?;
+    Ok(swept)
+}
+
+/// Removes old idempotency keys and results, up to [`MOST_ROWS`] of each.
+pub(super) fn old(
+    removing: &mut Removing<'_>,
+    deployment: &str,
+    cutoffs: &Cutoffs,
+) -> Result<Swept, Failure> {
+    let keys = forget_keys(removing, deployment, cutoffs.quiet)?;
+    let results = results::forget(removing.connection, deployment, cutoffs.results, MOST_ROWS)?;
+    Ok(Swept { keys, results, ..Swept::default() })
 }
 
 /// Makes the file smaller when much of it is unused. Less is kept for new rows.

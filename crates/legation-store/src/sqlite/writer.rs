@@ -1,12 +1,14 @@
 //! The thread that writes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use legation_core::store::{StoreError, Swept};
+use legation_core::{ContextEvent, ContextWatch};
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::commit::Writing;
+use super::commit::{Writing, Written};
 use super::failure::{Consequence, Failure};
 use super::queue::{Queue, Removal, RemovalStep, Work};
 use super::scopes::Scopes;
@@ -15,6 +17,7 @@ use super::usage::Tally;
 use super::{Options, erase, sweep};
 use crate::batch::Batch;
 use crate::health::Health;
+use crate::metric::Writes;
 use crate::taken::Taken;
 
 /// How far beyond its bound the write-ahead log may get before commits wait for readers.
@@ -26,6 +29,8 @@ pub(super) struct Shared {
     pub(super) health: Health,
     pub(super) scopes: Scopes,
     pub(super) options: Options,
+    counted: Writes,
+    pub(super) watch: OnceLock<ContextWatch>,
 }
 
 impl Shared {
@@ -35,6 +40,15 @@ impl Shared {
             health: Health::default(),
             scopes: Scopes::default(),
             options,
+            counted: Writes::default(),
+            watch: OnceLock::new(),
+        }
+    }
+
+    /// Tells what became of contexts, which is durable.
+    fn tell(&self, told: &[ContextEvent]) {
+        if let Some(watch) = self.watch.get() {
+            told.iter().for_each(|event| watch(event));
         }
     }
 
@@ -96,12 +110,17 @@ impl Writer {
     }
 
     fn write(&mut self) {
+        let (began, writes) = (Instant::now(), self.taken.writes.len());
         let written = match self.shared.health.ended() {
             Some(error) => Err(error),
             None => self.write_batch().map_err(|failure| self.shared.failed(failure)),
         };
         match written {
-            Ok(()) => self.confirm(),
+            Ok(told) => {
+                self.shared.counted.committed(began, writes, self.taken.bytes);
+                self.shared.tell(&told);
+                self.confirm();
+            }
             Err(error) => self.refuse(&error),
         }
     }
@@ -109,7 +128,12 @@ impl Writer {
     fn confirm(&mut self) {
         self.shared.health.recover();
         self.shared.queue.settle(std::mem::take(&mut self.taken.bytes));
+        let counted = &self.shared.counted;
+        counted.stale(self.batch.stale());
         for outcome in self.batch.outcomes() {
+            if let Err(error) = &outcome {
+                counted.refused(error);
+            }
             let done = self.taken.dones.pop_front().expect("every write has an outcome");
             done(outcome);
         }
@@ -121,11 +145,13 @@ impl Writer {
         self.taken.writes.clear();
         self.batch.clear();
         while let Some(done) = self.taken.dones.pop_front() {
+            self.shared.counted.refused(error);
             done(Err(error.clone()));
         }
     }
 
-    fn write_batch(&mut self) -> Result<(), Failure> {
+    /// Writes what was taken; gives what to tell of contexts.
+    fn write_batch(&mut self) -> Result<Vec<ContextEvent>, Failure> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let tally = Tally::new(self.shared.options.count_usage);
@@ -133,12 +159,12 @@ impl Writer {
         for write in self.taken.writes.drain(..) {
             self.batch.add(write, &mut writing)?;
         }
-        let learned = writing.write(&mut self.batch)?;
+        let Written { learned, told } = writing.write(&mut self.batch)?;
         transaction.commit()?;
         learned
             .into_iter()
             .for_each(|(scope, numbers)| self.shared.scopes.learn(scope, numbers.scope, numbers));
-        Ok(())
+        Ok(told)
     }
 
     fn remove(&mut self, step: RemovalStep) {
@@ -146,29 +172,37 @@ impl Writer {
             Some(error) => Err(error),
             None => self.try_remove(&step.what).map_err(|failure| self.shared.failed(failure)),
         };
+        let swept = swept.map(|(swept, told)| {
+            self.shared.tell(&told);
+            swept
+        });
         // Nobody listens when the removal was given up meanwhile; what was removed stays removed.
         let _ = step.reply.send(swept);
     }
 
-    fn try_remove(&mut self, what: &Removal) -> Result<Swept, Failure> {
+    /// Does a step of a removal; gives what it was, and what to tell of contexts.
+    fn try_remove(&mut self, what: &Removal) -> Result<(Swept, Vec<ContextEvent>), Failure> {
         // What is erased shall not be read from the free pages of the file either. Retention need
         // not pay for that.
-        let secure = matches!(what, Removal::Context(_));
+        let secure = matches!(what, Removal::Erased(_));
         self.connection.pragma_update(None, "secure_delete", secure)?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut removing =
             Removing::new(&transaction, &self.shared.scopes, self.shared.options.count_usage);
         let swept = match what {
-            Removal::Ended { deployment, before, tasks } => {
-                sweep::remove(&mut removing, tasks, deployment, *before)?
+            Removal::Aged { contexts, cutoffs } => sweep::age(&mut removing, contexts, cutoffs)?,
+            Removal::Ended { tasks, cutoffs } => sweep::ended(&mut removing, tasks, cutoffs)?,
+            Removal::Expired { tasks, contexts, cutoffs } => {
+                sweep::expired(&mut removing, tasks, contexts, cutoffs)?
             }
-            Removal::Context(found) => erase::remove(&mut removing, found)?,
+            Removal::Old { deployment, cutoffs } => sweep::old(&mut removing, deployment, cutoffs)?,
+            Removal::Erased(found) => erase::remove(&mut removing, found)?,
         };
-        removing.finish()?;
+        let told = removing.finish()?;
         transaction.commit()?;
         sweep::give_back_room(&self.connection)?;
-        Ok(swept)
+        Ok((swept, told))
     }
 
     /// Writes the write-ahead log back when it has become long. This comes after the callers were

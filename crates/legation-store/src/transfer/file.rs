@@ -12,7 +12,7 @@ use super::TransferError;
 use super::record::{Counts, Digest, Record};
 
 /// The shape of records. A release reads its own and those before.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct First {
@@ -64,8 +64,14 @@ pub(super) struct Pen<W> {
 
 impl<W: Write> Pen<W> {
     pub(super) fn new(to: W) -> Result<Self, TransferError> {
+        Self::of_version(VERSION, to)
+    }
+
+    /// As an earlier release would write what it can hold. What an earlier one did not know is not in
+    /// records that came from it.
+    pub(super) fn of_version(version: u32, to: W) -> Result<Self, TransferError> {
         let mut pen = Self { to, sum: Sum::new(), line: Vec::new() };
-        pen.write(&First { legation_export: VERSION })?;
+        pen.write(&First { legation_export: version })?;
         Ok(pen)
     }
 
@@ -102,6 +108,7 @@ pub(super) fn render(line: &impl Serialize, buffer: &mut Vec<u8>) -> Result<(), 
 /// Reads a file.
 pub(super) struct Lines<R> {
     from: R,
+    version: u32,
     sum: Sum,
     line: Vec<u8>,
     number: u64,
@@ -112,7 +119,7 @@ pub(super) struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(from: R) -> Result<Self, TransferError> {
         let (sum, line) = (Sum::new(), Vec::new());
-        let mut lines = Self { from, sum, line, number: 0, end: None };
+        let mut lines = Self { from, version: VERSION, sum, line, number: 0, end: None };
         lines.read()?;
         let First { legation_export } = serde_json::from_slice(&lines.line)
             .map_err(|_| lines.damaged("does not say that this is a file of `legation export`"))?;
@@ -120,6 +127,7 @@ impl<R: BufRead> Lines<R> {
             let what = format!("says version {legation_export}, and this release knows {VERSION}");
             return Err(lines.damaged(what));
         }
+        lines.version = legation_export;
         lines.sum.digest.update(&lines.line);
         Ok(lines)
     }
@@ -139,6 +147,11 @@ impl<R: BufRead> Lines<R> {
         self.sum.digest.update(&self.line);
         self.sum.counts.count(&record);
         Ok(Some(record))
+    }
+
+    /// The version that the file says.
+    pub(super) fn version(&self) -> u32 {
+        self.version
     }
 
     /// The line of the record, as it stands there.

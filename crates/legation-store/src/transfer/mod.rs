@@ -16,7 +16,7 @@ use legation_core::store::StoreError;
 pub use file::Summary;
 use file::{Lines, Pen, render};
 pub use record::Counts;
-pub(crate) use record::{Audit, Context, Digest, Key, Log, Record, Task, Token};
+pub(crate) use record::{Audit, Context, Digest, Key, Log, Outcome, Record, Task, Token};
 
 use crate::kind::{Home, OpenError};
 use crate::{postgres, sqlite};
@@ -143,7 +143,9 @@ pub fn import(
     into: Home,
     watch: Watch<'_>,
 ) -> Result<Summary, TransferError> {
-    let expected = Lines::new(&mut file)?.finish(|counts| watch(Step::Check, counts))?;
+    let lines = Lines::new(&mut file)?;
+    let version = lines.version();
+    let expected = lines.finish(|counts| watch(Step::Check, counts))?;
     let mut place: Box<dyn Place> = match into {
         Home::Sqlite(directory, options) => {
             Box::new(sqlite::Transfer::to_write(&directory, &options)?)
@@ -154,7 +156,7 @@ pub fn import(
     let mut lines = Lines::new(&mut file)?;
     pass_over(&mut *place, &mut lines, watch)?;
     write(&mut *place, &mut lines, watch)?;
-    let mut pen = Pen::new(io::sink())?;
+    let mut pen = Pen::of_version(version, io::sink())?;
     place.read(&mut |record| {
         watch(Step::ReadBack, &pen.put(&record)?);
         Ok(())

@@ -15,6 +15,7 @@ pub(crate) enum Record {
     /// Belongs to the task before it.
     Log(Log),
     Key(Key),
+    Result(Outcome),
     Token(Token),
     Audit(Audit),
 }
@@ -28,6 +29,14 @@ pub(crate) struct Context {
     pub(crate) created_at: i64,
     /// No sooner than the newest status of its tasks.
     pub(crate) active_at: i64,
+    /// Where it is in its life, by number; active where nothing is said.
+    #[serde(default, skip_serializing_if = "is_active")]
+    pub(crate) state: i16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_active(state: &i16) -> bool {
+    *state == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +81,29 @@ pub(crate) struct Key {
     pub(crate) task: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) answer: Option<String>,
+}
+
+/// What is left of a task that was removed, as it ended.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outcome {
+    pub(crate) scope: Scope,
+    pub(crate) id: String,
+    pub(crate) context: String,
+    /// As the protocol numbers them.
+    pub(crate) state: i32,
+    pub(crate) status_at: i64,
+    pub(crate) format: i64,
+    /// The number of the last event.
+    pub(crate) last: i32,
+    /// The number of the event that the snapshot includes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot: Option<String>,
+    /// The events behind the snapshot, one to a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) entries: Option<String>,
 }
 
 /// An integration token, of which only digests are known.
@@ -156,6 +188,7 @@ impl Record {
             Self::Task(task) => format!("task `{}`", task.id),
             Self::Log(log) => format!("the log of the task before it, up to event {}", log.last),
             Self::Key(key) => format!("idempotency key `{}`", key.key),
+            Self::Result(result) => format!("the result of task `{}`", result.id),
             Self::Token(token) => format!("integration token `{}`", token.name),
             Self::Audit(entry) => format!("audit entry {}", entry.id),
         }
@@ -164,6 +197,7 @@ impl Record {
 
 /// How many records there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Conversations.
     pub contexts: u64,
@@ -173,6 +207,9 @@ pub struct Counts {
     pub log_rows: u64,
     /// Idempotency keys.
     pub keys: u64,
+    /// Results of tasks that were removed.
+    #[serde(default)]
+    pub results: u64,
     /// Integration tokens.
     pub tokens: u64,
     /// Entries of the audit log.
@@ -186,6 +223,7 @@ impl Counts {
             Record::Task(_) => &mut self.tasks,
             Record::Log(_) => &mut self.log_rows,
             Record::Key(_) => &mut self.keys,
+            Record::Result(_) => &mut self.results,
             Record::Token(_) => &mut self.tokens,
             Record::Audit(_) => &mut self.audit,
         } += 1;

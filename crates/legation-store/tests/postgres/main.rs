@@ -1,14 +1,15 @@
 //! The PostgreSQL store keeps the contract of all stores, and some promises of its own. The tests make
 //! a server for themselves, or use that of `LEGATION_TEST_POSTGRES`.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use legation_core::store::{
-    Append, Birth, Idempotency, Outcome, Query, Remembered, StoreError, TaskKey,
+    Append, Birth, Idempotency, Outcome, Query, Remembered, StoreError, Swept, TaskKey,
 };
-use legation_core::{Scope, TaskStore};
+use legation_core::{ContextChange, Cutoffs, Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
 use legation_store::postgres::{OpenError, Options, PostgresStore};
 use legation_testkit::postgres::Place;
@@ -231,8 +232,8 @@ async fn a_context_is_one_among_replicas_and_sweeps() {
     let sweeping = tokio::spawn(async move {
         let mut swept = 0;
         for _ in 0..40 {
-            let now = Timestamp::now();
-            swept += sweeper.sweep("d", now, 100).await.expect("a store that can write").tasks;
+            let cutoffs = Cutoffs::quiet_before(Timestamp::now());
+            swept += sweeper.sweep("d", &cutoffs).await.expect("a store that can write").tasks;
         }
         swept
     });
@@ -255,6 +256,77 @@ async fn a_context_is_one_among_replicas_and_sweeps() {
     }
 }
 
+/// One replica sweeps at a time; and should two do it all the same, each thing is done and told once.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_sweep_one_at_a_time() {
+    let place = place!();
+    let stores = [open(&place), open(&place)];
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    for store in &stores {
+        let told = told.clone();
+        store.watch_contexts(Arc::new(move |event| {
+            told.lock().expect("nobody panics").push((event.change, event.id.to_string()));
+        }));
+    }
+    let births = (0..600).map(|number: usize| {
+        let store = &stores[number % 2];
+        let mut task = ended_task(store.next_key(), 10);
+        let context = ContextId::parse(&format!("c{:03}", number / 2)).expect("a valid id");
+        task.birth.as_mut().expect("a birth").context_id = context;
+        task.snapshot = Some(Bytes::from_static(b"{}"));
+        queue(&**store, task)
+    });
+    for outcome in futures::future::join_all(births).await {
+        outcome.expect("a birth");
+    }
+    let hour = Some(Duration::from_secs(3_600));
+    let begin = async |store: &Arc<PostgresStore>, every| {
+        store.begin_sweep("d", every).await.expect("readable")
+    };
+    let begun = tokio::join!(begin(&stores[0], hour), begin(&stores[1], hour));
+    assert!(begun.0.is_some() != begun.1.is_some(), "{begun:?}");
+    let (one, other) = if begun.0.is_some() { (0, 1) } else { (1, 0) };
+    for every in [hour, None] {
+        assert_eq!(begin(&stores[other], every).await, None, "one is at it");
+    }
+    // Who is not at it does not end it.
+    stores[other].end_sweep("d", Some(Swept::default())).await.expect("writable");
+    assert_eq!(begin(&stores[other], None).await, None);
+
+    let later = Timestamp::from_millis(Timestamp::now().as_millis() + 60_000).expect("a time");
+    let results = Timestamp::from_millis(0);
+    let cutoffs = Cutoffs { results, ..Cutoffs::quiet_before(later) };
+    let swept = tokio::join!(stores[0].sweep("d", &cutoffs), stores[1].sweep("d", &cutoffs));
+    let mut all = swept.0.expect("swept");
+    all += swept.1.expect("swept");
+    let of = |tasks, contexts| Swept {
+        expired: contexts,
+        kept: tasks,
+        tasks,
+        contexts,
+        ..Swept::default()
+    };
+    assert_eq!(all, of(600, 300));
+    let mut told = std::mem::take(&mut *told.lock().expect("nobody panics"));
+    for change in [ContextChange::Created, ContextChange::Expired, ContextChange::Pruned] {
+        let mut of_it: Vec<_> =
+            told.extract_if(.., |(told, _)| *told == change).map(|(_, id)| id).collect();
+        of_it.sort();
+        let expected: Vec<_> = (0..300).map(|number| format!("c{number:03}")).collect();
+        assert_eq!(of_it, expected, "{change:?}");
+    }
+    assert_eq!(told, []);
+
+    stores[one].end_sweep("d", Some(all)).await.expect("writable");
+    assert_eq!(begin(&stores[other], hour).await, None, "it was just done");
+    let asked = stores[other].sweeps().ask("d").await.expect("writable");
+    assert_eq!(stores[one].sweeps().done("d", asked).await.expect("readable"), None);
+    begin(&stores[other], hour).await.expect("somebody asked");
+    stores[other].end_sweep("d", Some(of(1, 1))).await.expect("writable");
+    let done = stores[one].sweeps().done("d", asked).await.expect("readable");
+    assert_eq!(done, Some(of(1, 1)));
+}
+
 /// However the counters are folded, and by how many.
 #[tokio::test(flavor = "multi_thread")]
 async fn totals_stay_right_while_replicas_write() {
@@ -275,7 +347,8 @@ async fn totals_stay_right_while_replicas_write() {
     let used = stores[1].used(&scope(), day).await.expect("a readable store");
     assert_eq!((used.caller.bytes, used.tenant.bytes), (written * 10, written * 10));
     let later = Timestamp::from_millis(now.as_millis() + 1_000).expect("a time");
-    let swept = stores[1].sweep("d", later, usize::MAX).await.expect("a store that can write");
+    let swept = stores[1].sweep("d", &Cutoffs::quiet_before(later)).await;
+    let swept = swept.expect("a store that can write");
     assert_eq!((swept.tasks, total(&*stores[0]).await), (written, 0));
 }
 
@@ -292,7 +365,8 @@ async fn deployments_in_one_database_do_not_meet() {
     assert_eq!(other.remembered(&theirs, "key").await.expect("readable"), None);
     assert_eq!(other.list(&theirs, &Query::default()).await.expect("readable").total, 0);
     let later = Timestamp::from_millis(Timestamp::now().as_millis() + 1_000).expect("a time");
-    let swept = other.sweep("other", later, 10).await.expect("a store that can write");
+    let swept = other.sweep("other", &Cutoffs::quiet_before(later)).await;
+    let swept = swept.expect("a store that can write");
     assert_eq!((swept.tasks, swept.keys), (0, 0));
     assert!(one.load(&scope_of("one", "o"), &id).await.expect("readable").is_some());
 }
@@ -328,6 +402,32 @@ async fn sql(place: &Place, sql: &str) -> Result<(), tokio_postgres::Error> {
     drop(client);
     driving.await.expect("no panic")?;
     done
+}
+
+/// A NOTIFY in the transaction of a write makes the commits of a whole server wait for one another.
+#[tokio::test]
+async fn no_write_notifies() {
+    let place = place!();
+    let store = open(&place);
+    let (client, mut connection) =
+        tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await.expect("a server");
+    let (heard, mut notifications) = tokio::sync::mpsc::unbounded_channel();
+    let driving = tokio::spawn(async move {
+        while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let tokio_postgres::AsyncMessage::Notification(told) = message.expect("a server") {
+                let _ = heard.send(told.payload().to_owned());
+            }
+        }
+    });
+    client.batch_execute(&format!("LISTEN {}", place.schema)).await.expect("a channel");
+    let key = store.next_key();
+    append(&*store, keyed(ended_task(key, 10), "k", 1)).await.expect("room");
+    append(&*store, next(key, 1, 2)).await.expect("room");
+    // What was told before comes before this.
+    client.batch_execute(&format!("NOTIFY {}, 'last'", place.schema)).await.expect("a channel");
+    assert_eq!(notifications.recv().await.as_deref(), Some("last"));
+    drop(client);
+    driving.await.expect("no panic");
 }
 
 /// While releases replace one another, the older works with the newer one's tables, as long as these

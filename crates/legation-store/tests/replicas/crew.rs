@@ -1,8 +1,8 @@
 //! Replicas for tests: services that share one schema, each with a user of the database of its own, by
 //! which it can be cut off.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -19,7 +19,9 @@ use legation_model::{
 };
 use legation_store::postgres::{Options, PostgresStore};
 use legation_testkit::agents::Counter;
+use legation_testkit::nats::Nats;
 use legation_testkit::postgres::Place;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
@@ -36,6 +38,11 @@ impl Agent for Scripted {
         let text = turn.message().text().to_string();
         match &*text {
             "ask" => turn.ask("which?").await,
+            "pause" => {
+                turn.working(Some("pausing")).await?;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                turn.answer(format!("{} paused", self.replica)).await
+            }
             "wait" => {
                 turn.working(Some("waiting")).await?;
                 turn.stopped().await;
@@ -56,24 +63,41 @@ impl Agent for Scripted {
     fn on_restart(&self) -> OnRestart {
         OnRestart::Retry
     }
+
+    fn entrusted(&self) -> &[String] {
+        static NAMES: LazyLock<[String; 1]> = LazyLock::new(|| ["x-secret".to_owned()]);
+        &*NAMES
+    }
+}
+
+/// What carries the news of a crew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By {
+    Postgres,
+    Nats,
 }
 
 /// Replicas that share a schema.
 pub(crate) struct Crew {
     place: Place,
+    nats: Option<Arc<Mutex<Nats>>>,
     admin: Client,
     _driver: JoinSet<()>,
 }
 
 impl Crew {
     /// `None` where the test is to be skipped.
-    pub(crate) async fn new() -> Option<Self> {
+    pub(crate) async fn new(by: By) -> Option<Self> {
         let place = legation_testkit::postgres::place()?;
+        let nats = match by {
+            By::Postgres => None,
+            By::Nats => Some(Arc::new(Mutex::new(Nats::private()?))),
+        };
         let (admin, connection) =
             tokio_postgres::connect(&place.url, NoTls).await.expect("a server");
         let mut driver = JoinSet::new();
         driver.spawn(async move { drop(connection.await) });
-        Some(Self { place, admin, _driver: driver })
+        Some(Self { place, nats, admin, _driver: driver })
     }
 
     /// A store of a user of its own, and that user.
@@ -84,14 +108,30 @@ impl Crew {
         self.run(&format!("CREATE ROLE {user} LOGIN SUPERUSER")).await;
         let sign = if self.place.url.contains('?') { '&' } else { '?' };
         let url = format!("{}{sign}user={user}", self.place.url);
-        let options = Options { schema: self.place.schema.clone(), lease, ..Options::default() };
+        let nats = self.nats.as_ref().map(|nats| legation_store::postgres::Nats {
+            servers: vec![nats.lock().url()],
+            ..Default::default()
+        });
+        let schema = self.place.schema.clone();
+        let options = Options { schema, lease, nats, ..Options::default() };
         (PostgresStore::open(&url, options).expect("a store that opens"), user)
     }
 
     /// A replica with this name.
     pub(crate) async fn replica(&self, name: &'static str, lease: Duration) -> Replica {
+        self.replica_with(name, lease, None).await
+    }
+
+    /// A replica whose agent works on a bounded number of messages at once.
+    pub(crate) async fn replica_with(
+        &self,
+        name: &'static str,
+        lease: Duration,
+        concurrency: Option<usize>,
+    ) -> Replica {
         let (store, user) = self.store(lease).await;
-        let profile = Profile::new("scripted", "Scripted", "Does what it is told");
+        let mut profile = Profile::new("scripted", "Scripted", "Does what it is told");
+        profile.concurrency = concurrency;
         let runs = Arc::<AtomicU64>::default();
         let agent = Scripted { replica: name, runs: runs.clone() };
         let service = Service::builder(store.clone()).agent(profile, agent);
@@ -113,6 +153,15 @@ impl Crew {
         self.admin.batch_execute(sql).await.expect("what an administrator may do");
     }
 
+    /// Lets everybody wait who looks into a table.
+    pub(crate) async fn lock(&self, table: &str) {
+        self.run(&format!("BEGIN; LOCK TABLE {}.{table}", self.place.schema)).await;
+    }
+
+    pub(crate) async fn unlock(&self) {
+        self.run("ROLLBACK").await;
+    }
+
     /// Cuts a replica off from the database for as long as it is not let in again.
     pub(crate) async fn cut(&self, replica: &Replica) {
         self.run(&format!("ALTER ROLE {} NOLOGIN", replica.user)).await;
@@ -123,12 +172,33 @@ impl Crew {
         self.run(&format!("ALTER ROLE {} LOGIN", replica.user)).await;
     }
 
-    /// Ends the connection of a replica's bell; gives whether it had one.
+    /// Ends the connection of a replica's bell, of all where NATS has them; gives whether it had one.
     pub(crate) async fn cut_bell(&self, replica: &Replica) -> bool {
+        if self.nats.is_some() {
+            self.stop_nats();
+            self.start_nats();
+            return true;
+        }
         let by = ["%LISTEN%", "%pg_notify%"];
         let ended =
             [self.end_sessions(&replica.user, by[0]), self.end_sessions(&replica.user, by[1])];
         futures::future::join_all(ended).await.iter().sum::<u64>() > 0
+    }
+
+    pub(crate) fn stop_nats(&self) {
+        self.nats.as_ref().expect("a crew that rings over NATS").lock().stop();
+    }
+
+    pub(crate) fn start_nats(&self) {
+        let nats = self.nats.as_ref().expect("a crew that rings over NATS");
+        nats.lock().start().expect("a server that starts again");
+    }
+
+    /// A crew with other tables, and the same NATS.
+    pub(crate) async fn beside(self) -> (Self, Self) {
+        let mut other = Self::new(By::Postgres).await.expect("there was one before");
+        other.nats.clone_from(&self.nats);
+        (self, other)
     }
 
     async fn end_sessions(&self, user: &str, query: &str) -> u64 {
@@ -245,11 +315,11 @@ impl Replica {
     }
 }
 
-fn by_ann() -> Call {
+pub(crate) fn by_ann() -> Call {
     Call::by(Caller::new("t", "ann"))
 }
 
-fn task(reply: Reply) -> Task {
+pub(crate) fn task(reply: Reply) -> Task {
     match reply {
         Reply::SentTask(task) | Reply::Task(task) => task.read().expect("a task"),
         other => panic!("not a task: {other:?}"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use legation_core::store::{Append, Birth, Idempotency, StoreError};
 use legation_core::{
-    Actor, AuditAction, AuditEvent, AuditLog as _, AuditOutcome, IntegrationToken,
+    Actor, AuditAction, AuditEvent, AuditLog as _, AuditOutcome, Cutoffs, IntegrationToken,
     IntegrationTokens as _, Scope, Scopes, TaskStore,
 };
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
@@ -123,8 +123,19 @@ pub(crate) async fn fill(directory: &Path) {
     let again = Append { key: store.next_key(), status_at: at(20), ..ended.clone() };
     write(&*store, ended).await.expect("written");
     write(&*store, again).await.expect_err("its name is taken");
-    let swept = store.sweep("swept", at(8), 10).await.expect("swept");
+    let by = |results| Cutoffs { results, ..Cutoffs::quiet_before(at(8)) };
+    let swept = store.sweep("swept", &by(None)).await.expect("swept");
     assert_eq!((swept.tasks, swept.contexts), (1, 0));
+    // One that is idle, and one that left results: of a task with a snapshot and of one without.
+    let kept = scope("kept", "t", "ann", "a");
+    for (context, snapshot, when) in [("c", None, 7), ("c", Some("{}"), 7), ("idle", None, 9)] {
+        let mut ended = born(&*store, &kept, context, at(when));
+        (ended.state, ended.snapshot) = (TaskState::Completed, snapshot.map(Bytes::from));
+        write(&*store, ended).await.expect("written");
+    }
+    let swept = store.sweep("kept", &Cutoffs { idle: at(10), ..by(Some(at(1))) }).await;
+    let swept = swept.expect("swept");
+    assert_eq!((swept.idle, swept.kept, swept.contexts), (1, 2, 1));
     store.close();
     beside(directory).await;
 }

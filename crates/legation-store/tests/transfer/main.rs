@@ -8,7 +8,7 @@ use std::path::Path;
 use bytes::Bytes;
 use filled::{STATES, at, born, fill, next, scope, scopes, write};
 use legation_core::store::{Day, Query, TaskKey};
-use legation_core::{AuditAction, Scope, TaskStore};
+use legation_core::{AuditAction, Cutoffs, Scope, TaskStore};
 use legation_model::TaskState;
 use legation_store::postgres::{self, PostgresStore};
 use legation_store::sqlite::{Options, SqliteStore};
@@ -70,8 +70,10 @@ async fn a_store_goes_to_postgres_and_back_and_is_the_same() {
         let there = imported(&file, in_schema(&place)).expect("imported");
         let tasks = (scopes().len() * STATES.len()) as u64;
         let of = |counts: Counts| (counts.tasks, counts.contexts, counts.keys, counts.tokens);
-        // One context is swept empty; each scope has one answer; two scopes share their contexts.
-        assert_eq!(of(there.counts), (tasks, 9, tasks + 5, 6), "{:?}", there.counts);
+        // One context is swept empty, and one is idle with a task; each scope has one answer; two scopes
+        // share their contexts.
+        assert_eq!(of(there.counts), (tasks + 1, 10, tasks + 5, 6), "{:?}", there.counts);
+        assert_eq!(there.counts.results, 2);
         let other = exported(in_schema(&place));
         assert!(file == other, "of equal stores, equal files");
         imported(&other, in_directory(second.path())).expect("imported");
@@ -117,7 +119,7 @@ async fn works(store: &Store, first: &Store) {
     let mut more = next(&new, 123, TaskState::Completed, 1);
     (more.key, more.epoch) = (kept.key, kept.epoch + 1);
     write(&*tasks, more).await.expect("a task that came goes on");
-    let swept = tasks.sweep("swept", at(21), 10).await.expect("swept");
+    let swept = tasks.sweep("swept", &Cutoffs::quiet_before(at(21))).await.expect("swept");
     assert_eq!(swept.contexts, 1, "the context without a task is known to have none");
     let audit = store.audit("d", AuditLimits::default());
     let newest = |entries: Vec<(i64, _)>| entries.last().map(|(id, _)| *id).expect("entries");
@@ -337,8 +339,33 @@ async fn a_damaged_file_is_refused_and_nothing_is_imported() {
     }
     refused(&[&file[..], b"x"].concat());
     let second = file.iter().position(|byte| *byte == b'\n').expect("lines") + 1;
-    refused(&[&b"{\"legation_export\":2}\n"[..], &file[second..]].concat());
+    refused(&[&b"{\"legation_export\":3}\n"[..], &file[second..]].concat());
     imported(&file, in_directory(&into)).expect("as it was");
+}
+
+/// A file of before contexts had states and tasks left results.
+#[test]
+fn a_file_of_an_earlier_release_is_imported() {
+    let into = home();
+    let file = concat!(
+        r#"{"legation_export":1}"#,
+        "\n",
+        r#"{"context":{"scope":{"deployment":"d","tenant":"t","owner":"o","agent":""},"#,
+        r#""id":"c","created_at":1,"active_at":2}}"#,
+        "\n",
+        r#"{"end":{"counts":{"contexts":1,"tasks":0,"log_rows":0,"keys":0,"tokens":0,"audit":0},"#,
+        r#""sha256":"DIGEST"}}"#,
+        "\n",
+    );
+    let body = &file[..file.find(r#"{"end""#).expect("an end")];
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
+    let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = file.replace("DIGEST", &digest);
+    let there = imported(file.as_bytes(), in_directory(into.path())).expect("imported");
+    assert_eq!(there.counts, Counts { contexts: 1, ..Counts::default() });
+    imported(file.as_bytes(), in_directory(into.path())).expect("nothing to do");
+    let now = String::from_utf8(exported(in_directory(into.path()))).expect("text");
+    assert!(now.starts_with("{\"legation_export\":2}\n"), "{now}");
 }
 
 #[test]

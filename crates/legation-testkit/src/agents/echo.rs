@@ -1,4 +1,6 @@
-//! The agent that benchmarks measure: it does next to nothing, by three scripts.
+//! The agent that benchmarks measure: it does next to nothing, by four scripts.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use legation_core::{Agent, AgentError, Turn};
@@ -6,15 +8,16 @@ use legation_model::{Artifact, ArtifactId, Part};
 
 /// Gives the message's parts back as an artifact.
 ///
-/// Text `chunks N` gives N chunks of 64 bytes instead; `wait` works until it is stopped.
+/// Text `chunks N` gives N chunks of 64 bytes instead, and `chunks N every M` does so M milliseconds
+/// apart; `wait` works until it is stopped.
 pub struct Echo;
 
 #[async_trait]
 impl Agent for Echo {
     async fn execute(&self, turn: &mut Turn) -> Result<(), AgentError> {
         let script = turn.message().parts[0].as_text().unwrap_or_default();
-        if let Some(count) = script.strip_prefix("chunks ").and_then(|count| count.parse().ok()) {
-            return chunks(turn, count).await;
+        if let Some((count, pause)) = script.strip_prefix("chunks ").and_then(read) {
+            return chunks(turn, count, pause).await;
         }
         let wait = script == "wait";
         turn.working(None).await?;
@@ -28,12 +31,21 @@ impl Agent for Echo {
     }
 }
 
-async fn chunks(turn: &mut Turn, count: usize) -> Result<(), AgentError> {
+/// How many chunks, and how far apart.
+fn read(script: &str) -> Option<(usize, Duration)> {
+    let (count, pause) = script.split_once(" every ").unwrap_or((script, "0"));
+    Some((count.parse().ok()?, Duration::from_millis(pause.parse().ok()?)))
+}
+
+async fn chunks(turn: &mut Turn, count: usize, pause: Duration) -> Result<(), AgentError> {
     turn.working(None).await?;
     for at in 0..count {
         // 64 bytes, each chunk its own, so that a lost one shows.
         let chunk = Artifact::new(echo_id(), vec![Part::text(format!("{at:064}"))]);
         turn.chunk(chunk, at + 1 == count).await?;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
     }
     turn.complete().await
 }

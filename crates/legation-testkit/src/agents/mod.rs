@@ -6,7 +6,7 @@ mod tck;
 mod tck_0_3;
 mod versatile;
 
-pub use counter::Counter;
+pub use counter::{COUNTED, Counter};
 pub use echo::Echo;
 pub use tck::Tck;
 pub use tck_0_3::Tck03;

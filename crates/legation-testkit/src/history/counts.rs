@@ -43,7 +43,7 @@ fn attempts<'a>(task: &Task<'a>) -> Vec<Vec<&'a str>> {
     for event in task.log.values() {
         match &event.kind {
             Kind::Status { attempt: Some(_), .. } => attempts.push(Vec::new()),
-            Kind::Chunk { text } => attempts.last_mut().expect("begins with one").push(text),
+            Kind::Chunk { text, .. } => attempts.last_mut().expect("begins with one").push(text),
             Kind::Task { .. } | Kind::Status { .. } => {}
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Index<'a> {
     scripts: HashMap<&'a str, Script>,
     pub(super) streams: BTreeMap<u64, Stream<'a>>,
     pub(super) tasks: BTreeMap<&'a str, Task<'a>>,
+    /// What may explain that a send failed: it is kept waiting by what was done before.
+    begun: HashMap<u64, Cause>,
     /// Failures with what may explain them.
     pub(super) failures: Vec<(&'a About, &'a Failure, Cause)>,
     /// Sends with the answers they got, and what may explain those.
@@ -28,10 +30,10 @@ pub(super) struct Index<'a> {
 /// What had been done to the server when something happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cause {
-    /// It was stopping or starving.
+    /// It was stopping, starving or severed.
     pub(super) strained: bool,
-    /// It had been killed, then or before.
-    pub(super) killed: bool,
+    /// It had been killed, or its callers cut off, then or before.
+    pub(super) cut: bool,
 }
 
 /// A stream, from its opening to its end.
@@ -79,6 +81,7 @@ impl<'a> Index<'a> {
             scripts: HashMap::new(),
             streams: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            begun: HashMap::new(),
             failures: Vec::new(),
             answers: Vec::new(),
             listed: Vec::new(),
@@ -96,6 +99,7 @@ impl<'a> Index<'a> {
         match what {
             What::Send(send) => {
                 self.sends.insert(send.send, send);
+                self.begun.insert(send.send, cause);
                 self.scripts.insert(&send.message, send.script);
             }
             What::Answer { send, task } => {
@@ -129,10 +133,17 @@ impl<'a> Index<'a> {
                     stream.end = Some(cause);
                 }
             }
-            What::Failed { about, failure } => self.failures.push((about, failure, cause)),
-            What::Fault(Fault::Stop | Fault::Starve) => self.cause.strained = true,
-            What::Fault(Fault::Start | Fault::Relieve) => self.cause.strained = false,
-            What::Fault(Fault::Kill) => self.cause.killed = true,
+            What::Failed { about, failure } => {
+                let begun = match about {
+                    About::Send(send) => self.begun.get(send).copied().unwrap_or_default(),
+                    About::Task(_) => Cause::default(),
+                };
+                let strained = cause.strained || begun.strained;
+                self.failures.push((about, failure, Cause { strained, ..cause }));
+            }
+            What::Fault(Fault::Stop | Fault::Starve | Fault::Sever) => self.cause.strained = true,
+            What::Fault(Fault::Start | Fault::Relieve | Fault::Mend) => self.cause.strained = false,
+            What::Fault(Fault::Kill | Fault::Cut) => self.cause.cut = true,
             What::Final => self.complete = true,
         }
     }
@@ -203,7 +214,7 @@ impl<'a> Task<'a> {
                         begin = folded.texts.len();
                     }
                 }
-                Kind::Chunk { text } => folded.texts.push(text),
+                Kind::Chunk { text, .. } => folded.texts.push(text),
             }
             folded.moments.push(Moment { state, begin, end: folded.texts.len() });
         }

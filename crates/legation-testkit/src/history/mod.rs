@@ -9,6 +9,7 @@ mod index;
 mod lifecycle;
 mod lost;
 mod order;
+mod owner;
 mod progress;
 mod reads;
 mod record;
@@ -41,6 +42,8 @@ pub enum Rule {
     Repetition,
     /// A task begins once, passes through legal states and says nothing after its end.
     Lifecycle,
+    /// One run at a time writes a task, and one that was lost never again.
+    Owner,
     /// The counts are whole.
     Count,
     /// A reader never sees a task as it was before what that reader saw already.
@@ -74,12 +77,13 @@ impl fmt::Display for Violation {
 pub fn check(records: &[Record]) -> Vec<Violation> {
     let index = Index::of(records);
     let mut found = Vec::new();
-    let rules: [(Rule, CheckRule); 8] = [
+    let rules: [(Rule, CheckRule); 9] = [
         (Rule::Lost, lost::check),
         (Rule::Order, order::check_order),
         (Rule::Agreement, order::check_agreement),
         (Rule::Repetition, repetition::check),
         (Rule::Lifecycle, lifecycle::check),
+        (Rule::Owner, owner::check),
         (Rule::Count, counts::check),
         (Rule::Reads, reads::check),
         (Rule::Progress, progress::check),

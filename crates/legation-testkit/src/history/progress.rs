@@ -42,7 +42,7 @@ pub(super) fn check(index: &Index<'_>, report: &mut Report<'_>) {
 fn explained(about: &About, failure: &Failure, cause: Cause) -> bool {
     match failure {
         // Whoever lost a connection tries again.
-        Failure::Lost => cause.killed,
+        Failure::Lost => cause.cut,
         Failure::Hung => false,
         // Reported where it belongs: as a loss.
         Failure::Refused { reason: Reason::NotFound, .. } => matches!(about, About::Task(_)),

@@ -166,6 +166,12 @@ pub enum Kind {
     Chunk {
         /// The number as text.
         text: String,
+        /// The run that counted it, by a name that no other has; `None` where it does not tell.
+        #[serde(default)]
+        run: Option<String>,
+        /// When it counted it, in microseconds; `None` where it does not tell.
+        #[serde(default)]
+        at: Option<u64>,
     },
 }
 
@@ -216,6 +222,12 @@ pub enum Fault {
     Starve,
     /// Its disk takes more again, and it had the time to notice.
     Relieve,
+    /// It stands still, or does not reach its store.
+    Sever,
+    /// It goes on and reaches its store, and had the time to notice.
+    Mend,
+    /// Connections of its callers were cut.
+    Cut,
 }
 
 /// Writes a record as one line.

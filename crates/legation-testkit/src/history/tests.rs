@@ -33,7 +33,11 @@ fn restarted(attempt: u32) -> Kind {
 }
 
 fn chunk(text: &str) -> Kind {
-    Kind::Chunk { text: text.into() }
+    Kind::Chunk { text: text.into(), run: None, at: None }
+}
+
+fn counted_by(run: &str, text: &str) -> Kind {
+    Kind::Chunk { text: text.into(), run: Some(run.into()), at: None }
 }
 
 /// An event whose digest is of what it tells.
@@ -167,6 +171,21 @@ fn good_histories_pass() {
         ("a call that a kill broke", begin().fault(Fault::Kill).fail(Failure::Lost)),
         ("retry", lost_run(Policy::Retry, &again, two.clone())),
         ("resume", lost_run(Policy::Resume, &on, two.clone())),
+        (
+            "an owner after another",
+            lost_run(
+                Policy::Resume,
+                &[
+                    task(Submitted),
+                    status(Working),
+                    counted_by("a", "1"),
+                    restarted(2),
+                    counted_by("b", "2"),
+                    status(Completed),
+                ],
+                two.clone(),
+            ),
+        ),
         ("fail", lost_run(Policy::Fail, &lost, failed(&["1"]))),
         ("given up", lost_run(Policy::Resume, &thrice, failed(&["1"]))),
         ("reads", begin().read(Submitted, &[]).read(Working, &[]).read(Working, &["1"]).well()),
@@ -188,6 +207,22 @@ fn good_histories_pass() {
             "refused while it starves",
             begin().fault(Fault::Starve).fail(refused(Reason::Full)).fault(Fault::Relieve).well(),
         ),
+        (
+            "refused while it is severed",
+            begin()
+                .fault(Fault::Sever)
+                .fail(refused(Reason::Unavailable))
+                .fault(Fault::Mend)
+                .well(),
+        ),
+        (
+            "sent while it was severed",
+            Story::default().fault(Fault::Sever).send(1, Policy::Resume).fault(Fault::Mend).add(
+                1,
+                What::Failed { about: About::Send(1), failure: refused(Reason::Unavailable) },
+            ),
+        ),
+        ("a call that was cut", begin().fault(Fault::Cut).fail(Failure::Lost).well()),
     ];
     for (name, story) in stories {
         assert_eq!(check(&story.records), [], "{name}");
@@ -295,6 +330,31 @@ fn bad_histories_are_caught() {
         (Rule::Lifecycle, "goes back", begin().finish(&with(2, status(Submitted)), two.clone())),
         (Rule::Lifecycle, "begins twice", begin().finish(&with(1, task(Working)), two.clone())),
         (Rule::Lifecycle, "skips an attempt", begin().finish(&with(1, restarted(3)), two.clone())),
+        // Writers that are not alone.
+        (
+            Rule::Owner,
+            "two at work",
+            begin().finish(
+                &[task(Submitted), counted_by("a", "1"), counted_by("b", "2"), status(Completed)],
+                two.clone(),
+            ),
+        ),
+        (
+            Rule::Owner,
+            "a lost one writes on",
+            lost_run(
+                Policy::Resume,
+                &[
+                    task(Submitted),
+                    status(Working),
+                    counted_by("a", "1"),
+                    restarted(2),
+                    counted_by("a", "2"),
+                    status(Completed),
+                ],
+                two.clone(),
+            ),
+        ),
         // Counts with a fault.
         (
             Rule::Count,
@@ -393,6 +453,20 @@ fn bad_histories_are_caught() {
                 .fault(Fault::Start)
                 .fail(refused(Reason::Unavailable))
                 .well(),
+        ),
+        (
+            Rule::Progress,
+            "refused after it was mended",
+            begin()
+                .fault(Fault::Sever)
+                .fault(Fault::Mend)
+                .fail(refused(Reason::Unavailable))
+                .well(),
+        ),
+        (
+            Rule::Progress,
+            "broken off while it was severed",
+            begin().fault(Fault::Sever).fail(Failure::Lost).well(),
         ),
         (Rule::Progress, "a stream ends early", begin().stream(&log[..2]).end().well()),
         (Rule::Progress, "answered early", begin().answer(1, seen(Working, &[])).well()),

@@ -1,21 +1,21 @@
-//! What erasing a context removes, and what it leaves.
+//! What erasing a context, or all that somebody has, removes, and what it leaves.
 
 use bytes::Bytes;
 use legation_core::store::{Append, Erasure, Query, Swept};
-use legation_core::{Scope, TaskStore};
+use legation_core::{Cutoffs, Scope, TaskStore};
 use legation_model::TaskState;
 
 use super::Open;
-use super::fixture::{Draft, at, context, home, idempotency, list, scope, write};
+use super::fixture::{Draft, Told, at, context, home, idempotency, list, scope, sweep_by, write};
 
 const COMPLETED: TaskState = TaskState::Completed;
 
 async fn erase(store: &dyn TaskStore, scope: &Scope, id: &str) -> Erasure {
-    store.erase(scope, &context(id)).await.expect("a store that can write")
+    store.erase(scope, Some(&context(id))).await.expect("a store that can write")
 }
 
 fn erased(tasks: u64, contexts: u64, keys: u64) -> Erasure {
-    Erasure::Erased(Swept { tasks, contexts, keys })
+    Erasure::Erased(Swept { tasks, contexts, keys, ..Swept::default() })
 }
 
 async fn answer(store: &dyn TaskStore, scope: &Scope, key: &str, context: &str) {
@@ -107,4 +107,51 @@ pub async fn a_large_context_is_erased_whole(open: Open<'_>) {
     write(&*store, appends).await;
     assert_eq!(erase(&*store, &home(), "c").await, erased(TASKS, 1, TASKS));
     assert_eq!(list(&*store, &home(), &Query::default()).await.total, 0);
+}
+
+/// All that an owner has, with one agent or with all, and nothing of anybody else.
+pub async fn an_owner_is_erased_with_all_there_is(open: Open<'_>) {
+    let store = open();
+    let told = Told::by(&*store);
+    let of = |owner, agent| scope("deployment", "tenant", Some(owner), agent);
+    let sibling = of("owner", Some("sibling"));
+    let bob = of("bob", Some("agent"));
+    let mut gone = Draft::new(&*store).within(&home(), "gone");
+    write(&*store, [gone.settle(1, COMPLETED, 1)]).await;
+    sweep_by(&*store, &Cutoffs { results: Some(at(0)), ..Cutoffs::quiet_before(at(2)) }).await;
+    let mut drafts = Vec::new();
+    for number in 0..150 {
+        let (context, key) = (format!("c{}", number % 4), format!("key {number}"));
+        drafts.push(Draft::new(&*store).within(&home(), &context).keyed(&key, 1));
+    }
+    drafts.push(Draft::new(&*store).within(&sibling, "c1").keyed("key", 1));
+    drafts.push(Draft::new(&*store).within(&bob, "c1").keyed("key", 1));
+    let appends: Vec<_> = drafts.iter_mut().map(|draft| draft.settle(1, COMPLETED, 3)).collect();
+    write(&*store, appends).await;
+    answer(&*store, &home(), "answer", "answered").await;
+    answer(&*store, &bob, "answer", "answered").await;
+    told.take();
+
+    let all = async |scope: &Scope| store.erase(scope, None).await.expect("a store that can write");
+    let mut working = Draft::new(&*store).within(&home(), "c0");
+    write(&*store, [working.add(1, TaskState::Working, 4)]).await;
+    assert_eq!(all(&of("owner", None)).await, Erasure::AtWork(working.id.clone()));
+    write(&*store, [working.settle(1, COMPLETED, 5)]).await;
+
+    let with_agent = Swept { tasks: 151, contexts: 3, keys: 151, results: 1, ..Swept::default() };
+    assert_eq!(all(&home()).await, Erasure::Erased(with_agent), "`c1` has a task of the sibling's");
+    assert_eq!(all(&home()).await, erased(0, 0, 0));
+    assert_eq!(all(&of("owner", None)).await, erased(1, 1, 1));
+    let pruned = ["c0", "c1", "c2", "c3"].map(|id| format!("context.pruned owner/{id}"));
+    assert_eq!(told.take(), pruned);
+    assert!(store.result(&home(), &gone.id).await.expect("a readable store").is_none());
+
+    assert_eq!(list(&*store, &bob, &Query::default()).await.total, 1);
+    for (scope, key, stays) in
+        [(&home(), "key 7", false), (&home(), "answer", false), (&bob, "key", true)]
+    {
+        let remembered = store.remembered(scope, key).await.expect("a readable store");
+        assert_eq!(remembered.is_some(), stays, "{key}");
+    }
+    assert_eq!(all(&of("bob", None)).await, erased(1, 1, 2));
 }

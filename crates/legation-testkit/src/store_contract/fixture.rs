@@ -1,10 +1,12 @@
 //! Tasks as the checks write them.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
 use legation_core::store::{
-    Append, Birth, Idempotency, Page, Query, Seq, StoreError, Stored, TaskKey,
+    Append, Birth, Idempotency, Page, Query, Seq, StoreError, Stored, Swept, TaskKey,
 };
-use legation_core::{Scope, TaskStore};
+use legation_core::{Cutoffs, Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
 use tokio::sync::oneshot;
 
@@ -173,6 +175,43 @@ pub(super) async fn list(store: &dyn TaskStore, scope: &Scope, query: &Query) ->
 
 pub(super) fn keys(tasks: &[Stored]) -> Vec<TaskKey> {
     tasks.iter().map(|task| task.key).collect()
+}
+
+/// Removes what nothing happened to since a moment, and keeps no result.
+pub(super) async fn sweep(store: &dyn TaskStore, before: i64) -> Swept {
+    sweep_by(store, &Cutoffs::quiet_before(at(before))).await
+}
+
+pub(super) async fn sweep_by(store: &dyn TaskStore, cutoffs: &Cutoffs) -> Swept {
+    store.sweep("deployment", cutoffs).await.expect("a store that can write")
+}
+
+/// What a store tells of contexts, each as the name of the event and that of the context.
+#[derive(Clone, Default)]
+pub(super) struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    pub(super) fn by(store: &dyn TaskStore) -> Self {
+        let told = Self::default();
+        let heard = told.clone();
+        store.watch_contexts(Arc::new(move |event| {
+            assert_eq!(event.scope.agent, None, "a context is its owner's");
+            let owner = event.scope.owner.as_deref().unwrap_or_default();
+            heard.lock().push(format!("{} {owner}/{}", event.change.name(), event.id));
+        }));
+        told
+    }
+
+    /// What was told since this was asked before, in alphabetical order: a sweep goes by none.
+    pub(super) fn take(&self) -> Vec<String> {
+        let mut told = std::mem::take(&mut *self.lock());
+        told.sort();
+        told
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Numbers that look random and are the same in every run.

@@ -1,20 +1,16 @@
 //! What a start and a sweep find.
 
-use legation_core::TaskStore;
 use legation_core::store::{Append, Query, Swept, TaskKey};
 use legation_model::TaskState;
 
 use super::Open;
-use super::fixture::{Draft, at, context, home, keys, list, scope, write};
+use super::fixture::{Draft, context, home, keys, list, scope, sweep, write};
 
 const ENDED: [TaskState; 4] =
     [TaskState::Completed, TaskState::Failed, TaskState::Canceled, TaskState::Rejected];
 
-async fn sweep(store: &dyn TaskStore, before: i64, limit: usize) -> Swept {
-    store.sweep("deployment", at(before), limit).await.expect("a store that can write")
-}
-
-/// Old tasks go with their logs, keys and empty contexts; all else stays.
+/// Old tasks go with their logs and keys, and so do contexts in which nothing happened since, with their
+/// tasks at rest; all else stays.
 pub async fn a_sweep_removes_what_ended_before_a_moment(open: Open<'_>) {
     let store = open();
     let mut old = Draft::new(&*store).within(&home(), "old").keyed("old", 1);
@@ -32,36 +28,39 @@ pub async fn a_sweep_removes_what_ended_before_a_moment(open: Open<'_>) {
     ];
     write(&*store, appends).await;
 
-    assert_eq!(sweep(&*store, 20, 100).await, Swept { tasks: 2, contexts: 1, keys: 1 });
-    assert_eq!(sweep(&*store, 20, 100).await, Swept::default());
+    let expected = Swept { expired: 2, tasks: 3, contexts: 2, keys: 1, ..Swept::default() };
+    assert_eq!(sweep(&*store, 20).await, expected);
+    assert_eq!(sweep(&*store, 20).await, Swept::default());
     for (draft, stays) in
-        [(&old, false), (&mixed, false), (&recent, true), (&asking, true), (&foreign, true)]
+        [(&old, false), (&mixed, false), (&recent, true), (&asking, false), (&foreign, true)]
     {
         let loaded = store.load(&draft.scope, &draft.id).await.expect("a readable store");
         assert_eq!(loaded.is_some(), stays);
         assert_eq!(draft.log(&*store).await.len(), if stays { 3 } else { 0 });
     }
     let page = list(&*store, &home(), &Query { limit: 9, ..Query::default() }).await;
-    assert_eq!((keys(&page.tasks), page.total), (vec![recent.key, asking.key], 2));
+    assert_eq!((keys(&page.tasks), page.total), (vec![recent.key], 1));
     for (key, stays) in [("old", false), ("recent", true)] {
         let remembered = store.remembered(&home(), key).await.expect("a readable store");
         assert_eq!(remembered.is_some(), stays);
     }
 }
 
-/// The limit holds whatever the number of tasks, states and steps it takes.
-pub async fn a_sweep_stops_at_its_limit(open: Open<'_>) {
+/// However many steps that takes, and only of the ones that are old.
+pub async fn a_sweep_takes_all_that_is_old(open: Open<'_>) {
     const TASKS: usize = 200;
     let store = open();
     let mut appends = Vec::new();
     for number in 0..TASKS {
-        appends.push(Draft::new(&*store).settle(1, ENDED[number % 4], number as i64));
+        let (state, contexts) = (ENDED[number % 4], ["many", "more", "most"]);
+        let mut draft = Draft::new(&*store).within(&home(), contexts[number % 3]);
+        appends.push(draft.settle(1, state, number as i64));
     }
     write(&*store, appends).await;
-    let mut left = TASKS as u64;
-    for (limit, removed) in [(0, 0), (1, 1), (64, 64), (100, 100), (100, 35)] {
-        assert_eq!(sweep(&*store, 1_000, limit).await.tasks, removed, "limit {limit}");
-        left -= removed;
+    for (before, tasks, contexts) in [(0, 0, 0), (150, 150, 0), (200, 50, 3)] {
+        let swept = sweep(&*store, before).await;
+        assert_eq!((swept.tasks, swept.contexts), (tasks, contexts), "before {before}");
+        let left = TASKS as u64 - (before as u64);
         assert_eq!(list(&*store, &home(), &Query::default()).await.total, left);
     }
 }
@@ -81,15 +80,17 @@ pub async fn a_context_goes_with_its_last_task(open: Open<'_>) {
     write(&*store, appends).await;
     let mut asking = Draft::new(&*store).within(&of("b", "y"), "shared");
     write(&*store, [asking.add(1, TaskState::Working, 5)]).await;
-    write(&*store, [asking.add(1, TaskState::InputRequired, 6)]).await;
+    let asked = asking.add(1, TaskState::InputRequired, 6);
+    write(&*store, [Append { at_work: true, ..asked }]).await;
 
-    // `c` has its only task end at 10, `a` its last at 30; `b` has one that still asks for input.
+    // `c` has its only task end at 10, `a` its last at 30; `b` has one that waits for an answer.
     for (before, tasks, contexts) in [(10, 0, 0), (20, 2, 1), (30, 1, 0), (31, 2, 1), (99, 0, 0)] {
-        let expected = Swept { tasks, contexts, keys: 0 };
-        assert_eq!(sweep(&*store, before, 100).await, expected, "before {before}");
+        let expected = Swept { expired: contexts, tasks, contexts, ..Swept::default() };
+        assert_eq!(sweep(&*store, before).await, expected, "before {before}");
     }
     write(&*store, [asking.settle(1, TaskState::Canceled, 99)]).await;
-    assert_eq!(sweep(&*store, 100, 100).await, Swept { tasks: 1, contexts: 1, keys: 0 });
+    let expected = Swept { expired: 1, tasks: 1, contexts: 1, ..Swept::default() };
+    assert_eq!(sweep(&*store, 100).await, expected);
 }
 
 /// The id of a context that was removed can be used again, and brings nothing of it back.
@@ -101,8 +102,8 @@ pub async fn a_context_that_was_removed_begins_anew(open: Open<'_>) {
         write(&*store, [draft.settle(1, TaskState::Completed, moment)]).await;
         let page = list(&*store, &home(), &query).await;
         assert_eq!((keys(&page.tasks), page.total), (vec![draft.key], 1));
-        let swept = sweep(&*store, moment + 1, 100).await;
-        assert_eq!(swept, Swept { tasks: 1, contexts: 1, keys: 0 });
+        let swept = sweep(&*store, moment + 1).await;
+        assert_eq!((swept.tasks, swept.contexts), (1, 1));
         assert_eq!(list(&*store, &home(), &query).await.total, 0);
     }
 }

@@ -6,7 +6,9 @@ use legation_core::{Scope, TaskStore};
 use legation_model::TaskState;
 
 use super::Open;
-use super::fixture::{Draft, append_all, at, context, home, idempotency, scope, words, write};
+use super::fixture::{
+    Draft, append_all, at, context, home, idempotency, scope, sweep, words, write,
+};
 
 const COMPLETED: TaskState = TaskState::Completed;
 /// The first moment of the second day.
@@ -103,13 +105,13 @@ pub async fn what_is_removed_gives_bytes_back_and_no_tasks(open: Open<'_>) {
     store.remember(&home(), idempotency("answer", 1), answer, at(0)).await.expect("a new key");
     let with_answer = used(&*store, &home(), 0).await;
     assert_eq!(with_answer.caller, usage(2, before.caller.bytes + length));
-    store.erase(&home(), &context("erased")).await.expect("a store that can write");
+    store.erase(&home(), Some(&context("erased"))).await.expect("a store that can write");
     let left = used(&*store, &home(), 0).await;
     assert_eq!(left.caller, usage(2, one.caller.bytes));
     assert_eq!(left.tenant, left.caller);
     let answer = Bytes::from_static(b"{}");
     store.remember(&home(), idempotency("old", 1), answer, at(0)).await.expect("a new key");
-    store.sweep("deployment", at(DAY), 9).await.expect("a store that can write");
+    sweep(&*store, DAY).await;
     let swept = used(&*store, &home(), 0).await;
     assert_eq!(swept, Used { tenant: usage(2, 0), caller: usage(2, 0) });
 }

@@ -4,7 +4,9 @@
 use std::io::{self, IsTerminal as _};
 
 use legation_client::{Binding, Client};
-use legation_core::{CONTEXTS_EXTENSION, ERASE_CONTEXT, EraseContext, Erased};
+use legation_core::{
+    CONTEXTS_EXTENSION, ERASE_CONTEXT, ERASE_SUBJECT, EraseContext, EraseSubject, Erased,
+};
 use legation_model::{ContextId, ListTasksRequest, Message, Role, Task, Timestamp};
 use serde::Serialize;
 
@@ -12,6 +14,7 @@ use super::exit::{Exit, Failure};
 use super::follow::unless_interrupted;
 use super::out::{Out, Style, ask, note};
 use super::render;
+use super::sweep::Sweep;
 use super::target::Target;
 use super::text::one_line;
 
@@ -27,8 +30,10 @@ pub(crate) enum Command {
     List(List),
     /// Show what was said in a context, and what came of it
     Show(Show),
-    /// Erase all that the agent keeps of a context of yours
+    /// Erase all that the agent keeps of a context of yours, or of all of them
     Erase(Erase),
+    /// Have the servers of a store remove now what is over
+    Sweep(Sweep),
 }
 
 /// Which contexts to list.
@@ -57,18 +62,24 @@ pub(crate) struct Show {
     json: bool,
 }
 
-/// A context to erase.
+/// What to erase.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Erase {
     #[command(flatten)]
     target: Target,
     /// The context
-    #[arg(value_parser = ContextId::parse)]
-    id: ContextId,
+    #[arg(value_parser = ContextId::parse, required_unless_present = "all", conflicts_with = "all")]
+    id: Option<ContextId>,
+    /// All contexts, and whatever else the agent keeps of what you said and got
+    #[arg(long)]
+    all: bool,
+    /// Of somebody else of your tenant; your credentials have to name the scope `admin`
+    #[arg(long, value_name = "NAME", conflicts_with = "id")]
+    subject: Option<String>,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    /// Print a JSON object with the numbers of tasks and of idempotency keys
+    /// Print a JSON object with the numbers of tasks, results and idempotency keys
     #[arg(long)]
     json: bool,
 }
@@ -96,6 +107,7 @@ impl Command {
             Self::List(list) => list.run().await,
             Self::Show(show) => show.run().await,
             Self::Erase(erase) => erase.run().await,
+            Self::Sweep(sweep) => sweep.run().await,
         }
     }
 }
@@ -171,11 +183,19 @@ impl Erase {
             note("nothing was erased");
             return Ok(Exit::Done);
         }
-        let params = EraseContext { context_id: self.id.clone() };
-        let call = client.call_extension(CONTEXTS_EXTENSION, ERASE_CONTEXT, &params);
-        let Some(erased) = unless_interrupted(call, &self.target).await? else {
-            return Ok(Exit::Interrupted);
+        let erased = match self.id.clone() {
+            Some(context_id) => {
+                let params = EraseContext { context_id };
+                let call = client.call_extension(CONTEXTS_EXTENSION, ERASE_CONTEXT, &params);
+                unless_interrupted(call, &self.target).await?
+            }
+            None => {
+                let params = EraseSubject { subject: self.subject.as_deref().map(Into::into) };
+                let call = client.call_extension(CONTEXTS_EXTENSION, ERASE_SUBJECT, &params);
+                unless_interrupted(call, &self.target).await?
+            }
         };
+        let Some(erased) = erased else { return Ok(Exit::Interrupted) };
         self.tell(erased)?;
         Ok(Exit::Done)
     }
@@ -184,7 +204,12 @@ impl Erase {
         if !io::stdin().is_terminal() {
             return Err(Failure::usage("what is erased is gone for good; say so with --yes"));
         }
-        let question = format!("Erase all that {} keeps of {}", self.target.url(), self.id);
+        let what = match (&self.id, &self.subject) {
+            (Some(id), _) => format!("of {id}"),
+            (None, Some(subject)) => format!("for {subject}"),
+            (None, None) => "for you".to_owned(),
+        };
+        let question = format!("Erase all that {} keeps {what}", self.target.url());
         let answer = ask(&format!("{question} (yes or no)"), "no")?;
         Ok(["y", "yes"].contains(&answer.to_ascii_lowercase().as_str()))
     }
@@ -193,6 +218,10 @@ impl Erase {
         let mut out = Out::new();
         if self.json {
             return Ok(out.json(&erased)?);
+        }
+        if erased == Erased::default() && self.all {
+            note("there was nothing to erase");
+            return Ok(());
         }
         if erased == Erased::default() {
             let list = self.target.command(&["context", "list"], &[]);
@@ -204,8 +233,9 @@ impl Erase {
             number => format!("{number} {many}"),
         };
         let tasks = count(erased.tasks, "task", "tasks");
+        let results = count(erased.results, "result", "results");
         let keys = count(erased.keys, "idempotency key", "idempotency keys");
-        out.line(Style::Plain, &format!("erased {tasks} and {keys}"))?;
+        out.line(Style::Plain, &format!("erased {tasks}, {results} and {keys}"))?;
         Ok(out.flush()?)
     }
 }

@@ -27,6 +27,7 @@ mod save;
 mod send;
 pub(crate) mod serve;
 mod stream;
+mod sweep;
 mod target;
 mod task;
 mod text;
@@ -90,7 +91,7 @@ enum Command {
     /// Have an agent post what becomes of a task, and receive that
     #[command(subcommand, after_help = exit::help())]
     Push(push::Command),
-    /// Look at conversations, erase them
+    /// Look at conversations, erase them, have them swept
     #[command(subcommand, after_help = exit::help())]
     Context(context::Command),
     /// Show how an agent describes itself
@@ -223,6 +224,14 @@ mod tests {
             ("chat http://a --context c --save dir", true),
             ("context list http://a --json", true),
             ("context show http://a c", true),
+            ("context erase http://a c --yes", true),
+            ("context erase http://a --all --subject s --json", true),
+            ("context erase http://a", false),
+            ("context erase http://a c --all", false),
+            ("context erase http://a c --subject s", false),
+            ("context sweep --data-dir d --timeout 5s --json", true),
+            ("context sweep --store postgres://h/d --schema s", true),
+            ("context sweep http://a", false),
             ("completions zsh", true),
             ("completions abacus", false),
             ("man --dir d", true),

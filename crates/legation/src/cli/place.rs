@@ -7,8 +7,10 @@ use legation::{AuditLimits, DataDir, PostgresOptions};
 use legation_core::DEPLOYMENT;
 use legation_core::store::StoreError;
 use legation_store::postgres::PostgresStore;
-use legation_store::sqlite::{OpenError, Options as SqliteOptions, SqliteAudit, SqliteTokens};
-use legation_store::{Audit, Home, Store, Tokens};
+use legation_store::sqlite::{
+    OpenError, Options as SqliteOptions, SqliteAudit, SqliteSweeps, SqliteTokens,
+};
+use legation_store::{Audit, Home, Store, Sweeps, Tokens};
 
 use super::exit::Failure;
 use super::serve::{STORE, Stated, data_dir};
@@ -98,6 +100,19 @@ impl Place {
             return Ok(None);
         }
         self.tokens().await.map(Some)
+    }
+
+    /// The sweeps, if there is a store.
+    pub(super) async fn sweeps(&self) -> Result<Option<Found<Sweeps>>, Failure> {
+        if let Some(store) = self.database().await? {
+            return Ok(Some(Found { kept: store.sweeps(), _store: Some(store) }));
+        }
+        let directory = self.directory();
+        if !SqliteTokens::exist_in(directory.path()) {
+            return Ok(None);
+        }
+        let sweeps = SqliteSweeps::open(directory.path()).map_err(unopened)?;
+        Ok(Some(Found { kept: Sweeps::Sqlite(sweeps.into()), _store: None }))
     }
 
     /// The audit log, if there is one.

@@ -130,10 +130,10 @@ fn watch() -> impl FnMut(Step, &Counts) {
 }
 
 fn in_words(counts: &Counts) -> String {
-    let Counts { contexts, tasks, log_rows, keys, tokens, audit } = counts;
+    let Counts { contexts, tasks, log_rows, keys, results, tokens, audit } = counts;
     format!(
         "{contexts} contexts, {tasks} tasks ({log_rows} log rows), {keys} idempotency keys, \
-         {tokens} integration tokens, {audit} audit entries"
+         {results} results, {tokens} integration tokens, {audit} audit entries"
     )
 }
 

@@ -215,6 +215,16 @@ fn is_postgres(text: &str) -> bool {
         .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.trim().is_empty()))
 }
 
+/// The address of a server of NATS.
+pub(crate) fn nats() -> Form<Secret> {
+    let is_good = |text: &str| {
+        let is_nats = |url: Url| matches!(url.scheme(), "nats" | "tls") && url.has_host();
+        Url::parse(text).is_ok_and(is_nats)
+    };
+    let schema = json!({"type": "string", "pattern": "^((nats|tls)://.|.*\\$\\{)"});
+    text_that("a server such as `nats://host:4222` or `tls://host:4222`", schema, is_good).secret()
+}
+
 /// The name of a schema of PostgreSQL.
 pub(crate) fn postgres_schema() -> Form<String> {
     let is_good = |text: &str| {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use legation::{
-    Access as SkillAccess, BadMember, Crew, DataDir, Expression, Hosts, Needs, OnRestart, Profile,
-    Server, SigningKey, StoreOptions, TlsSettings, check_cards,
+    Access as SkillAccess, BadMember, Crew, DataDir, Expression, Hosts, Needs, OnRestart,
+    PostgresOptions, Profile, Server, SigningKey, StoreOptions, TlsSettings, check_cards,
 };
 
 use http::HeaderName;
@@ -31,6 +31,7 @@ use super::{Given, Origin, words};
 pub(crate) struct Resolved {
     config: Config,
     pub(crate) data_dir: DataDir,
+    postgres: Option<PostgresOptions>,
     tls: Option<TlsSettings>,
     signing: Vec<SigningKey>,
     pub(crate) crew: Option<Crew>,
@@ -128,6 +129,7 @@ impl Resolved {
             .card_readers(given.card_readers)
             .signing(self.signing.clone())
             .interfaces(given.interfaces)
+            .admin(given.admin)
             .stop_grace(given.stop_grace)
             .bounds(given.bounds)
             .grpc((given.grpc.served == Served::Yes).then_some(given.grpc.keys))
@@ -143,7 +145,8 @@ impl Resolved {
                 ..StoreOptions::default()
             });
         if let Some(postgres) = postgres {
-            server = server.postgres(postgres.url.reveal(), postgres.options());
+            let options = self.postgres.clone().unwrap_or_default();
+            server = server.postgres(postgres.url.reveal(), options);
         }
         if let Some(tls) = self.tls.clone() {
             server = server.tls(tls);
@@ -201,11 +204,13 @@ pub(super) fn resolve(given: &Given, faults: &mut Vec<Fault>) -> Resolved {
         // The short form stands at `store` itself.
         (Some(path), Some(Origin::File(_)) | None) => DataDir::new(absolute(&directory, path)),
     };
+    let postgres = config.store.postgres.as_ref();
+    let postgres = postgres.map(|one| one.options(|path| absolute(&directory, path)));
     let tls = config.server.tls.as_ref();
     let tls = tls.map(|tls| tls.settings(|path| absolute(&directory, path)));
     let signing = config.server.signing.iter();
     let signing = signing.map(|one| one.key(|path| absolute(&directory, path))).collect();
-    Resolved { config: config.clone(), data_dir, tls, signing, crew, agents }
+    Resolved { config: config.clone(), data_dir, postgres, tls, signing, crew, agents }
 }
 
 /// A path of the file, whatever directory the process is in later.

@@ -340,6 +340,15 @@ fn every_value_knows_its_origin_and_secrets_are_masked() {
 }
 
 #[test]
+fn servers_of_nats_keep_their_passwords() {
+    let nats = "{servers: ['nats://u:hidden@h', 'tls://h'], credentials: c.creds}";
+    let text = format!("store: {{postgres: {{url: 'postgres://h/d', nats: {nats}}}}}\n{AGENT}");
+    let (given, resolved) = good(&text);
+    let all = format!("{:?} {given:?} {resolved:?}", explain(&given));
+    assert!(all.contains("c.creds") && !all.contains("hidden"), "{all}");
+}
+
+#[test]
 fn only_agents_change_without_a_restart() {
     let (old, _) = good(&format!("store: sqlite:t\n{AGENT}"));
     let with = |text: &str| {

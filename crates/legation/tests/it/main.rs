@@ -3,8 +3,10 @@
 mod audit;
 mod calling;
 mod configuration;
+mod contexts;
 mod doctor;
 mod keys;
+mod metrics;
 mod outbound;
 mod postgres;
 mod profiles;

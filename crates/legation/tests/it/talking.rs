@@ -63,9 +63,17 @@ fn a_context_is_erased_when_that_is_meant() {
     let cases: [(&[&str], i32, &str); 5] = [
         (&["context", "erase", url, "c"], 2, "is gone for good; say so with --yes"),
         (&["context", "erase", url, "c", "--yes", "--binding", "HTTP+JSON"], 2, "JSONRPC only"),
-        (&["context", "erase", url, "c", "--yes"], 0, "erased 1 task and 1 idempotency key"),
+        (
+            &["context", "erase", url, "c", "--yes"],
+            0,
+            "erased 1 task, 0 results and 1 idempotency key",
+        ),
         (&["context", "erase", url, "c", "--yes"], 0, "you have nothing in this context"),
-        (&["context", "erase", url, "c", "--yes", "--json"], 0, r#"{"tasks":0,"keys":0}"#),
+        (
+            &["context", "erase", url, "c", "--yes", "--json"],
+            0,
+            r#"{"tasks":0,"keys":0,"results":0}"#,
+        ),
     ];
     for (words, code, expected) in cases {
         let (got, said) = of(words);

@@ -9,7 +9,9 @@ use tokio_postgres::types::FromSql;
 use crate::postgres::failure::Failure;
 use crate::postgres::session::Session;
 use crate::postgres::text;
-use crate::transfer::{Audit, Context, Digest, Each, Key, Log, Record, Task, Token, TransferError};
+use crate::transfer::{
+    Audit, Context, Digest, Each, Key, Log, Outcome, Record, Task, Token, TransferError,
+};
 
 /// Rows of a query that the server keeps ready, a few at a time.
 struct Cursor {
@@ -54,7 +56,7 @@ pub(super) async fn read(session: &Session, each: Each<'_>) -> Result<(), Transf
         "100",
         "SELECT s.deployment, s.tenant, s.owner, s.agent, c.id, c.created_at,
              greatest(c.last_active_at,
-                 (SELECT max(t.status_at) FROM tasks t WHERE t.context = c.key))
+                 (SELECT max(t.status_at) FROM tasks t WHERE t.context = c.key)), c.state
          FROM contexts c
          CROSS JOIN LATERAL (SELECT * FROM scopes WHERE key = c.scope OFFSET 0) s ORDER BY c.key"
     );
@@ -106,6 +108,18 @@ pub(super) async fn read(session: &Session, each: Each<'_>) -> Result<(), Transf
     );
     while let Some(row) = keys.next(session).await? {
         each(Record::Key(key(&row)?))?;
+    }
+    let mut outcomes = cursor!(
+        session,
+        "results_of_all",
+        "16",
+        "SELECT s.deployment, s.tenant, s.owner, s.agent, r.id, r.context, r.state, r.status_at,
+             r.format, r.last, r.at, r.snapshot, r.entries
+         FROM results r
+         CROSS JOIN LATERAL (SELECT * FROM scopes WHERE key = r.scope OFFSET 0) s ORDER BY r.key"
+    );
+    while let Some(row) = outcomes.next(session).await? {
+        each(Record::Result(outcome(&row)?))?;
     }
     let mut tokens = cursor!(
         session,
@@ -168,6 +182,7 @@ fn context(row: &Row) -> Result<Context, Failure> {
         id: cell(row, 4)?,
         created_at: cell(row, 5)?,
         active_at: cell(row, 6)?,
+        state: cell(row, 7)?,
     })
 }
 
@@ -202,6 +217,21 @@ fn key(row: &Row) -> Result<Key, Failure> {
         created_at: cell(row, 6)?,
         task: cell(row, 7)?,
         answer: body(row, 8)?,
+    })
+}
+
+fn outcome(row: &Row) -> Result<Outcome, Failure> {
+    Ok(Outcome {
+        scope: scope(row, 0)?,
+        id: cell(row, 4)?,
+        context: cell(row, 5)?,
+        state: cell(row, 6)?,
+        status_at: cell(row, 7)?,
+        format: cell::<i16>(row, 8)?.into(),
+        last: cell(row, 9)?,
+        at: cell(row, 10)?,
+        snapshot: body(row, 11)?,
+        entries: body(row, 12)?,
     })
 }
 

@@ -16,7 +16,7 @@ use crate::postgres::failure::Failure;
 use crate::postgres::scopes::{self, Numbers, Scopes};
 use crate::postgres::session::Session;
 use crate::postgres::text::written;
-use crate::transfer::{Audit, Context, Key, Log, Record, Task, Token};
+use crate::transfer::{Audit, Context, Key, Log, Outcome, Record, Task, Token};
 
 /// Who is at work on an unfinished task that was imported: nobody, so the next replica takes it over.
 const NOBODY: i64 = 0;
@@ -29,6 +29,7 @@ pub(super) struct Rows<'a> {
     /// Each with the place of its task among the tasks, counted from one: at 0 is the one before.
     logs: Vec<(usize, &'a Log)>,
     keys: Vec<&'a Key>,
+    outcomes: Vec<&'a Outcome>,
     tokens: Vec<&'a Token>,
     audit: Vec<&'a Audit>,
 }
@@ -42,6 +43,7 @@ impl<'a> Rows<'a> {
                 Record::Task(task) => rows.tasks.push(task),
                 Record::Log(log) => rows.logs.push((rows.tasks.len(), log)),
                 Record::Key(key) => rows.keys.push(key),
+                Record::Result(outcome) => rows.outcomes.push(outcome),
                 Record::Token(token) => rows.tokens.push(token),
                 Record::Audit(entry) => rows.audit.push(entry),
             }
@@ -65,10 +67,12 @@ impl<'a> Rows<'a> {
         let ids: Vec<&str> = self.contexts.iter().map(|context| context.id.as_str()).collect();
         let created: Vec<i64> = self.contexts.iter().map(|context| context.created_at).collect();
         let active: Vec<i64> = self.contexts.iter().map(|context| context.active_at).collect();
+        let states: Vec<i16> = self.contexts.iter().map(|context| context.state).collect();
         let insert = "
-            INSERT INTO contexts (key, scope, id, created_at, last_active_at)
-            SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[])";
-        session.execute(insert, &[&keys, &owners, &ids, &created, &active]).await?;
+            INSERT INTO contexts (key, scope, id, created_at, last_active_at, state)
+            SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[],
+                $6::smallint[])";
+        session.execute(insert, &[&keys, &owners, &ids, &created, &active, &states]).await?;
         Ok(())
     }
 
@@ -196,6 +200,42 @@ impl<'a> Rows<'a> {
                 &[&scopes, &names, &digests, &created, &tasks, &answers, &contexts],
             )
             .await?;
+        Ok(())
+    }
+
+    /// In the order of the file, by which they get their numbers.
+    pub(super) async fn outcomes(
+        &self,
+        session: &Session,
+        scopes: &Scopes,
+    ) -> Result<(), StoreError> {
+        let insert = "
+            INSERT INTO results
+                (scope, id, context, state, status_at, format, last, at, snapshot, entries)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let numbers = numbers(session, scopes, self.outcomes.iter().map(|o| &o.scope)).await?;
+        let inserts = self.outcomes.iter().zip(&numbers).map(async |(outcome, numbers)| {
+            let format = i16::try_from(outcome.format)
+                .map_err(|_| Failure::unreadable("a result in a format of a later release"))?;
+            session
+                .execute(
+                    insert,
+                    &[
+                        &numbers.scope,
+                        &outcome.id,
+                        &outcome.context,
+                        &outcome.state,
+                        &outcome.status_at,
+                        &format,
+                        &outcome.last,
+                        &outcome.at,
+                        &outcome.snapshot.as_ref().map(String::as_bytes),
+                        &outcome.entries.as_ref().map(String::as_bytes),
+                    ],
+                )
+                .await
+        });
+        try_join_all(inserts).await?;
         Ok(())
     }
 

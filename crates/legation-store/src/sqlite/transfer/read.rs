@@ -10,7 +10,9 @@ use rusqlite::{Connection, Params, Row};
 use crate::log::{last_of_row, row_ids};
 use crate::sqlite::failure::Failure;
 use crate::sqlite::read::blob;
-use crate::transfer::{Audit, Context, Digest, Each, Key, Log, Record, Task, Token, TransferError};
+use crate::transfer::{
+    Audit, Context, Digest, Each, Key, Log, Outcome, Record, Task, Token, TransferError,
+};
 
 /// Gives all records, in their order.
 pub(super) fn read(connection: &Connection, each: Each<'_>) -> Result<(), TransferError> {
@@ -26,6 +28,7 @@ pub(super) fn read(connection: &Connection, each: Each<'_>) -> Result<(), Transf
         let number: i64 = cell(owner, 4)?;
         give(&moment, KEYS, [number], &mut |row| each(Record::Key(key(scope(owner, 0)?, row)?)))
     })?;
+    give(&moment, RESULTS, [], &mut |row| each(Record::Result(outcome(row)?)))?;
     give(&moment, TOKENS, [], &mut |row| each(Record::Token(token(row)?)))?;
     give(&moment, AUDIT, [], &mut |row| each(Record::Audit(audit(row)?)))?;
     Ok(moment.commit().map_err(Failure::from)?)
@@ -51,7 +54,8 @@ fn give(
 const CONTEXTS: &str = "
     SELECT s.deployment, s.tenant, s.owner, s.agent, c.id, c.created_at,
         max(c.last_active_at,
-            coalesce((SELECT max(t.status_at) FROM tasks t WHERE t.context = c.key), 0))
+            coalesce((SELECT max(t.status_at) FROM tasks t WHERE t.context = c.key), 0)),
+        c.state
     FROM contexts c CROSS JOIN scopes s ON s.key = c.scope ORDER BY c.key";
 
 const TASKS: &str = "
@@ -69,6 +73,11 @@ const SCOPES: &str = "
 
 const KEYS: &str = "
     SELECT key, digest, created_at, task, answer FROM idempotency WHERE scope = ?1 ORDER BY key";
+
+const RESULTS: &str = "
+    SELECT s.deployment, s.tenant, s.owner, s.agent, r.id, r.context, r.state, r.status_at, r.format,
+        r.last, r.at, r.snapshot, r.entries
+    FROM results r CROSS JOIN scopes s ON s.key = r.scope ORDER BY r.key";
 
 const TOKENS: &str = "
     SELECT deployment, id, name, tenant, subject, scopes, agents, digest, earlier_digest,
@@ -112,6 +121,7 @@ fn context(row: &Row<'_>) -> Result<Context, Failure> {
         id: cell(row, 4)?,
         created_at: cell(row, 5)?,
         active_at: cell(row, 6)?,
+        state: cell(row, 7)?,
     })
 }
 
@@ -147,6 +157,21 @@ fn key(scope: Scope, row: &Row<'_>) -> Result<Key, Failure> {
         created_at: cell(row, 2)?,
         task: cell(row, 3)?,
         answer: body(row, 4)?,
+    })
+}
+
+fn outcome(row: &Row<'_>) -> Result<Outcome, Failure> {
+    Ok(Outcome {
+        scope: scope(row, 0)?,
+        id: cell(row, 4)?,
+        context: cell(row, 5)?,
+        state: cell(row, 6)?,
+        status_at: cell(row, 7)?,
+        format: cell(row, 8)?,
+        last: cell(row, 9)?,
+        at: cell(row, 10)?,
+        snapshot: body(row, 11)?,
+        entries: body(row, 12)?,
     })
 }
 

@@ -7,7 +7,7 @@ use super::Transfer;
 use crate::log::row_id;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::scopes::intern;
-use crate::transfer::{Audit, Context, Key, Log, Record, Task, Token};
+use crate::transfer::{Audit, Context, Key, Log, Outcome, Record, Task, Token};
 
 impl Transfer {
     /// Writes a record within the transaction.
@@ -17,6 +17,7 @@ impl Transfer {
             Record::Task(task) => self.put_task(task),
             Record::Log(log) => self.put_log(log),
             Record::Key(key) => self.put_key(key),
+            Record::Result(outcome) => self.put_outcome(outcome),
             Record::Token(token) => self.put_token(token),
             Record::Audit(entry) => self.put_audit(entry),
         }
@@ -28,11 +29,11 @@ impl Transfer {
 
     /// Its tasks are counted as they come.
     fn put_context(&self, context: &Context) -> Result<(), Failure> {
-        let Context { scope, id, created_at, active_at } = context;
+        let Context { scope, id, created_at, active_at, state } = context;
         let owner = intern(&self.connection, scope)?.owner;
-        let insert = "INSERT INTO contexts (id, scope, created_at, last_active_at, tasks)
-                      VALUES (?1, ?2, ?3, ?4, 0)";
-        self.run(insert, (id, owner, created_at, active_at))?;
+        let insert = "INSERT INTO contexts (id, scope, created_at, last_active_at, state, tasks)
+                      VALUES (?1, ?2, ?3, ?4, ?5, 0)";
+        self.run(insert, (id, owner, created_at, active_at, state))?;
         Ok(())
     }
 
@@ -89,6 +90,28 @@ impl Transfer {
             key.task,
             answer,
         ])?;
+        Ok(())
+    }
+
+    fn put_outcome(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let scope = intern(&self.connection, &outcome.scope)?.scope;
+        let insert = "
+            INSERT INTO results
+                (scope, id, context, state, status_at, format, last, at, snapshot, entries)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let place = params![
+            scope,
+            outcome.id,
+            outcome.context,
+            outcome.state,
+            outcome.status_at,
+            outcome.format,
+            outcome.last,
+            outcome.at,
+            outcome.snapshot.as_ref().map(String::as_bytes),
+            outcome.entries.as_ref().map(String::as_bytes),
+        ];
+        self.run(insert, place)?;
         Ok(())
     }
 

@@ -73,9 +73,11 @@ impl Group for Agent {
         row("a2a", "What it is on the A2A network", |a| group(&mut a.a2a)),
         unset(
             "as many as there may be in all",
-            row("concurrency", "Messages it works on at once; others wait their turn", |a| {
-                maybe(&mut a.concurrency, count())
-            }),
+            row(
+                "concurrency",
+                "Messages it works on at once, on each replica; others wait, tenants and callers taking turns",
+                |a| maybe(&mut a.concurrency, count()),
+            ),
         ),
         row(
             "answer_in",

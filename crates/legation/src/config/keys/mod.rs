@@ -55,7 +55,9 @@ impl Group for Config {
         }),
         row("store", "Where tasks are kept: `sqlite:` with a directory, or in full", server::store),
         row("auth", "Who may call: `none`, or in full", auth::auth),
-        row("contexts", "How long conversations are kept", |c| group(&mut c.contexts)),
+        row("contexts", "How long conversations live, and what is kept of them", |c| {
+            group(&mut c.contexts)
+        }),
         row("audit", "The log of what was refused and what was changed", |c| group(&mut c.audit)),
         row("limits", "The bounds of the service", |c| group(&mut c.limits)),
         row("outbound", "By what way calls leave: of issuers, endpoints, models and files", |c| {
@@ -100,9 +102,34 @@ impl Group for Crew {
 
 impl Group for Retention {
     const ROWS: &'static [Row<Self>] = &[
-        row("keep", "Tasks that ended longer ago than this are removed", |r| {
-            leaf(&mut r.keep, form::time())
+        row("idle_after", "A context in which nothing happened for so long is idle", |r| {
+            leaf(&mut r.idle_after, form::time())
         }),
-        row("sweep_every", "How often that is done", |r| leaf(&mut r.every, form::time())),
+        row(
+            "keep",
+            "Tasks that ended longer ago than this are removed; a context in which nothing happened for so long expires, with all its tasks",
+            |r| leaf(&mut r.keep, form::time()),
+        ),
+        unset(
+            "`30d`, or `keep` where that is longer",
+            row(
+                "max_life",
+                "A context expires so long after it began, whatever happens in it",
+                |r| maybe(&mut r.max_life, form::time()),
+            ),
+        ),
+        row(
+            "keep_results",
+            "How long the result of a task that was removed can be got, from its end on; `0s` for not at all",
+            |r| leaf(&mut r.results, form::time_from_none()),
+        ),
+        row(
+            "leeway",
+            "How far clocks may be apart or jump: nothing is removed before so much more time has passed",
+            |r| leaf(&mut r.leeway, form::time_from_none()),
+        ),
+        row("sweep_every", "How often it is looked for all this", |r| {
+            leaf(&mut r.every, form::time())
+        }),
     ];
 }

@@ -1,11 +1,12 @@
 //! The server itself: its address and its store.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use legation::{
-    Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, PostgresOptions, Readers,
-    StoreOptions,
+    Admin, Bounds, CardForm, ErrorProfile, Interface, MissingVersion, Network, PostgresOptions,
+    Readers, StoreOptions,
 };
 
 use super::grpc::{self, Grpc};
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     pub(crate) signing: Vec<Signing>,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) grpc: Grpc,
+    pub(crate) admin: Admin,
     pub(crate) stop_grace: Duration,
     pub(crate) bounds: Bounds,
 }
@@ -54,6 +56,7 @@ impl Default for Server {
             signing: Vec::new(),
             interfaces: Interface::DEFAULT.into(),
             grpc: Grpc::default(),
+            admin: Admin::default(),
             stop_grace: Duration::from_secs(10),
             bounds: Bounds::default(),
         }
@@ -120,12 +123,31 @@ impl Group for Server {
             leaves(&mut s.interfaces, form::interface())
         }),
         row("grpc", "Whether and how gRPC is served: `off`, or in full", grpc::place),
+        row("admin", "What operators look at, apart from callers", |s| group(&mut s.admin)),
         row(
             "stop_grace",
             "How long runs may go on when the server stops, before they are left for the next start",
             |s| leaf(&mut s.stop_grace, form::time_from_none()),
         ),
         row("bounds", "The bounds of the listener and its connections", |s| group(&mut s.bounds)),
+    ];
+}
+
+impl Group for Admin {
+    const ROWS: &'static [Row<Self>] = &[
+        row(
+            "metrics",
+            "Whether calls, streams, commits and more are measured, for Prometheus",
+            |a| leaf(&mut a.metrics, form::flag()),
+        ),
+        unset(
+            "none; `/metrics` is at `server.listen`, only on loopback and with no proxy before it",
+            row(
+                "listen",
+                "An address for operators, without TLS or credentials: `/metrics`, `/healthz`, `/readyz`",
+                |a| maybe(&mut a.listen, form::address()),
+            ),
+        ),
     ];
 }
 
@@ -216,22 +238,60 @@ pub(crate) struct Postgres {
     pub(crate) readers: usize,
     pub(crate) patience: Duration,
     pub(crate) lease: Duration,
+    pub(crate) nats: Option<Nats>,
+}
+
+/// NATS, which carries what replicas tell each other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Nats {
+    pub(crate) servers: Vec<Secret>,
+    pub(crate) credentials: Option<String>,
+    pub(crate) ca: Option<String>,
 }
 
 impl Default for Postgres {
     fn default() -> Self {
         let PostgresOptions { schema, writers, readers, patience, lease, .. } =
             PostgresOptions::default();
-        Self { url: Secret::default(), schema, writers, readers, patience, lease }
+        let (url, nats) = (Secret::default(), None);
+        Self { url, schema, writers, readers, patience, lease, nats }
     }
 }
 
 impl Postgres {
-    /// How the store behaves.
-    pub(crate) fn options(&self) -> PostgresOptions {
-        let Self { url: _, schema, writers, readers, patience, lease } = self.clone();
-        PostgresOptions { schema, writers, readers, patience, lease, ..PostgresOptions::default() }
+    /// How the store behaves; paths go from a directory.
+    pub(crate) fn options(&self, absolute: impl Fn(&str) -> PathBuf) -> PostgresOptions {
+        let Self { url: _, schema, writers, readers, patience, lease, nats } = self.clone();
+        let nats = nats.map(|Nats { servers, credentials, ca }| legation::Nats {
+            servers: servers.iter().map(|server| server.reveal().to_owned()).collect(),
+            credentials: credentials.as_deref().map(&absolute),
+            ca: ca.as_deref().map(&absolute),
+        });
+        let defaults = PostgresOptions::default();
+        PostgresOptions { schema, writers, readers, patience, lease, nats, ..defaults }
     }
+}
+
+impl Group for Nats {
+    const ROWS: &'static [Row<Self>] = &[
+        required(row(
+            "servers",
+            "Addresses of a cluster's servers, with a user and password where it needs them",
+            |n| leaves(&mut n.servers, form::nats()),
+        )),
+        unset(
+            "none",
+            row("credentials", "A file with credentials (`.creds`)", |n| {
+                maybe(&mut n.credentials, form::path())
+            }),
+        ),
+        unset(
+            "those that the system believes",
+            row("ca", "The authorities that are believed for TLS, in PEM", |n| {
+                maybe(&mut n.ca, form::path())
+            }),
+        ),
+    ];
 }
 
 impl Group for Postgres {
@@ -252,6 +312,12 @@ impl Group for Postgres {
         row("lease", "How long after the last sign of a replica others take its tasks over", |p| {
             leaf(&mut p.lease, form::time_in_seconds())
         }),
+        unset(
+            "the database, by `NOTIFY`",
+            row("nats", "NATS, by which replicas tell each other what is new", |p| {
+                maybe_group(&mut p.nats)
+            }),
+        ),
     ];
 }
 

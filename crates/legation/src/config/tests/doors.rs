@@ -12,6 +12,10 @@ fn stores_and_doors() {
         "store: {postgres: {schema: s}}\n",
         "f.yaml:1:19: `store.postgres.url`: missing: The address of the database",
     );
+    check(
+        "store: {postgres: {url: 'postgres://h/d', nats: {servers: ['http://u:secret@h']}}}\n",
+        "f.yaml:1:60: `store.postgres.nats.servers[0]`: expected a server such as `nats://host:4222` or `tls://host:4222`",
+    );
     check("auth: nobody\n", "f.yaml:1:7: `auth`: expected `none`, not `nobody`");
     check("auth: {}\n", "f.yaml:1:7: `auth.schemes`: missing: The ways to authenticate");
     check(
