@@ -38,6 +38,18 @@ pub(crate) struct ServeArgs {
     /// File to write the port to.
     #[arg(long)]
     pub(crate) port_file: PathBuf,
+    /// PostgreSQL database of the tasks, which replicas share, instead of the directory.
+    #[arg(long)]
+    pub(crate) store: Option<String>,
+    /// Schema of the tasks in it.
+    #[arg(long, default_value = "legation", requires = "store")]
+    pub(crate) schema: String,
+    /// NATS that carries what replicas tell each other, instead of the database.
+    #[arg(long, requires = "store")]
+    pub(crate) nats: Option<String>,
+    /// How many seconds after the last sign of a replica the others take its tasks over.
+    #[arg(long, requires = "store")]
+    pub(crate) lease: Option<f64>,
     /// Certificate for TLS, in PEM.
     #[arg(long, requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,

@@ -4,11 +4,13 @@
 mod allowed;
 mod bench;
 mod callers;
+mod chaos;
 mod contract;
 mod crash;
 mod floor;
 mod fuzz;
 mod hostile;
+mod load;
 mod pb;
 mod peers;
 mod tck;
@@ -23,7 +25,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "xtask", about = "Tasks of the Legation project")]
 enum Task {
-    /// Run every test: of the crates, the crash suite, foreign clients and servers.
+    /// Run every test: of the crates, the crash, chaos and hostile suites, foreign clients and servers.
     Test(test::TestArgs),
     /// Measure the product against its floors and the targets.
     Bench(bench::BenchArgs),
@@ -33,6 +35,8 @@ enum Task {
     Fuzz(fuzz::FuzzArgs),
     /// Kill, stop, starve and cut the product off, and check that it keeps its word.
     Crash(crash::CrashArgs),
+    /// Kill, pause, cut off and replace replicas that share a database, and check that they keep their word.
+    Chaos(chaos::ChaosArgs),
     /// Attack the product's listener, and check that honest callers do not notice.
     Hostile(hostile::HostileArgs),
     /// Run clients of other projects against the product, and the product against their servers.
@@ -64,6 +68,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Crash(args) => crash::run(args),
+        Task::Chaos(args) => chaos::run(args),
         Task::Hostile(args) => hostile::run(&args),
         Task::Peers(args) => peers::run(&args),
         Task::Tck(args) => tck::run(&args),

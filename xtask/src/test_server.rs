@@ -9,13 +9,15 @@ use legation::auth::{
     Audience, Carrier, Endpoint, Introspection, Jwt, Line, Rules, Scheme, Verifier,
 };
 use legation::{
-    Access, CardForm, DataDir, Door, ErrorProfile, Grpc, Limits, Needs, OnRestart, PostgresOptions,
-    Profile, Rate, Server, Signer, SigningAlgorithm, SigningKey, StoreOptions, TlsSettings,
+    Access, CardForm, DataDir, Door, ErrorProfile, Grpc, Limits, Nats, Needs, OnRestart,
+    PostgresOptions, Profile, Rate, Server, Signer, SigningAlgorithm, SigningKey, StoreOptions,
+    TlsSettings,
     model::{AgentSkill, OpenIdConnectSecurityScheme, SecurityScheme},
 };
 use legation_agents::analyst::DataAnalyst;
 use legation_agents::exec::{Exec, Mode, Settings};
 use legation_testkit::agents::{Counter, Echo, Tck, Tck03};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::contract::{AUDIENCE, ServeArgs, TOKEN_VARIABLE, announce};
 
@@ -30,9 +32,6 @@ pub(crate) struct TestServerArgs {
     /// Let everybody in.
     #[arg(long)]
     no_auth: bool,
-    /// PostgreSQL database of the tasks, which replicas share.
-    #[arg(long)]
-    store: Option<String>,
     /// How callers reach it, when a proxy is before it.
     #[arg(long)]
     public_url: Option<String>,
@@ -67,6 +66,9 @@ enum DefaultAgent {
 /// # Errors
 /// When the server cannot start.
 pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
+    // The suites read in it what callers cannot see.
+    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_ansi(false);
+    log.with_writer(std::io::stderr).init();
     let mut server = Server::builder();
     if !args.program.is_empty() {
         server = server.agent(profile("program"), program(args.program)?);
@@ -75,9 +77,6 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     server = agents(server, args.agent).grpc_ports([0; 8]);
     if args.no_auth {
         server = server.without_auth();
-    }
-    if let Some(url) = args.store {
-        server = server.postgres(url, PostgresOptions::default());
     }
     if let Some(url) = args.public_url {
         server = server.public_url(url);
@@ -142,6 +141,13 @@ fn serve(mut server: Server, args: &ServeArgs) -> anyhow::Result<()> {
     let rate = Rate { count: u32::MAX, ..Rate::default() };
     let limits = Limits { rates: vec![rate], ..Limits::default() };
     server = server.data_dir(DataDir::new(&args.data_dir)).limits(limits);
+    if let Some(url) = &args.store {
+        let mut options =
+            PostgresOptions { schema: args.schema.clone(), ..PostgresOptions::default() };
+        options.nats = args.nats.clone().map(|url| Nats { servers: vec![url], ..Nats::default() });
+        options.lease = args.lease.map_or(options.lease, Duration::from_secs_f64);
+        server = server.postgres(url.clone(), options);
+    }
     if let Some((certificate, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) {
         server = server.tls(TlsSettings::new(certificate, key));
     }

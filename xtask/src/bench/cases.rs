@@ -3,7 +3,7 @@
 //! The numbers are those of the project's performance targets. A case with more than
 //! one floor is judged by the one its gate names; the others are there to be read.
 
-use super::metric::Metric::{self, Cpu, First, MemoryEach, P50, Rate, Resident, StartUp};
+use super::metric::Metric::{self, Cpu, First, MemoryEach, P50, P99, Rate, Resident, StartUp};
 use crate::floor::Floor;
 
 /// One row of the targets.
@@ -30,6 +30,20 @@ pub(super) enum Program {
     ProductOverTls,
     /// The same, called with a token that an issuer has signed.
     ProductOfIssuer,
+    /// The same on PostgreSQL, as this many replicas.
+    Replicas {
+        count: usize,
+        /// Of a core, in percent, which each may have.
+        held: Option<u32>,
+        bell: Bell,
+    },
+}
+
+/// What carries what replicas tell each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bell {
+    Postgres,
+    Nats,
 }
 
 /// Tasks a server holds before it is measured.
@@ -58,6 +72,8 @@ pub(super) enum Load {
     GrpcChunks { connections: usize, chunks: u64 },
     /// ListTasks, page by page, one connection.
     Pages,
+    /// Streams of one replica that are read on another one, at a rate over all of them.
+    Elsewhere { tasks: u32, per_second: u32 },
     /// Streams that stay open.
     Idle { streams: usize },
     /// From the start of the process to its card.
@@ -90,12 +106,19 @@ const PRODUCT: &str = "product";
 const CHUNKS: u64 = 1_000;
 const LONG: u64 = 8_000;
 
+/// Events of one replica that are read on another.
+const EVENTS: Load = Load::Elsewhere { tasks: 10, per_second: 500 };
+
 const fn floor(label: &'static str, floor: Floor, load: Load) -> Run {
     Run { label, program: Program::Floor(floor), stored: Stored::Nothing, load }
 }
 
 const fn product(label: &'static str, load: Load) -> Run {
     Run { label, program: Program::Product, stored: Stored::Nothing, load }
+}
+
+const fn replicas(label: &'static str, count: usize, held: Option<u32>, load: Load) -> Run {
+    Run { program: Program::Replicas { count, held, bell: Bell::Postgres }, ..product(label, load) }
 }
 
 const fn send(connections: usize, payload: Payload) -> Load {
@@ -235,6 +258,48 @@ pub(super) const CASES: &[Case] = &[
             product(PRODUCT, Load::GrpcChunks { connections: 8, chunks: CHUNKS }),
         ],
         gates: BESIDE_JSON_RPC,
+    },
+    Case {
+        name: "postgres-64",
+        about: "unary send on PostgreSQL, 64 connections, 256-byte text; CPU without the database's",
+        runs: &[
+            floor("F3", Floor::F3, send(64, Payload::Text)),
+            replicas(PRODUCT, 1, None, send(64, Payload::Text)),
+        ],
+        // Told in the transaction, the bell would bring this to a few hundred sends a second.
+        gates: &[ratio(Rate, "F3", 0.33, 0.5)],
+    },
+    Case {
+        name: "postgres-chunks",
+        about: "streams of 1,000 64-byte chunks on PostgreSQL, 8 at once; counted in events",
+        runs: &[replicas(PRODUCT, 1, None, Load::Chunks { connections: 8, chunks: CHUNKS })],
+        gates: &[absolute(Rate, 40_000.0, 100_000.0)],
+    },
+    Case {
+        name: "replicas-held",
+        about: "unary send on PostgreSQL, 128 connections, each replica held to 0.4 of a core",
+        runs: &[
+            replicas("one", 1, Some(40), send(128, Payload::Text)),
+            replicas(PRODUCT, 2, Some(40), send(128, Payload::Text)),
+        ],
+        gates: &[ratio(Rate, "one", 1.7, 1.9)],
+    },
+    Case {
+        name: "replicas-events",
+        about: "500 events a second of 10 tasks on one replica, until they are read on another",
+        runs: &[
+            replicas(PRODUCT, 2, None, EVENTS),
+            Run {
+                program: Program::Replicas { count: 2, held: None, bell: Bell::Nats },
+                ..product("over NATS", EVENTS)
+            },
+        ],
+        gates: &[
+            absolute(P50, 20.0, 10.0),
+            absolute(P99, 100.0, 50.0),
+            Gate { of: "over NATS", ..absolute(P50, 20.0, 10.0) },
+            Gate { of: "over NATS", ..absolute(P99, 100.0, 50.0) },
+        ],
     },
     Case {
         name: "data-100k",

@@ -8,6 +8,7 @@ mod cases;
 mod check;
 mod connection;
 mod h2;
+mod hold;
 mod http;
 mod issuer;
 pub(crate) mod limits;
@@ -20,10 +21,11 @@ pub(crate) mod sse;
 mod subject;
 mod watch;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{cell::OnceCell, fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use cases::{CASES, Case};
+use legation_testkit::{nats::Nats, postgres::Cluster};
 use report::{CaseReport, RunReport};
 use subject::Subject;
 use tempfile::TempDir;
@@ -69,6 +71,9 @@ pub(crate) struct Bench {
     full: bool,
     directory: TempDir,
     runtime: tokio::runtime::Runtime,
+    /// A server of PostgreSQL that keeps what it promises, once a case needs it.
+    postgres: OnceCell<Option<Cluster>>,
+    nats: OnceCell<Option<Nats>>,
 }
 
 /// Runs the chosen cases and prints their tables.
@@ -136,7 +141,21 @@ impl Bench {
             directory,
             // One thread: the other core is the server's.
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            postgres: OnceCell::new(),
+            nats: OnceCell::new(),
         })
+    }
+
+    /// The address of a database.
+    fn database(&self) -> anyhow::Result<String> {
+        let cluster = self.postgres.get_or_init(Cluster::private);
+        cluster.as_ref().map(Cluster::url).context("PostgreSQL is not installed")
+    }
+
+    /// The address of a NATS.
+    fn nats(&self) -> anyhow::Result<String> {
+        let nats = self.nats.get_or_init(Nats::private);
+        nats.as_ref().map(Nats::url).context("nats-server is not installed")
     }
 
     /// Runs `work` to its end. A server that makes it last this much longer hangs.

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
+use super::hold::Hold;
 use crate::contract::TOKEN_VARIABLE;
 
 /// The kernel's clock ticks in a second, as /proc counts; 100 on every Linux we use.
@@ -26,6 +27,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub(super) struct Server {
     child: Child,
     address: SocketAddr,
+    /// After the child, which has to have ended first.
+    hold: Option<Hold>,
 }
 
 impl Server {
@@ -52,7 +55,8 @@ impl Server {
             .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("cannot start `{}`", program.display()))?;
-        let mut server = Self { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut server = Self { child, address, hold: None };
         let port = server.wait_for_port(&port_file, &log)?;
         server.address.set_port(port);
         Ok(server)
@@ -76,6 +80,12 @@ impl Server {
             // Short, because the start itself is one of the things measured.
             thread::sleep(Duration::from_micros(100));
         }
+    }
+
+    /// Lets it have so many percent of a core from now on.
+    pub(super) fn hold(&mut self, percent: u32) -> anyhow::Result<()> {
+        self.hold = Some(Hold::new(self.child.id(), percent)?);
+        Ok(())
     }
 
     /// Where it listens.

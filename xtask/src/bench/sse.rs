@@ -37,11 +37,16 @@ fn parse(block: &str) -> anyhow::Result<Option<Event<'_>>> {
             }
         } else if let Some(value) = line.strip_prefix("id:") {
             id = Some(value.trim_start());
-        } else if !line.is_empty() && !line.starts_with(':') && !line.starts_with("retry:") {
+        } else if !line.is_empty() && !["", "event", "retry"].contains(&name(line)) {
             bail!("unexpected line in an event: `{line}`");
         }
     }
     Ok(data.map(|data| Event { id, data }))
+}
+
+/// The name of a line's field; empty for a comment.
+fn name(line: &str) -> &str {
+    line.split_once(':').map_or(line, |(name, _)| name)
 }
 
 #[cfg(test)]
@@ -50,7 +55,8 @@ mod tests {
 
     #[test]
     fn complete_events_are_taken_and_the_rest_stays() {
-        let mut body = b"id: 7\ndata: {\"a\":1}\n\n: still here\n\ndata:{}\n\ndata: {".to_vec();
+        let mut body =
+            b"id: 7\nevent: error\ndata: {\"a\":1}\n\n: still here\n\ndata:{}\n\ndata: {".to_vec();
         let mut taken = Vec::new();
         drain_events(&mut body, |event| {
             taken.push((event.id.map(str::to_owned), event.data.to_owned()));

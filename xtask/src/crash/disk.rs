@@ -13,14 +13,14 @@ use anyhow::bail;
 use hyper::StatusCode;
 use legation_testkit::history::{Failure, Fault, Policy, Reason};
 
-use super::actor::Actor;
-use super::kill::{begin_work, finish_work};
-use super::random::Random;
-use super::readback::read_back;
-use super::rpc;
-use super::server::Launch;
-use super::world::World;
-use super::{Outcome, Setup};
+use super::Setup;
+use crate::load::actor::Actor;
+use crate::load::outcome::Outcome;
+use crate::load::random::Random;
+use crate::load::readback::read_back;
+use crate::load::rpc;
+use crate::load::work::{begin_work, finish_work};
+use crate::load::world::World;
 
 /// Bytes of the disk, or of the database where no disk can be made.
 const DISK: u64 = 24 << 20;
@@ -43,12 +43,12 @@ const FILLER: u32 = 60;
 
 pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let disk = SmallDisk::mount(setup.directory.join("data"))?;
-    let mut launch = Launch::new(setup);
+    let mut launch = setup.launch();
     if disk.is_none() {
         launch.variables.push(("LEGATION_TEST_MAX_BYTES", DISK.to_string()));
     }
     setup.runtime.block_on(async {
-        let world = World::new(setup)?;
+        let world = setup.world()?;
         let mut random = Random::new(setup.seed);
         if disk.is_some() {
             put_ballast(&launch.data)?;

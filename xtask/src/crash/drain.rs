@@ -3,17 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use hyper::StatusCode;
-use legation_testkit::history::{Fault, Policy};
+use legation_testkit::history::Fault;
 
-use super::actor::Actor;
-use super::kill::{begin_work, finish_work};
-use super::random::Random;
-use super::readback::read_back;
-use super::rpc;
-use super::server::{Launch, Server};
-use super::world::World;
-use super::{Outcome, Setup};
+use super::Setup;
+use crate::load::actor::Actor;
+use crate::load::outcome::Outcome;
+use crate::load::random::Random;
+use crate::load::readback::read_back;
+use crate::load::server::Launch;
+use crate::load::work::{begin_work, finish_work, stay};
+use crate::load::world::World;
 
 const CLIENTS: u32 = 6;
 
@@ -33,11 +32,11 @@ const READY: Duration = Duration::from_millis(250);
 
 pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     setup.runtime.block_on(async {
-        let world = World::new(setup)?;
+        let world = setup.world()?;
         let mut random = Random::new(setup.seed);
         let mut clients = begin_work(&world, &mut random, CLIENTS, LONGEST);
         clients.spawn(stay(Actor::new(&world, 50, random.fork())));
-        let launch = Launch::new(setup);
+        let launch = setup.launch();
         let mut faults = Vec::new();
         let mut slowest = Duration::ZERO;
         for _ in 0..setup.drains {
@@ -61,14 +60,6 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Keeps a task running that outlasts the grace of a stop.
-async fn stay(actor: Actor) {
-    while !actor.is_done() {
-        let errand = actor.client.count(Policy::Resume, 150, 30, true);
-        actor.stream_to_the_end(&errand).await;
-    }
-}
-
 /// Lets a server live for a while and asks it to stop; tells how long that took.
 async fn stop_once(
     launch: &Launch,
@@ -84,7 +75,7 @@ async fn stop_once(
     tokio::time::sleep(ACCEPT).await;
     let begin = Instant::now();
     server.terminate()?;
-    let ready = still_ready(&mut server, address).await?;
+    let ready = server.still_ready(address, END).await?;
     if ready > READY {
         faults.push(format!("called itself ready for {ready:?} after it was asked to stop"));
     }
@@ -93,19 +84,6 @@ async fn stop_once(
         Some(status) => faults.push(format!("asked to stop, the process ended with {status}")),
         None => faults.push(format!("asked to stop, the process lives after {END:?}")),
     }
-    Ok(begin.elapsed())
-}
-
-/// How long the server calls itself ready.
-async fn still_ready(
-    server: &mut Server,
-    address: std::net::SocketAddr,
-) -> anyhow::Result<Duration> {
-    let begin = Instant::now();
-    while begin.elapsed() < END
-        && rpc::status(address, "/readyz").await == Ok(StatusCode::OK)
-        && server.ended(Duration::ZERO).await?.is_none()
-    {}
     Ok(begin.elapsed())
 }
 

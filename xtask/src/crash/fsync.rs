@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use legation_testkit::history::{Fault, Record, What};
 
-use super::kill::{begin_work, finish_work};
-use super::random::Random;
-use super::readback::read_back;
-use super::server::Launch;
-use super::world::World;
-use super::{Outcome, Setup, has_program};
+use super::{Setup, has_program};
+use crate::load::outcome::Outcome;
+use crate::load::random::Random;
+use crate::load::readback::read_back;
+use crate::load::work::{begin_work, finish_work};
+use crate::load::world::World;
 
 const CLIENTS: u32 = 4;
 
@@ -36,7 +36,7 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         return Ok(Outcome::skipped("strace is not installed"));
     }
     setup.runtime.block_on(async {
-        let world = World::new(setup)?;
+        let world = setup.world()?;
         let mut random = Random::new(setup.seed);
         let mut clients = begin_work(&world, &mut random, CLIENTS, LONGEST);
         let mut faults = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
             let failing = random.of(FIRST..FIRST + 100);
             faults.extend(fail_a_sync(setup, &world, &trace, failing).await?);
         }
-        let (server, address) = Launch::new(setup).start().await?;
+        let (server, address) = setup.launch().start().await?;
         world.up(address);
         finish_work(&world, &mut clients).await?;
         read_back(&world).await?;
@@ -66,7 +66,7 @@ async fn fail_a_sync(
     trace: &Path,
     failing: u64,
 ) -> anyhow::Result<Vec<String>> {
-    let mut launch = Launch::new(setup);
+    let mut launch = setup.launch();
     let inject = format!("inject=fdatasync,fsync:error=EIO:when={failing}");
     let words = ["strace", "-D", "-f", "-q", "-ttt", "-e", "trace=fdatasync,fsync", "-e", &inject];
     launch.tracer = words.into_iter().map(Into::into).collect();

@@ -1,18 +1,16 @@
 //! Plan `kill`: killed again and again at random moments, started again on the same data.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use legation_testkit::history::Fault;
-use tokio::task::JoinSet;
 
-use super::actor::Actor;
-use super::random::Random;
-use super::readback::read_back;
-use super::server::{Launch, Server};
-use super::world::World;
-use super::{Outcome, Setup};
+use super::Setup;
+use crate::load::outcome::Outcome;
+use crate::load::random::Random;
+use crate::load::readback::read_back;
+use crate::load::server::{Launch, Server};
+use crate::load::work::{begin_work, finish_work};
+use crate::load::world::World;
 
 /// How many clients are at work.
 const CLIENTS: u32 = 6;
@@ -20,15 +18,12 @@ const CLIENTS: u32 = 6;
 /// Milliseconds that the longest tasks take. Many outlive a server, few outlive three.
 const LONGEST: u64 = 300;
 
-/// How long clients may take to finish what they began.
-const FINISH: Duration = Duration::from_secs(60);
-
 pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     setup.runtime.block_on(async {
-        let world = World::new(setup)?;
+        let world = setup.world()?;
         let mut random = Random::new(setup.seed);
         let mut clients = begin_work(&world, &mut random, CLIENTS, LONGEST);
-        let launch = Launch::new(setup);
+        let launch = setup.launch();
         for _ in 0..setup.kills {
             if setup.late() {
                 break;
@@ -42,26 +37,6 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         drop(server);
         Ok(world.outcome())
     })
-}
-
-/// Lets clients work, each on its own.
-pub(super) fn begin_work(
-    world: &Arc<World>,
-    random: &mut Random,
-    clients: u32,
-    longest: u64,
-) -> JoinSet<()> {
-    (1..=clients).map(|client| Actor::new(world, client, random.fork()).work(longest)).collect()
-}
-
-/// Lets clients finish what they began.
-pub(super) async fn finish_work(
-    world: &Arc<World>,
-    clients: &mut JoinSet<()>,
-) -> anyhow::Result<()> {
-    world.close();
-    let all = async { while clients.join_next().await.is_some() {} };
-    tokio::time::timeout(FINISH, all).await.context("the clients hang")
 }
 
 /// One life of the server, from its start to its violent end.

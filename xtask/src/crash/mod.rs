@@ -4,27 +4,25 @@
 //! Every plan starts the product as a process of its own, lets clients write down what they see,
 //! does one kind of harm to it and has the history checked by `legation_testkit::history`.
 
-mod actor;
-mod client;
 mod disk;
 mod drain;
 mod fsync;
 mod kill;
 mod power;
-mod random;
-mod readback;
 mod reconnect;
-mod rpc;
-pub(crate) mod server;
 mod slow;
-mod view;
-mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
+
+use crate::load::Binding;
+use crate::load::outcome::{self, Outcome};
+use crate::load::server::Launch;
+use crate::load::world::World;
 
 /// What to do to the product, and how often.
 #[derive(Debug, clap::Args)]
@@ -102,15 +100,6 @@ struct Setup {
     runtime: tokio::runtime::Runtime,
 }
 
-/// What a plan did and found.
-#[derive(Default)]
-struct Outcome {
-    counts: Vec<(&'static str, u64)>,
-    faults: Vec<String>,
-    /// Why the plan did not run.
-    skipped: Option<String>,
-}
-
 /// Runs the chosen plans and prints what they did.
 ///
 /// # Errors
@@ -139,30 +128,10 @@ fn run_plan(
     let begin = Instant::now();
     let name = format!("{:?}", plan.choice).to_lowercase();
     let itself = std::env::current_exe().context("cannot find this program")?;
-    let beside = itself.parent().context("this program is in no directory")?;
-    // Beside the program, because the system's temporary directory may be in memory.
-    let kept = tempfile::Builder::new().prefix(&format!("crash-{name}-")).tempdir_in(beside)?;
-    let setup = Setup::new(args, seed, deadline, kept.path(), itself)?;
-    let outcome = (plan.run)(&setup).unwrap_or_else(|error| Outcome {
-        faults: vec![format!("the plan broke off: {error:#}")],
-        ..Outcome::default()
-    });
-    let seconds = begin.elapsed().as_secs_f64();
-    if let Some(reason) = &outcome.skipped {
-        println!("{name}: SKIPPED: {reason}");
-        return Ok(std::env::var("CI").is_ok_and(|value| value == "true"));
-    }
-    let counts: Vec<_> =
-        outcome.counts.iter().map(|(what, number)| format!("{number} {what}")).collect();
-    let found = outcome.faults.len();
-    println!("{name}: {}, {found} violations ({seconds:.1} s)", counts.join(", "));
-    for fault in outcome.faults.iter().take(20) {
-        println!("  {fault}");
-    }
-    if found > 0 {
-        println!("  kept in {}", kept.keep().display());
-    }
-    Ok(found > 0)
+    let directory = outcome::directory("crash", &name, &itself)?;
+    let setup = Setup::new(args, seed, deadline, directory.path(), itself)?;
+    let outcome = (plan.run)(&setup).unwrap_or_else(|error| Outcome::broken_off(&error));
+    Ok(outcome.tell(&name, begin, directory))
 }
 
 impl Setup {
@@ -190,15 +159,19 @@ impl Setup {
         })
     }
 
+    /// A world in which nothing has happened yet.
+    fn world(&self) -> anyhow::Result<Arc<World>> {
+        World::new(&self.directory, &self.token, &[Binding::JsonRpc])
+    }
+
+    /// How the product is started.
+    fn launch(&self) -> Launch {
+        Launch::of(&self.program, &self.token, &self.directory)
+    }
+
     /// Whether the time for further rounds is over.
     fn late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() > deadline)
-    }
-}
-
-impl Outcome {
-    fn skipped(reason: impl Into<String>) -> Self {
-        Self { skipped: Some(reason.into()), ..Self::default() }
     }
 }
 

@@ -11,13 +11,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use super::actor::Actor;
-use super::client::agent;
-use super::random::Random;
-use super::readback::read_back;
-use super::server::{Launch, Server};
-use super::world::World;
-use super::{Outcome, Setup};
+use super::Setup;
+use crate::load::actor::Actor;
+use crate::load::client::agent;
+use crate::load::outcome::Outcome;
+use crate::load::random::Random;
+use crate::load::readback::read_back;
+use crate::load::server::Server;
+use crate::load::world::World;
 
 /// How many readers are slow.
 const SLOW: usize = 50;
@@ -41,9 +42,9 @@ const CUT: Duration = Duration::from_secs(60 + 30);
 
 pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     setup.runtime.block_on(async {
-        let world = World::new(setup)?;
+        let world = setup.world()?;
         let mut random = Random::new(setup.seed);
-        let (server, address) = Launch::new(setup).start().await?;
+        let (server, address) = setup.launch().start().await?;
         world.up(address);
         let writer = Actor::new(&world, 1, random.fork());
         let errand = writer.client.count(Policy::Resume, LONG, 0, true);

@@ -7,6 +7,7 @@
 mod grpc;
 mod idle;
 mod model;
+mod postgres;
 mod reply;
 mod serve;
 mod store;
@@ -34,6 +35,8 @@ pub(crate) enum Floor {
     F1,
     /// F1 plus one durable SQLite row per request; pages of those rows.
     F2,
+    /// F1 plus one durable PostgreSQL row per request.
+    F3,
     /// Tasks in a map in memory.
     Map,
     /// Three-event and chunked streams, nothing stored.
@@ -60,6 +63,10 @@ async fn serve(args: FloorArgs) -> anyhow::Result<()> {
     let router = match args.kind {
         Floor::F1 => Some(serve::stateless()),
         Floor::F2 => Some(serve::stored(store::Store::open(&args.serve.data_dir)?)),
+        Floor::F3 => {
+            let url = args.serve.store.as_deref().context("F3 needs --store")?;
+            Some(serve::appended(postgres::Rows::open(url, &args.serve.schema).await?))
+        }
         Floor::Map => Some(serve::mapped()),
         Floor::Stream => Some(serve::streaming()),
         Floor::Idle | Floor::Tonic => None,

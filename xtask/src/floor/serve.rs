@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 
 use super::{
     model::Request,
+    postgres::Rows,
     reply::echo,
     store::{Page, Store},
     stream,
@@ -54,6 +55,19 @@ pub(super) fn stateless() -> Router {
 /// F2: decode, encode, store, answer when stored. Without a message: a page.
 pub(super) fn stored(store: Store) -> Router {
     Router::new().route(RPC_PATH, post(send_or_list)).with_state(Arc::new(store))
+}
+
+/// F3: decode, encode, store elsewhere, answer when stored.
+pub(super) fn appended(rows: Rows) -> Router {
+    let append = async |State(rows): State<Arc<Rows>>, body: Bytes| {
+        let append = async {
+            let reply = echo(serde_json::from_slice(&body)?, body.len())?;
+            rows.append(reply.task_id.clone(), reply.task()).await?;
+            anyhow::Ok(json(reply.into_bytes()))
+        };
+        append.await.unwrap_or_else(|error| refuse(&error))
+    };
+    Router::new().route(RPC_PATH, post(append)).with_state(Arc::new(rows))
 }
 
 /// Tasks in memory: a message is kept, an id is looked up.

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::Setup;
 use super::grpc::{self, Caller};
 use crate::bench::process;
-use crate::crash::server::{Launch, Server};
+use crate::load::server::{Launch, Server};
 use crate::tls::{Material, Stream};
 
 /// How long an answer may take at most.

@@ -1,5 +1,6 @@
 //! The loads: a closed loop on kept-alive connections, and what it repeats.
 
+mod elsewhere;
 mod grpc;
 mod idle;
 mod page;
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 pub(super) use self::{
+    elsewhere::elsewhere,
     grpc::{GrpcSends, GrpcStreams},
     idle::open_streams,
     page::Pages,
@@ -74,15 +76,15 @@ pub(super) struct Tally {
 }
 
 /// Repeats each of `exchanges` on a connection of its own for `length`, over TLS when there is a
-/// connector for it.
+/// connector for it. Where there are several servers they take turns.
 pub(super) async fn closed_loop<E: Exchange>(
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     connector: Option<TlsConnector>,
     exchanges: Vec<E>,
     length: Duration,
 ) -> anyhow::Result<Tally> {
     let mut connections = Vec::new();
-    for exchange in exchanges {
+    for (exchange, address) in exchanges.into_iter().zip(addresses.into_iter().cycle()) {
         connections.push((E::Connection::open_by(address, connector.as_ref()).await?, exchange));
     }
     let start = Instant::now();

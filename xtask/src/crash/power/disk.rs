@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::random::Random;
 use super::trace::{Change, Step};
+use crate::load::random::Random;
 
 /// Bytes that a disk writes whole or not at all.
 const SECTOR: usize = 512;

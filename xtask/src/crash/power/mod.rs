@@ -14,11 +14,10 @@ use legation_model::TaskState;
 use legation_testkit::history::{Kind, Record, Seen, What};
 use rusqlite::Connection;
 
-use super::kill::begin_work;
-use super::random::Random;
-use super::server::Launch;
-use super::world::World;
-use super::{Outcome, Setup, has_program};
+use super::{Setup, has_program};
+use crate::load::outcome::Outcome;
+use crate::load::random::Random;
+use crate::load::work::begin_work;
 use disk::{Disk, Files};
 use trace::Step;
 
@@ -59,9 +58,9 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
 
 /// Lets clients work on a traced server; gives what they saw.
 async fn record(setup: &Setup, traces: &Path) -> anyhow::Result<Vec<Record>> {
-    let mut launch = Launch::new(setup);
+    let mut launch = setup.launch();
     launch.tracer = trace::tracer(&launch.data, traces);
-    let world = World::new(setup)?;
+    let world = setup.world()?;
     let (server, address) = launch.start().await?;
     world.up(address);
     let mut clients = begin_work(&world, &mut Random::new(setup.seed), CLIENTS, LONGEST);

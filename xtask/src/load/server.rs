@@ -8,8 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use hyper::StatusCode;
 
-use super::Setup;
+use super::rpc;
 use crate::bench::process::resident;
 use crate::contract::TOKEN_VARIABLE;
 
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// How the product is started.
 pub(crate) struct Launch {
-    program: PathBuf,
+    pub(crate) program: PathBuf,
     token: String,
     /// Where the log and the port file go.
     directory: PathBuf,
@@ -42,10 +43,6 @@ pub(crate) struct Server {
 }
 
 impl Launch {
-    pub(super) fn new(setup: &Setup) -> Self {
-        Self::of(&setup.program, &setup.token, &setup.directory)
-    }
-
     /// How a program is started that keeps everything in a directory.
     pub(crate) fn of(program: &Path, token: &str, directory: &Path) -> Self {
         Self {
@@ -59,10 +56,15 @@ impl Launch {
         }
     }
 
+    /// Where its processes write what they have to say.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
     /// Starts a process and does not wait for it.
     pub(crate) fn spawn(&self) -> anyhow::Result<Server> {
         let port_file = self.directory.join("port");
-        let log = self.directory.join("log");
+        let log = self.log();
         // A file of an earlier start would be taken for this one's.
         let _ = fs::remove_file(&port_file);
         fs::create_dir_all(&self.data)?;
@@ -125,8 +127,22 @@ impl Server {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) -> anyhow::Result<()> {
+        self.signal("-TERM")
+    }
+
+    /// Lets it stand still.
+    pub(crate) fn pause(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status()?;
+        let status = Command::new("kill").args([signal, &id]).status()?;
         if !status.success() {
             bail!("cannot send a signal to process {id}");
         }
@@ -145,6 +161,20 @@ impl Server {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// How long it calls itself ready, as far as the limit.
+    pub(crate) async fn still_ready(
+        &mut self,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> anyhow::Result<Duration> {
+        let begin = Instant::now();
+        while begin.elapsed() < limit
+            && rpc::status(address, "/readyz").await == Ok(StatusCode::OK)
+            && self.ended(Duration::ZERO).await?.is_none()
+        {}
+        Ok(begin.elapsed())
     }
 
     /// The number of its process.

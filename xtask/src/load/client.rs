@@ -1,18 +1,20 @@
 //! A client that does single things and writes down what it saw of each.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use legation_testkit::history::{About, Failure, Kind, Policy, Script, Seen, Send, What};
+use legation_testkit::history::{About, Failure, Kind, Policy, Reason, Script, Seen, Send, What};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::rpc::{Events, Rpc};
 use super::view;
 use super::world::World;
 
-pub(super) const POLICIES: [Policy; 3] = [Policy::Retry, Policy::Resume, Policy::Fail];
+pub(crate) const POLICIES: [Policy; 3] = [Policy::Retry, Policy::Resume, Policy::Fail];
 
 /// The mount of the agent with a policy.
-pub(super) fn agent(policy: Policy) -> &'static str {
+pub(crate) fn agent(policy: Policy) -> &'static str {
     match policy {
         Policy::Retry => "counter-retry",
         Policy::Resume => "counter-resume",
@@ -21,44 +23,73 @@ pub(super) fn agent(policy: Policy) -> &'static str {
 }
 
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) world: Arc<World>,
-    pub(super) number: u32,
+pub(crate) struct Client {
+    pub(crate) world: Arc<World>,
+    pub(crate) number: u32,
+    /// The place of the one server that it calls; any of them without it.
+    pub(crate) place: Option<usize>,
+    /// Whether others send the same messages at once. Each copy waits for the one before it, so that a
+    /// refusal takes as long as all before it.
+    pub(crate) copies: bool,
 }
 
 /// A message that shall begin a task.
 #[derive(Clone, Debug)]
-pub(super) struct Errand {
+pub(crate) struct Errand {
     message: String,
     /// Whether it may be sent again: it carries a key.
-    pub(super) keyed: bool,
-    pub(super) script: Script,
+    pub(crate) keyed: bool,
+    pub(crate) script: Script,
     text: String,
+    /// The task that it has begun, as soon as a stream tells.
+    task: watch::Sender<Option<String>>,
+}
+
+/// What a stream is listened to for.
+struct Wanted<'a> {
+    about: About,
+    after: Option<u64>,
+    policy: Policy,
+    /// How many events.
+    most: u64,
+    begun: Instant,
+    errand: Option<&'a Errand>,
 }
 
 /// What came of listening to a stream.
-pub(super) struct Heard {
-    pub(super) task: Option<String>,
+pub(crate) struct Heard {
+    pub(crate) task: Option<String>,
     /// The greatest number that was told.
-    pub(super) last: u64,
-    pub(super) ended: bool,
-    pub(super) failure: Option<Failure>,
+    pub(crate) last: u64,
+    pub(crate) ended: bool,
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Errand {
+    /// Waits until a stream has told which task it has begun.
+    pub(crate) async fn task(&self) -> String {
+        let mut task = self.task.subscribe();
+        let told = task.wait_for(Option::is_some).await;
+        // The sender lives as long as this.
+        told.ok().and_then(|task| task.clone()).unwrap_or_default()
+    }
 }
 
 impl Client {
     /// An errand to count so far, with so many milliseconds between the numbers.
-    pub(super) fn count(&self, policy: Policy, count: usize, pause: u64, keyed: bool) -> Errand {
+    pub(crate) fn count(&self, policy: Policy, count: usize, pause: u64, keyed: bool) -> Errand {
         Errand {
             message: format!("m-{}", self.world.number()),
             keyed,
             script: Script { count, policy },
             text: format!("count {count} every {pause}"),
+            task: watch::Sender::default(),
         }
     }
 
     /// Sends a message once and waits for the answer.
-    pub(super) async fn send(&self, errand: &Errand) -> Result<Seen, Failure> {
-        let send = self.begin(errand);
+    pub(crate) async fn send(&self, errand: &Errand) -> Result<Seen, Failure> {
+        let (send, begun) = (self.begin(errand), Instant::now());
         let answered = match self.rpc_of(errand, "SendMessage").await {
             Ok(rpc) => rpc.call().await,
             Err(failure) => Err(failure),
@@ -70,39 +101,43 @@ impl Client {
                 self.world.learn(&seen.task, policy, 1, ended);
                 self.record(What::Answer { send, task: seen.clone() });
             }
-            Err(failure) => self.fail(About::Send(send), failure),
+            Err(failure) => self.fail(About::Send(send), failure, begun),
         }
         seen
     }
 
     /// Sends a message once and listens to its stream.
-    pub(super) async fn stream(&self, errand: &Errand) -> Heard {
-        let about = About::Send(self.begin(errand));
+    pub(crate) async fn stream(&self, errand: &Errand) -> Heard {
+        let (about, begun) = (About::Send(self.begin(errand)), Instant::now());
         let opened = match self.rpc_of(errand, "SendStreamingMessage").await {
             Ok(rpc) => rpc.open().await,
             Err(failure) => Err(failure),
         };
-        self.listen(about, Some(0), errand.script.policy, opened, u64::MAX).await
+        let (after, policy, most) = (Some(0), errand.script.policy, u64::MAX);
+        let errand = Some(errand);
+        self.listen(Wanted { about, after, policy, most, begun, errand }, opened).await
     }
 
     /// Listens to so many events of a task, after an event or from now on.
-    pub(super) async fn resume(
+    pub(crate) async fn resume(
         &self,
         task: &str,
         policy: Policy,
         after: Option<u64>,
         most: u64,
     ) -> Heard {
-        let params = json!({"id": task});
+        let (params, begun) = (json!({"id": task}), Instant::now());
         let opened = match self.rpc(policy, "SubscribeToTask", params).await {
             Ok(rpc) => Rpc { after, ..rpc }.open().await,
             Err(failure) => Err(failure),
         };
-        self.listen(About::Task(task.to_owned()), after, policy, opened, most).await
+        let about = About::Task(task.to_owned());
+        self.listen(Wanted { about, after, policy, most, begun, errand: None }, opened).await
     }
 
     /// Reads a task.
-    pub(super) async fn read(&self, task: &str, policy: Policy) -> Result<Seen, Failure> {
+    pub(crate) async fn read(&self, task: &str, policy: Policy) -> Result<Seen, Failure> {
+        let begun = Instant::now();
         let read = match self.rpc(policy, "GetTask", json!({"id": task})).await {
             Ok(rpc) => rpc.call().await,
             Err(failure) => Err(failure),
@@ -113,13 +148,13 @@ impl Client {
                 self.world.learn(task, policy, 1, seen.state.is_terminal());
                 self.record(What::Read(seen.clone()));
             }
-            Err(failure) => self.fail(About::Task(task.to_owned()), failure),
+            Err(failure) => self.fail(About::Task(task.to_owned()), failure, begun),
         }
         seen
     }
 
     /// Lists all tasks of a policy's agent.
-    pub(super) async fn list(&self, policy: Policy) -> Result<(), Failure> {
+    pub(crate) async fn list(&self, policy: Policy) -> Result<(), Failure> {
         let mut token = String::new();
         loop {
             let params = json!({"pageSize": 100, "pageToken": token});
@@ -137,14 +172,8 @@ impl Client {
         }
     }
 
-    async fn listen(
-        &self,
-        about: About,
-        after: Option<u64>,
-        policy: Policy,
-        opened: Result<Events, Failure>,
-        most: u64,
-    ) -> Heard {
+    async fn listen(&self, wanted: Wanted<'_>, opened: Result<Events, Failure>) -> Heard {
+        let Wanted { about, after, policy, most, begun, errand } = wanted;
         let mut heard = Heard { task: None, last: 0, ended: false, failure: None };
         let stream = self.world.number();
         let listening = async {
@@ -168,13 +197,16 @@ impl Client {
                     }
                 }
                 self.world.learn(&event.task, policy, heard.last, heard.ended);
-                heard.task.get_or_insert_with(|| event.task.clone());
+                if heard.task.is_none() {
+                    heard.task = Some(event.task.clone());
+                    errand.inspect(|errand| drop(errand.task.send_replace(heard.task.clone())));
+                }
                 self.record(What::Event { stream, event });
             }
             Ok::<_, Failure>(())
         };
         if let Err(failure) = listening.await {
-            self.fail(about, &failure);
+            self.fail(about, &failure, begun);
             heard.failure = Some(failure);
         }
         heard
@@ -185,7 +217,7 @@ impl Client {
         errand: &'a Errand,
         method: &'static str,
     ) -> Result<Rpc<'a>, Failure> {
-        let Errand { message, text, script, keyed } = errand;
+        let Errand { message, text, script, keyed, .. } = errand;
         let params = json!({
             "message": {"messageId": message, "role": "ROLE_USER", "parts": [{"text": text}]}
         });
@@ -199,9 +231,9 @@ impl Client {
         method: &'static str,
         params: Value,
     ) -> Result<Rpc<'_>, Failure> {
-        let address = self.world.address().await.ok_or(Failure::Lost)?;
+        let (address, binding) = self.world.way(self.place).await.ok_or(Failure::Lost)?;
         let (token, agent) = (self.world.token.as_str(), agent(policy));
-        Ok(Rpc { address, token, agent, method, params, key: None, after: None })
+        Ok(Rpc { address, binding, token, agent, method, params, key: None, after: None })
     }
 
     /// Writes down that a message goes out.
@@ -213,7 +245,10 @@ impl Client {
         send
     }
 
-    fn fail(&self, about: About, failure: &Failure) {
+    fn fail(&self, about: About, failure: &Failure, begun: Instant) {
+        if matches!(failure, Failure::Refused { reason: Reason::Unavailable, .. }) {
+            self.world.refused(begun, self.copies);
+        }
         self.record(What::Failed { about, failure: failure.clone() });
     }
 

@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use legation_model::TaskState;
+use legation_testkit::agents::COUNTED;
 use legation_testkit::history::{Event, Failure, Kind, Reason, Seen};
 use serde_json::Value;
 
@@ -11,12 +12,12 @@ use serde_json::Value;
 const ATTEMPT: &str = "urn:legation:a2a:attempt";
 
 /// The task in a result.
-pub(super) fn seen(task: &Value) -> Result<Seen, Failure> {
+pub(crate) fn seen(task: &Value) -> Result<Seen, Failure> {
     read_task(task).ok_or_else(|| strange("a task", task))
 }
 
 /// The event in a result.
-pub(super) fn event(seq: Option<u64>, result: &Value) -> Result<Event, Failure> {
+pub(crate) fn event(seq: Option<u64>, result: &Value) -> Result<Event, Failure> {
     read_event(seq, result).ok_or_else(|| strange("an event", result))
 }
 
@@ -43,8 +44,11 @@ fn read_event(seq: Option<u64>, result: &Value) -> Option<Event> {
             (&update["taskId"], Kind::Status { state, attempt, text })
         }
         "artifactUpdate" => {
-            let text = update["artifact"]["parts"][0]["text"].as_str()?.to_owned();
-            (&update["taskId"], Kind::Chunk { text, run: None, at: None })
+            let part = &update["artifact"]["parts"][0];
+            let counted = &part["metadata"][COUNTED];
+            let text = part["text"].as_str()?.to_owned();
+            let run = counted["run"].as_str().map(str::to_owned);
+            (&update["taskId"], Kind::Chunk { text, run, at: counted["at"].as_u64() })
         }
         _ => return None,
     };
@@ -59,10 +63,42 @@ fn text(status: &Value) -> Option<String> {
     status["message"]["parts"][0]["text"].as_str().map(str::to_owned)
 }
 
+/// A digest of what a value says: some bindings leave out what others write as nothing.
 fn hash(value: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
-    value.to_string().hash(&mut hasher);
+    digest(value, &mut hasher);
     hasher.finish()
+}
+
+fn digest(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> =
+                members.iter().filter(|(_, value)| !is_nothing(value)).collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            for (name, value) in members {
+                name.hash(hasher);
+                digest(value, hasher);
+            }
+        }
+        Value::Array(items) => {
+            items.len().hash(hasher);
+            items.iter().for_each(|item| digest(item, hasher));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            value.to_string().hash(hasher);
+        }
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(true) | Value::Number(_) => false,
+    }
 }
 
 fn strange(what: &str, value: &Value) -> Failure {

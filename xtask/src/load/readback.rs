@@ -20,7 +20,7 @@ const AT_ONCE: usize = 8;
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// Waits until all tasks have ended, then reads them back.
-pub(super) async fn read_back(world: &Arc<World>) -> anyhow::Result<()> {
+pub(crate) async fn read_back(world: &Arc<World>) -> anyhow::Result<()> {
     settle(world).await;
     world.record(READERS, What::Final);
     let readers = world.known().into_iter().enumerate().map(|(number, (task, known))| async move {
@@ -54,5 +54,5 @@ async fn settle(world: &Arc<World>) {
 
 /// Each task has a reader of its own.
 fn reader(world: &Arc<World>, number: usize) -> Client {
-    Client { world: world.clone(), number: READERS + number as u32 }
+    Client { world: world.clone(), number: READERS + number as u32, place: None, copies: false }
 }

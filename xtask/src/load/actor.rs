@@ -16,24 +16,30 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How many copies of a message are sent at once.
 const COPIES: u32 = 8;
 
-pub(super) struct Actor {
-    pub(super) client: Client,
-    pub(super) random: Random,
+pub(crate) struct Actor {
+    pub(crate) client: Client,
+    pub(crate) random: Random,
 }
 
 impl Actor {
-    pub(super) fn new(world: &Arc<World>, number: u32, random: Random) -> Self {
-        Self { client: Client { world: world.clone(), number }, random }
+    pub(crate) fn new(world: &Arc<World>, number: u32, random: Random) -> Self {
+        Self { client: Client { world: world.clone(), number, place: None, copies: false }, random }
+    }
+
+    /// The same one, which calls the server of a place only.
+    pub(crate) fn at(mut self, place: usize) -> Self {
+        self.client.place = Some(place);
+        self
     }
 
     /// Whether to begin nothing more.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.client.world.is_closing()
     }
 
     /// Does one thing after another until the world closes. `longest` bounds the milliseconds that
     /// a task takes.
-    pub(super) async fn work(mut self, longest: u64) {
+    pub(crate) async fn work(mut self, longest: u64) {
         while !self.is_done() {
             let errand = self.errand(longest);
             match self.random.of(0..10) {
@@ -56,7 +62,7 @@ impl Actor {
     }
 
     /// Sends a message, again and again if it has a key, until it is answered.
-    pub(super) async fn send_until_answered(&self, errand: &Errand) -> Option<Seen> {
+    pub(crate) async fn send_until_answered(&self, errand: &Errand) -> Option<Seen> {
         loop {
             match self.client.send(errand).await {
                 Ok(seen) => return Some(seen),
@@ -67,7 +73,7 @@ impl Actor {
     }
 
     /// Sends a message and follows its task to the end, over as many streams as that takes.
-    pub(super) async fn stream_to_the_end(&self, errand: &Errand) {
+    pub(crate) async fn stream_to_the_end(&self, errand: &Errand) {
         loop {
             let heard = self.client.stream(errand).await;
             match (&heard.task, &heard.failure) {
@@ -82,7 +88,7 @@ impl Actor {
     }
 
     /// Follows a task from an event on to its end.
-    async fn follow(&self, task: &str, policy: Policy, mut after: u64) {
+    pub(crate) async fn follow(&self, task: &str, policy: Policy, mut after: u64) {
         loop {
             let heard = self.client.resume(task, policy, Some(after), u64::MAX).await;
             after = after.max(heard.last);
@@ -94,13 +100,14 @@ impl Actor {
     }
 
     /// Sends the same message many times at once, in both ways.
-    async fn send_copies(&mut self, errand: &Errand) {
+    pub(crate) async fn send_copies(&mut self, errand: &Errand) {
         let mut errand = errand.clone();
         errand.keyed = true;
         let errand = &errand;
         let copies = (0..COPIES).map(|copy| {
             let number = self.client.number * 100 + 1000 + copy;
-            let actor = Self::new(&self.client.world, number, self.random.fork());
+            let mut actor = Self::new(&self.client.world, number, self.random.fork());
+            actor.client.copies = true;
             async move {
                 if copy % 4 == 3 {
                     actor.stream_to_the_end(errand).await;
@@ -113,7 +120,7 @@ impl Actor {
     }
 
     /// Listens to some events of a task that is known, from anywhere on.
-    pub(super) async fn listen_to_a_piece(&mut self) {
+    pub(crate) async fn listen_to_a_piece(&mut self) {
         let known = self.client.world.known();
         let running: Vec<_> = known.iter().filter(|(_, known)| !known.ended).collect();
         let all: Vec<_> = known.iter().collect();
