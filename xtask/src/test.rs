@@ -11,6 +11,9 @@ pub(crate) struct TestArgs {
     /// Leave out the suites that install foreign clients and servers from package registries
     #[arg(long)]
     hermetic: bool,
+    /// Go on after a step that failed. Without it the end of the output is what that step says
+    #[arg(long)]
+    keep_going: bool,
 }
 
 /// The program that runs a step.
@@ -42,6 +45,12 @@ const STEPS: &[Step] = &[
         hermetic: true,
     },
     Step {
+        name: "chaos suite, short",
+        runner: Runner::Xtask,
+        arguments: &["chaos", "--short"],
+        hermetic: true,
+    },
+    Step {
         name: "hostile suite, short",
         runner: Runner::Xtask,
         arguments: &["hostile", "--short"],
@@ -59,7 +68,7 @@ const STEPS: &[Step] = &[
 const NEXTEST: &[&str] = &["nextest", "run", "--workspace", "--locked"];
 const CARGO_TEST: &[&str] = &["test", "--workspace", "--lib", "--bins", "--tests", "--locked"];
 
-/// Runs all steps and says which failed.
+/// Runs the steps, until one fails or all of them, and says which failed.
 ///
 /// # Errors
 /// When a step cannot be started.
@@ -79,6 +88,9 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
         println!("== {}", step.name);
         if !step.passes()? {
             failed.push(step.name);
+            if !args.keep_going {
+                break;
+            }
         }
     }
     if failed.is_empty() {
