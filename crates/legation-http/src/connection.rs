@@ -16,7 +16,6 @@ use hyper_util::server::graceful::GracefulConnection;
 use legation_core::CertificateChain;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +26,7 @@ use crate::bounds::Bounds;
 use crate::call::Peer;
 use crate::cork::corked;
 use crate::frames::{Metered, PREFACE};
-use crate::pace::{Paced, Phase, Phases};
+use crate::pace::{Paced, Phase, Phases, within};
 use crate::readers::Readers;
 use crate::server::Shared;
 use crate::tls::{self, Tls};
@@ -53,9 +52,9 @@ pub(crate) async fn serve(stream: TcpStream, address: IpAddr, shared: Arc<Shared
     // A frame is worth sending at once; failing to say so only costs time.
     let _ = stream.set_nodelay(true);
     let Some(tls) = &shared.tls else {
-        let first_byte = timeout(bounds.first_byte, protocol_of(&stream));
+        let first_byte = within(bounds.first_byte, protocol_of(&stream));
         let protocol = unless_drained(&shared, first_byte).await;
-        let Some(Ok(Some(protocol))) = protocol else { return };
+        let Some(Some(Some(protocol))) = protocol else { return };
         let peer = Peer { address, certificates: None };
         return speak(stream, protocol, peer, shared, owner).await;
     };
@@ -98,18 +97,17 @@ async fn shake_hands(
     bounds: &Bounds,
 ) -> Option<TlsStream<TcpStream>> {
     let mut first = [0];
-    let first_byte = timeout(bounds.first_byte, stream.peek(&mut first)).await;
-    if !matches!(first_byte, Ok(Ok(count)) if count > 0) {
+    let first_byte = within(bounds.first_byte, stream.peek(&mut first)).await;
+    if !matches!(first_byte, Some(Ok(count)) if count > 0) {
         return None;
     }
     let accept = TlsAcceptor::from(tls.config()).accept(stream);
-    match timeout(bounds.handshake, accept).await {
-        Ok(Ok(stream)) => Some(stream),
-        Ok(Err(error)) => {
+    match within(bounds.handshake, accept).await? {
+        Ok(stream) => Some(stream),
+        Err(error) => {
             tracing::debug!(%error, "no TLS with this peer");
             None
         }
-        Err(_) => None,
     }
 }
 

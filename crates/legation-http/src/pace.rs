@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout_at};
 
 use crate::bounds::Bounds;
 
@@ -74,6 +74,30 @@ fn phase_of(stamp: Stamp) -> Phase {
     }
 }
 
+/// How late a timer of a process at work may be.
+const LATE: Duration = Duration::from_millis(100);
+
+/// How long a peer is waited for when this process was not there at its deadline.
+const AFTER_ABSENCE: Duration = Duration::from_secs(1);
+
+/// Until when to wait instead, when this process comes to a deadline so late that it was stopped, suspended or
+/// starved: it finds its timers over before it sees what arrived in time, and the peer is not to blame.
+fn put_off(deadline: Instant) -> Option<Instant> {
+    let now = Instant::now();
+    (now > deadline + LATE).then(|| now + AFTER_ABSENCE)
+}
+
+/// What comes of this within a time; `None` when nothing does although this process was there.
+pub(crate) async fn within<T>(bound: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut deadline) = (pin!(work), Instant::now() + bound);
+    loop {
+        if let Ok(done) = timeout_at(deadline, work.as_mut()).await {
+            return Some(done);
+        }
+        deadline = put_off(deadline)?;
+    }
+}
+
 /// A transport whose reads and writes fail when the peer is too slow.
 ///
 /// A timer is armed only while a read waits, and is left armed when the read goes through, so a
@@ -122,7 +146,7 @@ impl<S> Paced<S> {
     /// Ready when the read that waits has waited too long.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.notice();
-        let Some(deadline) = self.deadline() else { return Poll::Pending };
+        let Some(mut deadline) = self.deadline() else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
@@ -130,7 +154,9 @@ impl<S> Paced<S> {
         loop {
             ready!(timer.as_mut().poll(cx));
             if Instant::now() >= deadline {
-                return Poll::Ready(());
+                let Some(later) = put_off(deadline) else { return Poll::Ready(()) };
+                self.since += later - deadline;
+                deadline = later;
             }
             timer.as_mut().reset(deadline);
         }
@@ -144,7 +170,13 @@ impl<S> Paced<S> {
         }
         let bound = self.bounds.write_stall;
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(bound)));
-        stall.as_mut().poll(cx).map(|()| Err(too_slow()))
+        loop {
+            ready!(stall.as_mut().poll(cx));
+            let Some(later) = put_off(stall.deadline()) else {
+                return Poll::Ready(Err(too_slow()));
+            };
+            stall.as_mut().reset(later);
+        }
     }
 }
 
@@ -249,6 +281,30 @@ mod tests {
         assert_eq!(lasts(Phase::Idle, 100).await, 11, "the first byte begins a head");
         assert_eq!(lasts(Phase::Body, 0).await, 5);
         assert_eq!(lasts(Phase::Body, 100).await, 5, "ten bytes earn a second");
+    }
+
+    /// A stop of the process: its clock jumps, and only then it sees what arrived meanwhile.
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_was_stopped_sees_what_arrived_before_it_cuts() {
+        let (mut peer, stream) = duplex(64);
+        let mut paced = Paced::new(stream, Phases::begin(Phase::Head), bounds());
+        let begin = Instant::now();
+        let read = tokio::spawn(async move {
+            paced.read_exact(&mut [0; 1]).await.expect("the byte that came");
+            paced.read(&mut [0; 8]).await.is_err()
+        });
+        let silent = tokio::spawn(within(Duration::from_secs(5), std::future::pending::<()>()));
+        let (told, tell) = tokio::sync::oneshot::channel();
+        let heard = tokio::spawn(within(Duration::from_secs(5), tell));
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(20)).await;
+        sleep(Duration::from_millis(10)).await;
+        peer.write_all(b"x").await.expect("an open pipe");
+        told.send(()).expect("somebody listens");
+        assert!(heard.await.expect("no panic").is_some());
+        assert!(silent.await.expect("no panic").is_none());
+        assert!(read.await.expect("no panic"));
+        assert_eq!(begin.elapsed().as_secs(), 21, "a second, and then the peer is at fault");
     }
 
     #[tokio::test(start_paused = true)]

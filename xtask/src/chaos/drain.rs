@@ -119,7 +119,9 @@ async fn end(
 /// Sends that failed, though there was always a replica that takes them.
 fn failed_sends(records: &[Record]) -> Vec<String> {
     let failed = records.iter().filter_map(|record| {
-        let What::Failed { about: About::Send(send), failure } = &record.what else { return None };
+        let What::Failed { about: About::Send(send), failure, .. } = &record.what else {
+            return None;
+        };
         Some(format!("send {send} failed: {failure:?}"))
     });
     failed.collect()

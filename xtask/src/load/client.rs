@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::rpc::{Events, Rpc};
 use super::view;
-use super::world::World;
+use super::world::{World, by_records};
 
 pub(crate) const POLICIES: [Policy; 3] = [Policy::Retry, Policy::Resume, Policy::Fail];
 
@@ -176,6 +176,7 @@ impl Client {
         let Wanted { about, after, policy, most, begun, errand } = wanted;
         let mut heard = Heard { task: None, last: 0, ended: false, failure: None };
         let stream = self.world.number();
+        let is_open = opened.is_ok();
         let listening = async {
             let mut events = opened?;
             self.record(What::Open { stream, about: about.clone(), after });
@@ -206,7 +207,12 @@ impl Client {
             Ok::<_, Failure>(())
         };
         if let Err(failure) = listening.await {
-            self.fail(about, &failure, begun);
+            // A stream that stood still for long was not refused late.
+            if is_open {
+                self.broken(about, &failure, begun);
+            } else {
+                self.fail(about, &failure, begun);
+            }
             heard.failure = Some(failure);
         }
         heard
@@ -249,7 +255,12 @@ impl Client {
         if matches!(failure, Failure::Refused { reason: Reason::Unavailable, .. }) {
             self.world.refused(begun, self.copies);
         }
-        self.record(What::Failed { about, failure: failure.clone() });
+        self.broken(about, failure, begun);
+    }
+
+    fn broken(&self, about: About, failure: &Failure, begun: Instant) {
+        let begun = by_records(begun);
+        self.record(What::Failed { about, begun, failure: failure.clone() });
     }
 
     fn record(&self, what: What) {

@@ -91,9 +91,8 @@ impl World {
     /// Writes down what a client saw or did.
     pub(crate) fn record(&self, client: u32, what: What) {
         let mut history = lock(&self.history);
-        // The clock of the system, because a tracer's times are of that too; it must not go back.
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros() as u64;
-        let at = history.records.last().map_or(now, |last| last.at.max(now));
+        // Records must not go back where the clock does.
+        let at = history.records.last().map_or(0, |last| last.at).max(now());
         let record = Record { at, client, what };
         // Only a help for people: the records that are checked are those in memory.
         let _ = history::write_line(&mut history.file, &record);
@@ -227,6 +226,16 @@ impl World {
             skipped: None,
         }
     }
+}
+
+/// Microseconds by the clock of the records: that of the system, because a tracer's times are of that too.
+fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros() as u64
+}
+
+/// When something began, by the clock of the records.
+pub(crate) fn by_records(begun: Instant) -> u64 {
+    now() - begun.elapsed().as_micros() as u64
 }
 
 /// No client panics while it holds a lock, so none is ever poisoned.

@@ -13,8 +13,6 @@ pub(super) struct Index<'a> {
     scripts: HashMap<&'a str, Script>,
     pub(super) streams: BTreeMap<u64, Stream<'a>>,
     pub(super) tasks: BTreeMap<&'a str, Task<'a>>,
-    /// What may explain that a send failed: it is kept waiting by what was done before.
-    begun: HashMap<u64, Cause>,
     /// Failures with what may explain them.
     pub(super) failures: Vec<(&'a About, &'a Failure, Cause)>,
     /// Sends with the answers they got, and what may explain those.
@@ -25,6 +23,8 @@ pub(super) struct Index<'a> {
     pub(super) complete: bool,
     /// What had been done to the server up to the record that was added last.
     cause: Cause,
+    /// When the server began to be strained, and when it no longer was.
+    strains: Vec<(u64, Option<u64>)>,
 }
 
 /// What had been done to the server when something happened.
@@ -81,25 +81,24 @@ impl<'a> Index<'a> {
             scripts: HashMap::new(),
             streams: BTreeMap::new(),
             tasks: BTreeMap::new(),
-            begun: HashMap::new(),
             failures: Vec::new(),
             answers: Vec::new(),
             listed: Vec::new(),
             complete: false,
             cause: Cause::default(),
+            strains: Vec::new(),
         };
         for record in records {
-            index.add(&record.what);
+            index.add(record);
         }
         index
     }
 
-    fn add(&mut self, what: &'a What) {
+    fn add(&mut self, record: &'a Record) {
         let cause = self.cause;
-        match what {
+        match &record.what {
             What::Send(send) => {
                 self.sends.insert(send.send, send);
-                self.begun.insert(send.send, cause);
                 self.scripts.insert(&send.message, send.script);
             }
             What::Answer { send, task } => {
@@ -133,19 +132,26 @@ impl<'a> Index<'a> {
                     stream.end = Some(cause);
                 }
             }
-            What::Failed { about, failure } => {
-                let begun = match about {
-                    About::Send(send) => self.begun.get(send).copied().unwrap_or_default(),
-                    About::Task(_) => Cause::default(),
-                };
-                let strained = cause.strained || begun.strained;
+            What::Failed { about, begun, failure } => {
+                // It is kept waiting by what was done before.
+                let strained = cause.strained || self.was_strained(*begun);
                 self.failures.push((about, failure, Cause { strained, ..cause }));
             }
-            What::Fault(Fault::Stop | Fault::Starve | Fault::Sever) => self.cause.strained = true,
-            What::Fault(Fault::Start | Fault::Relieve | Fault::Mend) => self.cause.strained = false,
+            What::Fault(Fault::Stop | Fault::Starve | Fault::Sever) => {
+                self.cause.strained = true;
+                self.strains.push((record.at, None));
+            }
+            What::Fault(Fault::Start | Fault::Relieve | Fault::Mend) => {
+                self.cause.strained = false;
+                self.strains.last_mut().map(|(_, until)| until.get_or_insert(record.at));
+            }
             What::Fault(Fault::Kill | Fault::Cut) => self.cause.cut = true,
             What::Final => self.complete = true,
         }
+    }
+
+    fn was_strained(&self, at: u64) -> bool {
+        self.strains.iter().any(|(from, until)| *from <= at && until.is_none_or(|until| at < until))
     }
 
     fn add_event(&mut self, stream: u64, event: &'a Event) {

@@ -63,6 +63,8 @@ pub enum What {
     Failed {
         /// What it was about.
         about: About,
+        /// When it had begun, by the clock of the records.
+        begun: u64,
         /// How.
         failure: Failure,
     },

@@ -64,7 +64,7 @@ impl Story {
     }
 
     fn add(mut self, client: u32, what: What) -> Self {
-        let at = self.records.len() as u64;
+        let at = self.now();
         self.records.push(Record { at, client, what });
         self
     }
@@ -109,8 +109,17 @@ impl Story {
         self.add(0, What::Fault(fault))
     }
 
+    fn now(&self) -> u64 {
+        self.records.len() as u64
+    }
+
     fn fail(self, failure: Failure) -> Self {
-        self.add(1, What::Failed { about: About::Task("t".into()), failure })
+        let begun = self.now();
+        self.fail_since(begun, failure)
+    }
+
+    fn fail_since(self, begun: u64, failure: Failure) -> Self {
+        self.add(1, What::Failed { about: About::Task("t".into()), begun, failure })
     }
 
     fn read(self, state: TaskState, texts: &[&str]) -> Self {
@@ -216,11 +225,12 @@ fn good_histories_pass() {
                 .well(),
         ),
         (
-            "sent while it was severed",
-            Story::default().fault(Fault::Sever).send(1, Policy::Resume).fault(Fault::Mend).add(
-                1,
-                What::Failed { about: About::Send(1), failure: refused(Reason::Unavailable) },
-            ),
+            "called while it was severed",
+            begin()
+                .fault(Fault::Sever)
+                .fault(Fault::Mend)
+                .fail_since(1, refused(Reason::Unavailable))
+                .well(),
         ),
         ("a call that was cut", begin().fault(Fault::Cut).fail(Failure::Lost).well()),
     ];
@@ -461,6 +471,15 @@ fn bad_histories_are_caught() {
                 .fault(Fault::Sever)
                 .fault(Fault::Mend)
                 .fail(refused(Reason::Unavailable))
+                .well(),
+        ),
+        (
+            Rule::Progress,
+            "refused when it was severed and mended since",
+            begin()
+                .fault(Fault::Sever)
+                .fault(Fault::Mend)
+                .fail_since(0, refused(Reason::Unavailable))
                 .well(),
         ),
         (
