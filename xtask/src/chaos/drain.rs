@@ -80,7 +80,7 @@ fn stop_all(setup: &Setup, stops: Vec<Stop>) -> anyhow::Result<Outcome> {
             world.leave(stop.place);
             world.fault(Fault::Stop);
             tokio::time::sleep(ACCEPT).await;
-            slowest = slowest.max(end(&mut fleet, stop.place, &mut faults).await?);
+            slowest = slowest.max(end(setup, &mut fleet, stop.place, &mut faults).await?);
             fleet.at(stop.place).launch.program = stop.program;
             fleet.start(stop.place).await?;
         }
@@ -96,6 +96,7 @@ fn stop_all(setup: &Setup, stops: Vec<Stop>) -> anyhow::Result<Outcome> {
 
 /// Asks a replica to stop, and waits until it has; tells how long that took.
 async fn end(
+    setup: &Setup,
     fleet: &mut Fleet,
     place: usize,
     faults: &mut Vec<String>,
@@ -105,7 +106,7 @@ async fn end(
     let begin = Instant::now();
     server.terminate()?;
     let ready = server.still_ready(address, END).await?;
-    if ready > READY {
+    if ready > setup.held_to(READY) {
         faults.push(format!("called itself ready for {ready:?} after it was asked to stop"));
     }
     match server.ended(END).await? {

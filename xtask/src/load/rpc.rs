@@ -213,11 +213,16 @@ fn number(headers: &HeaderMap) -> Option<u64> {
 
 /// Gets a path that needs no token; gives the status.
 pub(crate) async fn status(address: SocketAddr, path: &str) -> Result<StatusCode, Failure> {
+    Ok(get(address, path).await?.status())
+}
+
+/// Gets a path that needs no token; gives the head of the answer.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Response<()>, Failure> {
     let get = async {
         let (mut sender, _connection) = connect(address).await?;
         let request = Request::get(path).header("host", address.to_string());
         let request = request.body(Full::<Bytes>::default()).expect("names are plain ASCII");
-        Ok(sender.send_request(request).await.map_err(lost)?.status())
+        Ok(sender.send_request(request).await.map_err(lost)?.map(drop))
     };
     limited(get).await
 }
