@@ -67,8 +67,8 @@ fn main() -> anyhow::Result<ExitCode> {
             fuzz::run(&args);
             Ok(ExitCode::SUCCESS)
         }
-        Task::Crash(args) => crash::run(args),
-        Task::Chaos(args) => chaos::run(args),
+        Task::Crash(args) => crash::run(&args),
+        Task::Chaos(args) => chaos::run(&args),
         Task::Hostile(args) => hostile::run(&args),
         Task::Peers(args) => peers::run(&args),
         Task::Tck(args) => tck::run(&args),

@@ -22,24 +22,24 @@ mod proxy;
 mod reconnect;
 
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use anyhow::Context;
 use legation_testkit::postgres::Cluster;
 
 use crate::load::Binding;
-use crate::load::outcome::{self, Outcome};
+use crate::load::suite::{self, Ground, Plan, SuiteArgs};
 use crate::load::world::World;
 
 /// What to do to the replicas, and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChaosArgs {
     /// What to do to them.
-    #[arg(long, value_enum, default_value = "all")]
-    plan: Choice,
+    #[arg(long, default_value = "all", value_parser = suite::names(PLANS))]
+    plan: String,
     /// How often replicas are killed.
     #[arg(long, default_value_t = 100)]
     kills: usize,
@@ -71,80 +71,36 @@ pub(crate) struct ChaosArgs {
     #[arg(long)]
     previous: Option<PathBuf>,
     /// Seconds that the plans last which only look.
-    #[arg(long, default_value_t = 30)]
-    calm: u64,
+    #[arg(long, default_value_t = 30.0)]
+    calm: f64,
     /// Seconds after which the tasks of a replica that says nothing are taken over.
     #[arg(long, default_value_t = 3.0)]
     lease: f64,
-    /// What all that is random comes from; from the clock without it.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Seconds after which no plan begins another round.
-    #[arg(long)]
-    seconds_max: Option<u64>,
-    /// Do less of everything, for every commit.
-    #[arg(long)]
-    short: bool,
-    /// Program that serves the product as `serve-test`; this one without it.
-    #[arg(long)]
-    server: Option<PathBuf>,
+    #[command(flatten)]
+    suite: SuiteArgs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Choice {
-    All,
-    Kill,
-    Pause,
-    Dup,
-    Db,
-    Listener,
-    Partition,
-    Reconnect,
-    Drain,
-    Roll,
-    Latency,
-    Pool,
-    Clock,
-}
-
-impl Choice {
-    /// Whether the plan is to be run.
-    fn is_meant(self, args: &ChaosArgs) -> bool {
-        args.plan == self || args.plan == Self::All
-    }
-}
-
-/// A kind of harm: its name, and what does it.
-struct Plan {
-    choice: Choice,
-    run: fn(&Setup) -> anyhow::Result<Outcome>,
-}
-
-const PLANS: [Plan; 12] = [
-    Plan { choice: Choice::Kill, run: kill::run },
-    Plan { choice: Choice::Pause, run: pause::run },
-    Plan { choice: Choice::Dup, run: dup::run },
-    Plan { choice: Choice::Db, run: db::run },
-    Plan { choice: Choice::Listener, run: listener::run },
-    Plan { choice: Choice::Partition, run: partition::run },
-    Plan { choice: Choice::Reconnect, run: reconnect::run },
-    Plan { choice: Choice::Drain, run: drain::run },
-    Plan { choice: Choice::Roll, run: drain::roll },
-    Plan { choice: Choice::Latency, run: latency::run },
-    Plan { choice: Choice::Pool, run: pool::run },
-    Plan { choice: Choice::Clock, run: clock::run },
+const PLANS: &[Plan<Setup>] = &[
+    Plan { name: "kill", run: kill::run },
+    Plan { name: "pause", run: pause::run },
+    Plan { name: "dup", run: dup::run },
+    Plan { name: "db", run: db::run },
+    Plan { name: "listener", run: listener::run },
+    Plan { name: "partition", run: partition::run },
+    Plan { name: "reconnect", run: reconnect::run },
+    Plan { name: "drain", run: drain::run },
+    Plan { name: "roll", run: drain::roll },
+    Plan { name: "latency", run: latency::run },
+    Plan { name: "pool", run: pool::run },
+    Plan { name: "clock", run: clock::run },
 ];
 
 /// What every plan needs to know.
 struct Setup {
-    program: PathBuf,
-    /// Where the plan may write. It is kept when the plan finds a fault.
-    directory: PathBuf,
+    ground: Ground,
     cluster: Arc<Cluster>,
     /// The name of the plan's database.
     database: String,
-    seed: u64,
-    short: bool,
     lease: Duration,
     kills: usize,
     pauses: usize,
@@ -160,8 +116,6 @@ struct Setup {
     calm: Duration,
     /// How long what is away stays away.
     away: Duration,
-    deadline: Option<Instant>,
-    runtime: tokio::runtime::Runtime,
 }
 
 /// The token of every caller.
@@ -171,65 +125,45 @@ const TOKEN: &str = "chaos-1f0a4635f1c2d3e4b5a697888d2f7c1b";
 ///
 /// # Errors
 /// When a plan cannot be run at all.
-pub(crate) fn run(args: ChaosArgs) -> anyhow::Result<ExitCode> {
-    let clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros() as u64;
-    let seed = args.seed.unwrap_or_else(clock);
-    println!("chaos suite, seed {seed}, lease of {} s", args.lease);
+pub(crate) fn run(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
     // Where it has to be there, this panics.
     let Some(cluster) = Cluster::private().map(Arc::new) else {
         println!("SKIPPED: PostgreSQL is not installed");
         return Ok(ExitCode::SUCCESS);
     };
-    let deadline = args.seconds_max.map(|most| Instant::now() + Duration::from_secs(most));
-    let mut failed = false;
-    for plan in PLANS {
-        if plan.choice.is_meant(&args) {
-            failed |= run_plan(&args, &plan, &cluster, seed, deadline)?;
-        }
-    }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    println!("a lease is {} s", args.lease);
+    suite::run(("chaos", PLANS), (&args.plan, &args.suite), |plan, ground| {
+        let database = format!("chaos_{}", plan.name);
+        cluster.ask("postgres", &format!("CREATE DATABASE {database}"))?;
+        let seconds = |number: f64, most: f64| {
+            Duration::from_secs_f64(if ground.short { number.min(most) } else { number })
+        };
+        Ok(Setup {
+            cluster: cluster.clone(),
+            database,
+            lease: Duration::from_secs_f64(args.lease),
+            kills: ground.less(args.kills, 15),
+            pauses: ground.less(args.pauses, 1),
+            messages: ground.less(args.messages, 60),
+            outages: ground.less(args.outages, 1),
+            cuts: ground.less(args.cuts, 3),
+            reconnects: ground.less(args.reconnects, 400),
+            drains: ground.less(args.drains, 2),
+            rolls: ground.less(args.rolls, 1),
+            previous: args.previous.clone(),
+            calm: seconds(args.calm, 4.0),
+            away: seconds(args.away, 3.0),
+            ground,
+        })
+    })
 }
 
-/// Runs a plan and prints what it did; tells whether it failed.
-fn run_plan(
-    args: &ChaosArgs,
-    plan: &Plan,
-    cluster: &Arc<Cluster>,
-    seed: u64,
-    deadline: Option<Instant>,
-) -> anyhow::Result<bool> {
-    let begin = Instant::now();
-    let name = format!("{:?}", plan.choice).to_lowercase();
-    let itself = std::env::current_exe().context("cannot find this program")?;
-    let directory = outcome::directory("chaos", &name, &itself)?;
-    let database = format!("chaos_{name}");
-    cluster.ask("postgres", &format!("CREATE DATABASE {database}"))?;
-    let less = |number: usize, most: usize| if args.short { number.min(most) } else { number };
-    let setup = Setup {
-        program: args.server.clone().unwrap_or(itself),
-        directory: directory.path().to_owned(),
-        cluster: cluster.clone(),
-        database,
-        seed,
-        short: args.short,
-        lease: Duration::from_secs_f64(args.lease),
-        kills: less(args.kills, 15),
-        pauses: less(args.pauses, 1),
-        messages: less(args.messages, 60),
-        outages: less(args.outages, 1),
-        cuts: less(args.cuts, 3),
-        reconnects: less(args.reconnects, 400),
-        drains: less(args.drains, 2),
-        rolls: less(args.rolls, 1),
-        previous: args.previous.clone(),
-        calm: Duration::from_secs(if args.short { args.calm.min(4) } else { args.calm }),
-        away: Duration::from_secs_f64(if args.short { args.away.min(3.0) } else { args.away }),
-        deadline,
-        // One thread: the other core is the replicas'.
-        runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-    };
-    let outcome = (plan.run)(&setup).unwrap_or_else(|error| Outcome::broken_off(&error));
-    Ok(outcome.tell(&name, begin, directory))
+impl Deref for Setup {
+    type Target = Ground;
+
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
 }
 
 impl Setup {
@@ -261,10 +195,5 @@ impl Setup {
     /// beside anything, to ten times as much.
     fn held_to(&self, target: Duration) -> Duration {
         if self.short { target * 10 } else { target }
-    }
-
-    /// Whether the time for further rounds is over.
-    fn late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() > deadline)
     }
 }

@@ -12,24 +12,21 @@ mod power;
 mod reconnect;
 mod slow;
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-
-use anyhow::Context;
 
 use crate::load::Binding;
-use crate::load::outcome::{self, Outcome};
 use crate::load::server::Launch;
+use crate::load::suite::{self, Ground, Plan, SuiteArgs};
 use crate::load::world::World;
 
 /// What to do to the product, and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CrashArgs {
     /// What to do to it.
-    #[arg(long, value_enum, default_value = "all")]
-    plan: Choice,
+    #[arg(long, default_value = "all", value_parser = suite::names(PLANS))]
+    plan: String,
     /// How often it is killed.
     #[arg(long, default_value_t = 200)]
     kills: usize,
@@ -42,136 +39,65 @@ pub(crate) struct CrashArgs {
     /// How many power cuts are simulated.
     #[arg(long, default_value_t = 400)]
     cuts: usize,
-    /// What all that is random comes from; from the clock without it.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Seconds after which no plan begins another round.
-    #[arg(long)]
-    seconds_max: Option<u64>,
-    /// Do less of everything, for every commit.
-    #[arg(long)]
-    short: bool,
-    /// Program that serves the product as `serve-test`; this one without it.
-    #[arg(long)]
-    server: Option<PathBuf>,
+    #[command(flatten)]
+    suite: SuiteArgs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Choice {
-    All,
-    Kill,
-    Reconnect,
-    Slow,
-    Drain,
-    Disk,
-    Fsync,
-    Power,
-}
-
-/// A kind of harm: its name, and what does it.
-struct Plan {
-    choice: Choice,
-    run: fn(&Setup) -> anyhow::Result<Outcome>,
-}
-
-const PLANS: [Plan; 7] = [
-    Plan { choice: Choice::Kill, run: kill::run },
-    Plan { choice: Choice::Reconnect, run: reconnect::run },
-    Plan { choice: Choice::Slow, run: slow::run },
-    Plan { choice: Choice::Drain, run: drain::run },
-    Plan { choice: Choice::Disk, run: disk::run },
-    Plan { choice: Choice::Fsync, run: fsync::run },
-    Plan { choice: Choice::Power, run: power::run },
+const PLANS: &[Plan<Setup>] = &[
+    Plan { name: "kill", run: kill::run },
+    Plan { name: "reconnect", run: reconnect::run },
+    Plan { name: "slow", run: slow::run },
+    Plan { name: "drain", run: drain::run },
+    Plan { name: "disk", run: disk::run },
+    Plan { name: "fsync", run: fsync::run },
+    Plan { name: "power", run: power::run },
 ];
 
 /// What every plan needs to know.
 struct Setup {
-    program: PathBuf,
-    /// Where the plan may write. It is kept when the plan finds a fault.
-    directory: PathBuf,
-    token: String,
-    seed: u64,
-    short: bool,
+    ground: Ground,
     kills: usize,
     reconnects: usize,
     drains: usize,
     cuts: usize,
-    deadline: Option<Instant>,
-    runtime: tokio::runtime::Runtime,
 }
+
+/// The token of every caller.
+const TOKEN: &str = "crash-8d2f7c1b9e0a4635f1c2d3e4b5a69788";
 
 /// Runs the chosen plans and prints what they did.
 ///
 /// # Errors
 /// When a plan cannot be run at all.
-pub(crate) fn run(args: CrashArgs) -> anyhow::Result<ExitCode> {
-    let clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros() as u64;
-    let seed = args.seed.unwrap_or_else(clock);
-    let mut failed = false;
-    println!("crash suite, seed {seed}");
-    let deadline = args.seconds_max.map(|most| Instant::now() + Duration::from_secs(most));
-    for plan in PLANS {
-        if args.plan == plan.choice || args.plan == Choice::All {
-            failed |= run_plan(&args, &plan, seed, deadline)?;
-        }
-    }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<ExitCode> {
+    suite::run(("crash", PLANS), (&args.plan, &args.suite), |_, ground| {
+        Ok(Setup {
+            kills: ground.less(args.kills, 40),
+            reconnects: ground.less(args.reconnects, 400),
+            drains: ground.less(args.drains, 3),
+            cuts: ground.less(args.cuts, 100),
+            ground,
+        })
+    })
 }
 
-/// Runs a plan and prints what it did; tells whether it failed.
-fn run_plan(
-    args: &CrashArgs,
-    plan: &Plan,
-    seed: u64,
-    deadline: Option<Instant>,
-) -> anyhow::Result<bool> {
-    let begin = Instant::now();
-    let name = format!("{:?}", plan.choice).to_lowercase();
-    let itself = std::env::current_exe().context("cannot find this program")?;
-    let directory = outcome::directory("crash", &name, &itself)?;
-    let setup = Setup::new(args, seed, deadline, directory.path(), itself)?;
-    let outcome = (plan.run)(&setup).unwrap_or_else(|error| Outcome::broken_off(&error));
-    Ok(outcome.tell(&name, begin, directory))
+impl Deref for Setup {
+    type Target = Ground;
+
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
 }
 
 impl Setup {
-    fn new(
-        args: &CrashArgs,
-        seed: u64,
-        deadline: Option<Instant>,
-        directory: &Path,
-        itself: PathBuf,
-    ) -> anyhow::Result<Self> {
-        let less = |number: usize, most: usize| if args.short { number.min(most) } else { number };
-        Ok(Self {
-            program: args.server.clone().unwrap_or(itself),
-            directory: directory.to_owned(),
-            token: "crash-8d2f7c1b9e0a4635f1c2d3e4b5a69788".into(),
-            seed,
-            short: args.short,
-            kills: less(args.kills, 40),
-            reconnects: less(args.reconnects, 400),
-            drains: less(args.drains, 3),
-            cuts: less(args.cuts, 100),
-            deadline,
-            // One thread: the other core is the server's.
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-        })
-    }
-
     /// A world in which nothing has happened yet.
     fn world(&self) -> anyhow::Result<Arc<World>> {
-        World::new(&self.directory, &self.token, &[Binding::JsonRpc])
+        World::new(&self.directory, TOKEN, &[Binding::JsonRpc])
     }
 
     /// How the product is started.
     fn launch(&self) -> Launch {
-        Launch::of(&self.program, &self.token, &self.directory)
-    }
-
-    /// Whether the time for further rounds is over.
-    fn late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() > deadline)
+        Launch::of(&self.program, TOKEN, &self.directory)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use super::Setup;
+use super::{Setup, TOKEN};
 use crate::load::actor::Actor;
 use crate::load::client::agent;
 use crate::load::outcome::Outcome;
@@ -53,7 +53,7 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         let (resident, files) = (server.resident()?, server.open_files()?);
         let mut readers = JoinSet::new();
         for _ in 0..SLOW {
-            let stream = open_slowly(address, &setup.token, &long).await?;
+            let stream = open_slowly(address, TOKEN, &long).await?;
             readers.spawn(take_slowly(stream));
         }
         let during = best_watch(&world, &mut random).await;

@@ -8,6 +8,7 @@ pub(crate) mod random;
 pub(crate) mod readback;
 pub(crate) mod rpc;
 pub(crate) mod server;
+pub(crate) mod suite;
 mod view;
 mod wire;
 pub(crate) mod work;
