@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use crate::authorization::{self, Sealed};
 use crate::bell::{Bell, News};
 use crate::follow::READ_BYTES;
 use crate::live::{Live, Refusal};
@@ -60,6 +61,8 @@ struct Note {
 enum What {
     Asks(Box<Wish>),
     Answers(Answer),
+    /// The answer to an authorization that who reads this waits for.
+    Authorizes(Sealed),
     /// For runs that wait, of which some could begin with who writes. The number is of no use.
     Seeks(Rooms),
 }
@@ -160,11 +163,36 @@ impl Replicas {
         wish: Wish,
         patience: Duration,
     ) -> Result<Answer, A2aError> {
+        self.wait_for(owner, What::Asks(Box::new(wish)), patience).await
+    }
+
+    /// Hands the answer to an authorization to the one that waits for it.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask).
+    ///
+    /// # Cancel safety
+    /// That of [`ask`](Self::ask).
+    pub(crate) async fn hand_over(
+        &self,
+        to: Replica,
+        sealed: Sealed,
+        patience: Duration,
+    ) -> Result<Answer, A2aError> {
+        self.wait_for(to, What::Authorizes(sealed), patience).await
+    }
+
+    async fn wait_for(
+        &self,
+        owner: Replica,
+        what: What,
+        patience: Duration,
+    ) -> Result<Answer, A2aError> {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.waiting.lock().insert(number, sender);
         let _waiting = Waiting { replicas: self, number };
-        self.post(owner, number, What::Asks(Box::new(wish))).await?;
+        self.post(owner, number, what).await?;
         let answered = tokio::time::timeout(patience + ANSWER, answer).await;
         answered.ok().and_then(Result::ok).ok_or_else(|| {
             let text = "the replica that is at work on the task does not answer; try again";
@@ -363,23 +391,39 @@ async fn read_letters(core: &Arc<Core>) {
                 }
                 What::Seeks(rooms) => spread::give(core, from, rooms),
                 What::Asks(wish) => {
-                    let core = core.clone();
-                    core.clone().runs.spawn(async move {
-                        let answer = fulfil(&core, from, *wish).await;
-                        let Some(replicas) = &core.replicas else { return };
-                        if let Err(error) = replicas.post(from, number, What::Answers(answer)).await
-                        {
-                            let error: &dyn std::error::Error = &error;
-                            tracing::warn!(error, "cannot answer a replica");
-                        }
-                    });
+                    answer(
+                        core,
+                        from,
+                        number,
+                        |core| async move { fulfil(&core, from, *wish).await },
+                    )
                 }
+                What::Authorizes(sealed) => answer(core, from, number, |core| async move {
+                    let received = authorization::receive(&core, &sealed).await;
+                    received.map_or(Answer::NotHere, |()| Answer::Done(0))
+                }),
             }
         }
         if all {
             return;
         }
     }
+}
+
+/// Answers a letter when what it asks for is done.
+fn answer<F>(core: &Arc<Core>, to: Replica, number: u64, act: impl FnOnce(Arc<Core>) -> F)
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let (core, act) = (core.clone(), act(core.clone()));
+    core.clone().runs.spawn(async move {
+        let answer = act.await;
+        let Some(replicas) = &core.replicas else { return };
+        if let Err(error) = replicas.post(to, number, What::Answers(answer)).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "cannot answer a replica");
+        }
+    });
 }
 
 /// Does what another replica asks for.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::live::{Live, Refusal};
 use crate::recover::restarted;
+use crate::replicas::Replicas;
 use crate::schema::Schema;
 use crate::service::Core;
 use crate::store::{Place, Query, StoreError};
@@ -369,9 +370,10 @@ impl Turn {
         authorization: Authorization,
         say: impl IntoParts,
     ) -> Result<(), AgentError> {
-        let Core { authorizations, limits, .. } = &*self.core;
+        let Core { authorizations, limits, replicas, .. } = &*self.core;
+        let here = replicas.as_ref().map(Replicas::this);
         let work = (&self.message, &self.ask);
-        let link = authorizations.begin(authorization, &self.live, work, limits)?;
+        let link = authorizations.begin(authorization, &self.live, work, (limits, here))?;
         let mut parts = say.into_parts();
         parts.push(Part::text(link));
         self.status(TaskState::AuthRequired, Some(parts)).await

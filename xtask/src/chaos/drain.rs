@@ -22,7 +22,7 @@ const CLIENTS: u32 = 8;
 const LONGEST: u64 = 400;
 
 /// How long calls that were begun may take to be accepted.
-const ACCEPT: Duration = Duration::from_millis(50);
+const ACCEPT: Duration = Duration::from_millis(250);
 
 /// How long a process may take to end.
 const END: Duration = Duration::from_secs(20);

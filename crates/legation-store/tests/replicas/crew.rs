@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use legation_core::store::{Stored, TaskKey};
 use legation_core::{
-    Agent, AgentError, Call, Caller, DEPLOYMENT, Follow, OnRestart, Profile, Reply, Scope, Service,
-    TaskStore as _, Turn,
+    Agent, AgentError, Authorization, Call, Caller, DEPLOYMENT, Follow, OnRestart, Profile, Reply,
+    Scope, Service, TaskStore as _, Turn,
 };
 use legation_model::{
     A2aError, CancelTaskRequest, Event, GetTaskRequest, Message, Part, Request, Role,
@@ -38,6 +38,16 @@ impl Agent for Scripted {
         let text = turn.message().text().to_string();
         match &*text {
             "ask" => turn.ask("which?").await,
+            "grant" => match turn.granted() {
+                None => {
+                    let at = Authorization::at("https://idp.example/authorize")?;
+                    turn.authorize(at, "May I?").await
+                }
+                Some(grant) => {
+                    let code = &grant.parameters["code"];
+                    turn.answer(format!("{} got {code}", self.replica)).await
+                }
+            },
             "pause" => {
                 turn.working(Some("pausing")).await?;
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -137,6 +147,7 @@ impl Crew {
         let service = Service::builder(store.clone()).agent(profile, agent);
         let service = service.bell(store.bell()).build().expect("one agent with a good slug");
         let mut attending = JoinSet::new();
+        service.authorizations_arrive_at("http://here/a2a/callback");
         let for_news = service.clone();
         attending.spawn(async move { for_news.attend().await });
         let for_mending = service.clone();

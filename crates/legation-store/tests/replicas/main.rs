@@ -67,6 +67,7 @@ over_every_bell! {
     a_message_reaches_the_run_of_another_replica,
     a_task_at_rest_goes_on_anywhere,
     a_run_is_cancelled_from_another_replica,
+    the_answer_to_an_authorization_comes_to_any_replica,
     tasks_of_a_replica_that_is_gone_are_taken_over,
     tasks_of_a_replica_that_stops_are_taken_over_at_once,
     a_late_append_is_refused,
@@ -196,6 +197,28 @@ async fn a_run_is_cancelled_from_another_replica(by: By) {
         let again = replica.cancel(&waiting.id).await.expect_err("it has ended");
         assert_eq!(again.kind, ErrorKind::TaskNotCancelable);
     }
+}
+
+/// The answer to an authorization finds the replica that waits for it, once, and nobody else reads it.
+async fn the_answer_to_an_authorization_comes_to_any_replica(by: By) {
+    let (_crew, a, b) = pair!(by);
+    let task = a.send(message("grant")).await.expect("a task that waits");
+    assert_eq!(task.status.state, TaskState::AuthRequired);
+    let asked = task.status.message.as_ref().expect("what is needed");
+    let link = asked.parts.last().and_then(|part| part.as_text()).expect("an address");
+    let (_, state) = link.split_once("state=").expect("a state");
+    let answer = |state: &str| {
+        [("code", "a-secret"), ("state", state)].map(|(name, value)| (name.into(), value.into()))
+    };
+    let (at, secret) = state.split_once('.').expect("a state that says whose it is");
+    for bad in [format!("{at}.{}", secret.to_lowercase()), format!("{at}.")] {
+        let error = b.service.authorized(answer(&bad)).await.expect_err("nobody waits for it");
+        assert_eq!(error.kind, ErrorKind::InvalidParams);
+    }
+    b.service.authorized(answer(state)).await.expect("a task that waits");
+    assert_eq!(said(&ended(&b, &task.id).await), ["A got a-secret"]);
+    let again = b.service.authorized(answer(state)).await.expect_err("it is used up");
+    assert_eq!(again.kind, ErrorKind::InvalidParams);
 }
 
 /// The tasks of a replica that is gone are taken over when its lease has run out.
