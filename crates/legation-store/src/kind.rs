@@ -1,6 +1,6 @@
-//! A store of either kind, and what is kept beside its tasks.
+//! A store of any kind, and what is kept beside its tasks.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -13,12 +13,14 @@ use legation_model::Timestamp;
 
 use crate::audit::{AuditLimits, AuditQuery};
 use crate::postgres::{self, PostgresAudit, PostgresStore, PostgresSweeps, PostgresTokens};
-use crate::sqlite::{self, SqliteAudit, SqliteStore, SqliteSweeps, SqliteTokens};
+use crate::sqlite::{self, Memory, SqliteAudit, SqliteStore, SqliteSweeps, SqliteTokens};
 
 /// Where a store is, and how it behaves. It is not for printing: an address may hold a password.
 pub enum Home {
     /// A directory of this machine, which one process has at a time.
     Sqlite(PathBuf, sqlite::Options),
+    /// The memory of this process, which holds nothing yet and whose end it does not outlive.
+    Memory(sqlite::Options),
     /// A database that many processes share, by its address.
     Postgres(String, postgres::Options),
 }
@@ -26,7 +28,7 @@ pub enum Home {
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The one in a directory.
+    /// The one in a directory or in memory.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
     /// The one in a PostgreSQL database.
@@ -37,8 +39,8 @@ pub enum OpenError {
 /// An open store.
 #[derive(Clone)]
 pub enum Store {
-    /// In a directory.
-    Sqlite(Arc<SqliteStore>, PathBuf),
+    /// In a directory or in memory.
+    Sqlite(Arc<SqliteStore>),
     /// In a PostgreSQL database.
     Postgres(Arc<PostgresStore>),
 }
@@ -51,7 +53,11 @@ impl Store {
     pub fn open(home: Home) -> Result<Self, OpenError> {
         Ok(match home {
             Home::Sqlite(directory, options) => {
-                Self::Sqlite(SqliteStore::open(&directory, options)?, directory)
+                Self::Sqlite(SqliteStore::open(directory, options)?)
+            }
+            Home::Memory(options) => {
+                tracing::warn!("all tasks are in memory, and are gone when this process ends");
+                Self::Sqlite(SqliteStore::in_memory(&Memory::new()?, options)?)
             }
             Home::Postgres(url, options) => Self::Postgres(PostgresStore::open(&url, options)?),
         })
@@ -60,7 +66,7 @@ impl Store {
     /// The tasks.
     pub fn tasks(&self) -> Arc<dyn TaskStore> {
         match self {
-            Self::Sqlite(store, _) => store.clone(),
+            Self::Sqlite(store) => store.clone(),
             Self::Postgres(store) => store.clone(),
         }
     }
@@ -68,7 +74,7 @@ impl Store {
     /// By which its replicas hear of each other, where there may be several.
     pub fn bell(&self) -> Option<Arc<dyn Bell>> {
         match self {
-            Self::Sqlite(..) => None,
+            Self::Sqlite(_) => None,
             Self::Postgres(store) => Some(store.bell()),
         }
     }
@@ -76,7 +82,7 @@ impl Store {
     /// The integration tokens of a deployment.
     pub fn tokens(&self, deployment: &str) -> Tokens {
         match self {
-            Self::Sqlite(_, directory) => Tokens::in_directory(directory, deployment),
+            Self::Sqlite(store) => Tokens::Sqlite(store.tokens(deployment).into()),
             Self::Postgres(store) => Tokens::Postgres(store.tokens(deployment).into()),
         }
     }
@@ -84,9 +90,7 @@ impl Store {
     /// The audit log of a deployment.
     pub fn audit(&self, deployment: &str, limits: AuditLimits) -> Audit {
         match self {
-            Self::Sqlite(_, directory) => {
-                Audit::Sqlite(SqliteAudit::of_store(directory, deployment, limits).into())
-            }
+            Self::Sqlite(store) => Audit::Sqlite(store.audit(deployment, limits).into()),
             Self::Postgres(store) => Audit::Postgres(store.audit(deployment, limits).into()),
         }
     }
@@ -94,7 +98,7 @@ impl Store {
     /// The sweeps, for who asks for one.
     pub fn sweeps(&self) -> Sweeps {
         match self {
-            Self::Sqlite(_, directory) => Sweeps::Sqlite(SqliteSweeps::of_store(directory).into()),
+            Self::Sqlite(store) => Sweeps::Sqlite(store.sweeps()),
             Self::Postgres(store) => Sweeps::Postgres(store.sweeps().into()),
         }
     }
@@ -102,7 +106,7 @@ impl Store {
     /// Writes what is queued, and closes. Blocks until it is done.
     pub fn close(&self) {
         match self {
-            Self::Sqlite(store, _) => store.close(),
+            Self::Sqlite(store) => store.close(),
             Self::Postgres(store) => store.close(),
         }
     }
@@ -139,11 +143,6 @@ macro_rules! either {
 }
 
 impl Tokens {
-    /// Those in the directory of a store, which need not be open yet.
-    pub fn in_directory(directory: &Path, deployment: &str) -> Self {
-        Self::Sqlite(SqliteTokens::of_store(directory, deployment).into())
-    }
-
     /// Keeps a new token; `false` when one of its name is there that is not revoked.
     ///
     /// # Errors

@@ -29,6 +29,67 @@ mod contract {
     legation_testkit::store_contract!(home());
 }
 
+mod memory {
+    use futures::FutureExt as _;
+    use legation_store::sqlite::Memory;
+
+    use super::*;
+
+    fn in_memory(memory: &Memory, options: Options) -> Arc<SqliteStore> {
+        SqliteStore::in_memory(memory, options).expect("a store in memory opens")
+    }
+
+    fn home() -> impl Fn() -> Arc<dyn TaskStore> {
+        let memory = Memory::new().expect("memory for a store");
+        move || in_memory(&memory, Options { count_usage: true, ..Options::default() })
+    }
+
+    legation_testkit::store_contract!(home());
+
+    #[tokio::test]
+    async fn two_stores_share_nothing_and_one_heals_when_it_was_full() {
+        let limited = || Options { max_bytes: Some(1 << 20), ..Options::default() };
+        let [one, other] = [(); 2].map(|()| in_memory(&Memory::new().expect("memory"), limited()));
+        append(&*other, ended_task(other.next_key(), 1_000)).await.expect("written");
+        check_full_and_healed(&one).await;
+        assert_eq!(total(&*other).await, 1);
+    }
+
+    /// Without a write-ahead log all connections wait for each other, and none gives up.
+    #[test]
+    fn who_reads_writes_and_writes_beside_at_once_only_waits() {
+        const EACH: u64 = 200;
+        let store = in_memory(&Memory::new().expect("memory"), Options::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let done = AtomicUsize::new(0);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for _ in 0..EACH {
+                    let asked = store.sweeps().ask("d").expect("writable");
+                    assert_eq!(store.sweeps().done("d", asked).expect("readable"), None);
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+            for _ in 0..2 {
+                threads.spawn(|| {
+                    while done.load(Ordering::Relaxed) < 2 {
+                        let total = total(&*store).now_or_never();
+                        assert!(total.expect("read at once") <= EACH);
+                    }
+                });
+            }
+            runtime.block_on(async {
+                for _ in 0..EACH {
+                    let task = ended_task(store.next_key(), 1_000);
+                    append(&*store, task).await.expect("written");
+                }
+            });
+            done.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(runtime.block_on(total(&*store)), EACH);
+    }
+}
+
 fn open(directory: &Path, options: Options) -> Arc<SqliteStore> {
     SqliteStore::open(directory, options).expect("a new store opens")
 }

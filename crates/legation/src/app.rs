@@ -65,7 +65,6 @@ fn greet(given: &Given, resolved: &Resolved, running: &Running) {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let base = format!("{scheme}://{}", running.address());
     let base = resolved.public_url().unwrap_or(&base).trim_end_matches('/');
-    let data = &resolved.data_dir;
     let access = Access::of(given, resolved);
     // Nobody knows a certificate that is its own authority, so its callers have to be given it.
     let own = tls.filter(|tls| tls.is_self_signed()).map(|tls| &tls.settings().certificate);
@@ -87,10 +86,7 @@ fn greet(given: &Given, resolved: &Resolved, running: &Running) {
         println!("  grpc   {agent} at {address}");
     }
     println!("  card   {base}/.well-known/agent-card.json");
-    match resolved.database() {
-        Some(database) => println!("  state  {database}"),
-        None => println!("  state  {}", data.path().display()),
-    }
+    println!("  state  {}", resolved.state());
     println!("  auth   {}", access.says());
     if let Some(address) = running.admin_address() {
         println!("  admin  http://{address}");

@@ -80,8 +80,17 @@ pub struct Server {
     admin: Option<Admin>,
     stop_grace: Duration,
     store: Options,
-    /// Where the tasks are instead, and how that behaves.
-    postgres: Option<(Secret, postgres::Options)>,
+    kept: Kept,
+}
+
+/// Where tasks are.
+enum Kept {
+    /// In the data directory.
+    Directory,
+    /// In memory alone.
+    Memory,
+    /// In a database, which behaves like this.
+    Postgres(Secret, postgres::Options),
 }
 
 /// An agent's own port for gRPC.
@@ -217,7 +226,7 @@ impl Server {
             admin: None,
             stop_grace: STOP_GRACE,
             store: Options::default(),
-            postgres: None,
+            kept: Kept::Directory,
         }
     }
 
@@ -411,7 +420,15 @@ impl Server {
     /// directory. The address is a URL such as `postgres://user@host/database`.
     #[must_use]
     pub fn postgres(mut self, url: impl Into<Secret>, options: postgres::Options) -> Self {
-        self.postgres = Some((url.into(), options));
+        self.kept = Kept::Postgres(url.into(), options);
+        self
+    }
+
+    /// Keeps tasks, integration tokens and the audit log in memory, of which they take 1 GiB at most, for
+    /// tests and trials: all of it is gone when the server stops.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.kept = Kept::Memory;
         self
     }
 
@@ -485,12 +502,11 @@ impl Server {
             Access::Door(door) => door.static_tokens(&self.data_dir)?,
         };
         let count_usage = !self.limits.quotas.are_none();
-        let home = match self.postgres {
-            Some((url, options)) => Home::Postgres(url.reveal().to_owned(), options),
-            None => {
-                let options = Options { count_usage, ..self.store };
-                Home::Sqlite(self.data_dir.path().to_owned(), options)
-            }
+        let options = Options { count_usage, ..self.store };
+        let home = match self.kept {
+            Kept::Directory => Home::Sqlite(self.data_dir.path().to_owned(), options),
+            Kept::Memory => Home::Memory(options),
+            Kept::Postgres(url, options) => Home::Postgres(url.reveal().to_owned(), options),
         };
         let opening = tokio::task::spawn_blocking(|| Store::open(home));
         let store = opening.await.expect("opening a store does not panic")?;

@@ -11,6 +11,7 @@ use legation_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::beside::{self, Beside};
+use super::database::Database;
 use super::directory::database_in;
 use super::failure::Failure;
 use super::open::OpenError;
@@ -40,7 +41,10 @@ impl fmt::Debug for SqliteAudit {
 impl SqliteAudit {
     /// The log in a directory whose store is open, or will be before the first call.
     pub fn of_store(directory: impl AsRef<Path>, deployment: &str, limits: AuditLimits) -> Self {
-        let database = database_in(directory.as_ref());
+        Self::of_database(Database::File(database_in(directory.as_ref())), deployment, limits)
+    }
+
+    pub(super) fn of_database(database: Database, deployment: &str, limits: AuditLimits) -> Self {
         Self(Arc::new(Log {
             deployment: deployment.into(),
             limits,

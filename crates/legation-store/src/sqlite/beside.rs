@@ -4,28 +4,25 @@
 //! store's thread but by short transactions of whoever asks; SQLite lets one of two writers wait.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
+use super::database::Database;
 use super::directory::database_in;
 use super::failure::Failure;
 use super::open::{self, OpenError};
 use super::{Options, schema};
 
-/// How long a write waits for that of another process.
-const BUSY: Duration = Duration::from_secs(5);
-
 /// A connection for short writes.
 pub(super) struct Beside {
-    database: PathBuf,
+    database: Database,
     /// Opened by the first write.
     writer: Mutex<Option<Connection>>,
 }
 
 impl Beside {
-    pub(super) fn new(database: PathBuf) -> Self {
+    pub(super) fn new(database: Database) -> Self {
         Self { database, writer: Mutex::default() }
     }
 
@@ -53,7 +50,7 @@ impl Beside {
 /// Sees to it that a directory has a database of this release. One that is missing or older is made
 /// or brought up to date, unless a server has it.
 pub(super) fn prepare(directory: &Path) -> Result<(), OpenError> {
-    if !is_current(&database_in(directory))? {
+    if !is_current(database_in(directory))? {
         // Locks the directory, and lets go of it at the end of this statement.
         drop(open::open(directory, &Options::default())?);
     }
@@ -66,21 +63,19 @@ pub(super) fn few_readers() -> Options {
 }
 
 /// Whether there is a database of this release.
-fn is_current(database: &Path) -> Result<bool, OpenError> {
-    if !database.exists() {
+fn is_current(path: PathBuf) -> Result<bool, OpenError> {
+    if !path.exists() {
         return Ok(false);
     }
-    let failed = |source| OpenError::Database { path: database.to_owned(), source };
-    let connection = connect(database).map_err(failed)?;
-    schema::check(&connection, database)?;
+    let failed = |source| OpenError::Database { path: path.clone(), source };
+    let connection = connect(&Database::File(path.clone())).map_err(failed)?;
+    schema::check(&connection, &path)?;
     schema::is_newest(&connection).map_err(failed)
 }
 
 /// A connection that writes beside the store's. Writing the log back is left to the store.
-fn connect(database: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(database, flags)?;
-    connection.busy_timeout(BUSY)?;
+fn connect(database: &Database) -> rusqlite::Result<Connection> {
+    let connection = database.connect()?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
     Ok(connection)
 }

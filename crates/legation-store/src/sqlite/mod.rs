@@ -1,4 +1,4 @@
-//! The embedded store: one SQLite database in a directory of its own.
+//! The embedded store: one SQLite database in a directory of its own, or in memory.
 //!
 //! One thread writes. It takes what has queued up, merges the appends of each task, commits all of
 //! it in one transaction and reports each append after that commit. Reads run on the thread that
@@ -11,6 +11,7 @@ mod audit;
 mod beside;
 mod commit;
 mod contexts;
+mod database;
 mod directory;
 mod erase;
 mod failure;
@@ -33,6 +34,7 @@ mod usage;
 mod writer;
 
 pub use audit::SqliteAudit;
+pub use database::Memory;
 pub use open::OpenError;
 pub use options::Options;
 pub use store::SqliteStore;

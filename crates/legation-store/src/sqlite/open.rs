@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
+use super::database::Database;
 use super::directory::Directory;
 use super::readers::Readers;
 use super::{Options, schema, usage};
@@ -78,7 +79,9 @@ pub enum OpenError {
 
 /// The parts that a store is made of.
 pub(super) struct Opened {
-    pub(super) directory: Directory,
+    /// That of a database in a file.
+    pub(super) directory: Option<Directory>,
+    pub(super) database: Database,
     pub(super) writer: Connection,
     pub(super) readers: Readers,
     /// The greatest key in use.
@@ -88,17 +91,22 @@ pub(super) struct Opened {
 /// Locks the directory, brings the database up to date and opens its connections.
 pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> {
     let directory = Directory::lock(path)?;
-    let database = directory.database()?;
-    let failed = |source| OpenError::Database { path: database.clone(), source };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut writer = Connection::open_with_flags(&database, flags).map_err(failed)?;
-    schema::check(&writer, &database)?;
+    let database = Database::File(directory.database()?);
+    Ok(Opened { directory: Some(directory), ..open_in(database, options)? })
+}
+
+/// Brings a database up to date that nobody else has, and opens its connections.
+pub(super) fn open_in(database: Database, options: &Options) -> Result<Opened, OpenError> {
+    let path = database.path();
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let mut writer = database.connect().map_err(failed)?;
+    schema::check(&writer, path)?;
     schema::configure(&writer, options).map_err(failed)?;
     schema::migrate(&mut writer).map_err(failed)?;
     usage::prepare(&mut writer, options.count_usage).map_err(failed)?;
     let last_key = writer
         .query_row("SELECT coalesce(max(key), 0) FROM tasks", [], |row| row.get(0))
         .map_err(failed)?;
-    let readers = Readers::new(database, options);
-    Ok(Opened { directory, writer, readers, last_key })
+    let readers = Readers::new(database.clone(), options);
+    Ok(Opened { directory: None, database, writer, readers, last_key })
 }

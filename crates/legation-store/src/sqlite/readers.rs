@@ -1,25 +1,24 @@
 //! Connections that only read, lent to the thread that asks.
 
-use std::path::PathBuf;
-
 use legation_core::store::StoreError;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::Options;
+use super::database::Database;
 use super::failure::Failure;
 
 /// A pool without waiting: who finds no idle connection opens one. A read holds its thread until
 /// it is done, so there are never more connections than threads that read.
 pub(super) struct Readers {
-    database: PathBuf,
+    database: Database,
     cache_kib: usize,
     most_idle: usize,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(super) fn new(database: PathBuf, options: &Options) -> Self {
+    pub(super) fn new(database: Database, options: &Options) -> Self {
         Self {
             database,
             cache_kib: options.cache_kib(),
@@ -68,11 +67,9 @@ impl Readers {
 
     /// A connection that cannot write.
     pub(super) fn open(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.database, flags)?;
+        let connection = self.database.connect_to_read()?;
         connection.execute_batch(&format!(
             "PRAGMA query_only = ON;
-             PRAGMA busy_timeout = 5000;
              PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -{};",
             self.cache_kib

@@ -17,13 +17,17 @@ use legation_model::{ContextId, TaskId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::database::{Database, Memory};
 use super::directory::Directory;
 use super::erase::Left;
-use super::open::{self, OpenError};
+use super::open::{self, OpenError, Opened};
 use super::queue::{Op, Removal, RemovalStep};
 use super::readers::Readers;
 use super::writer::{self, Shared};
-use super::{Options, SqliteSweeps, contexts, erase, keys, list, read, results, sweep, usage};
+use super::{
+    AuditLimits, Options, SqliteAudit, SqliteSweeps, SqliteTokens, contexts, erase, keys, list,
+    read, results, sweep, usage,
+};
 use crate::batch::{Answer, Write};
 use crate::kind::blocking;
 
@@ -33,15 +37,16 @@ const REMOVAL_STEP: usize = 64;
 /// Contexts that one step of a sweep takes on in their lives at most.
 const AGED_STEP: usize = 256;
 
-/// A [`TaskStore`] in a directory, through SQLite.
+/// A [`TaskStore`] in a directory or in memory, through SQLite.
 pub struct SqliteStore {
     shared: Arc<Shared>,
     readers: Readers,
     sweeps: Arc<SqliteSweeps>,
+    database: Database,
     last_key: AtomicI64,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Last, so that the directory is free only when nothing is open in it.
-    _directory: Directory,
+    _directory: Option<Directory>,
 }
 
 impl SqliteStore {
@@ -51,6 +56,20 @@ impl SqliteStore {
     /// See [`OpenError`]; its messages say what to do.
     pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Arc<Self>, OpenError> {
         let opened = open::open(directory.as_ref(), &options)?;
+        Self::start(opened, options)
+    }
+
+    /// Opens the store in memory, where no other one is open meanwhile. What it holds is gone when the
+    /// process ends, or earlier with its [`Memory`].
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn in_memory(memory: &Memory, options: Options) -> Result<Arc<Self>, OpenError> {
+        let opened = open::open_in(Database::Memory(memory.clone()), &options)?;
+        Self::start(opened, options)
+    }
+
+    fn start(opened: Opened, options: Options) -> Result<Arc<Self>, OpenError> {
         let shared = Arc::new(Shared::new(options));
         let (for_writer, connection) = (shared.clone(), opened.writer);
         let writer = thread::Builder::new()
@@ -60,11 +79,27 @@ impl SqliteStore {
         Ok(Arc::new(Self {
             shared,
             readers: opened.readers,
-            sweeps: Arc::new(SqliteSweeps::of_store(&directory)),
+            sweeps: Arc::new(SqliteSweeps::of_database(opened.database.clone())),
+            database: opened.database,
             last_key: AtomicI64::new(opened.last_key),
             writer: Mutex::new(Some(writer)),
             _directory: opened.directory,
         }))
+    }
+
+    /// The integration tokens of a deployment.
+    pub fn tokens(&self, deployment: &str) -> SqliteTokens {
+        SqliteTokens::of_database(self.database.clone(), deployment)
+    }
+
+    /// The audit log of a deployment.
+    pub fn audit(&self, deployment: &str, limits: AuditLimits) -> SqliteAudit {
+        SqliteAudit::of_database(self.database.clone(), deployment, limits)
+    }
+
+    /// The sweeps, for who asks for one.
+    pub fn sweeps(&self) -> Arc<SqliteSweeps> {
+        self.sweeps.clone()
     }
 
     /// Writes what is queued, tidies up and stops writing; later appends are refused.

@@ -8,6 +8,7 @@ use legation_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::beside::{self, Beside};
+use super::database::Database;
 use super::directory::database_in;
 use super::failure::Failure;
 use super::open::OpenError;
@@ -23,7 +24,10 @@ pub struct SqliteSweeps {
 impl SqliteSweeps {
     /// Those of a directory whose store is open, or will be before the first call.
     pub fn of_store(directory: impl AsRef<Path>) -> Self {
-        let database = database_in(directory.as_ref());
+        Self::of_database(Database::File(database_in(directory.as_ref())))
+    }
+
+    pub(super) fn of_database(database: Database) -> Self {
         let readers = Readers::new(database.clone(), &beside::few_readers());
         Self { readers, writer: Beside::new(database) }
     }

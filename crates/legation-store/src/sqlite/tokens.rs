@@ -13,6 +13,7 @@ use rusqlite::{Connection, Row, ffi, params};
 
 use super::audit;
 use super::beside::{self, Beside};
+use super::database::Database;
 use super::directory::database_in;
 use super::failure::Failure;
 use super::open::OpenError;
@@ -34,7 +35,10 @@ pub struct SqliteTokens {
 impl SqliteTokens {
     /// The tokens in a directory whose store is open, or will be before the first call.
     pub fn of_store(directory: impl AsRef<Path>, deployment: &str) -> Self {
-        let database = database_in(directory.as_ref());
+        Self::of_database(Database::File(database_in(directory.as_ref())), deployment)
+    }
+
+    pub(super) fn of_database(database: Database, deployment: &str) -> Self {
         Self {
             readers: Readers::new(database.clone(), &beside::few_readers()),
             writer: Beside::new(database),

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::beside;
 use super::commit::{Counts, add_counts};
+use super::database::Database;
 use super::directory::{Directory, database_in};
 use super::failure::Failure;
 use super::readers::Readers;
@@ -37,7 +38,8 @@ impl Transfer {
             return Err(TransferError::no_store_in(directory));
         }
         beside::prepare(directory)?;
-        let connection = Readers::new(path.clone(), &beside::few_readers()).open();
+        let database = Database::File(path.clone());
+        let connection = Readers::new(database, &beside::few_readers()).open();
         let failed = |source| OpenError::Database { path, source };
         Ok(Self::new(connection.map_err(failed)?, None))
     }
@@ -48,7 +50,7 @@ impl Transfer {
         let failed = |source| OpenError::Database { path: database_in(directory), source };
         // No thread of a store is there that would write the log back.
         opened.writer.pragma_update(None, "wal_autocheckpoint", 1_000).map_err(failed)?;
-        Ok(Self::new(opened.writer, Some(opened.directory)))
+        Ok(Self::new(opened.writer, opened.directory))
     }
 
     fn new(connection: Connection, directory: Option<Directory>) -> Self {

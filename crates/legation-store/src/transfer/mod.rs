@@ -123,6 +123,7 @@ const COMMIT_AFTER: usize = 2_000;
 pub fn export(from: Home, to: impl Write, watch: Watch<'_>) -> Result<Summary, TransferError> {
     let mut place: Box<dyn Place> = match from {
         Home::Sqlite(directory, _) => Box::new(sqlite::Transfer::to_read(&directory)?),
+        Home::Memory(_) => return Err(TransferError::Missing("memory".to_owned())),
         Home::Postgres(url, options) => Box::new(postgres::Transfer::to_read(&url, &options)?),
     };
     let mut pen = Pen::new(to)?;
@@ -150,6 +151,7 @@ pub fn import(
         Home::Sqlite(directory, options) => {
             Box::new(sqlite::Transfer::to_write(&directory, &options)?)
         }
+        Home::Memory(_) => return Err(TransferError::Missing("memory".to_owned())),
         Home::Postgres(url, options) => Box::new(postgres::Transfer::to_write(&url, &options)?),
     };
     file.rewind().map_err(TransferError::File)?;

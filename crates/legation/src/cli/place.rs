@@ -14,7 +14,7 @@ use legation_store::{Audit, Home, Store, Sweeps, Tokens};
 
 use super::exit::Failure;
 use super::serve::{STORE, Stated, data_dir};
-use crate::config::Secret;
+use crate::config::{MEMORY, Secret};
 
 /// Where to look.
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,10 @@ pub(super) struct Place {
 }
 
 fn database(text: &str) -> Result<Stated<Secret>, &'static str> {
-    if text.is_empty() {
-        return Ok(None);
+    match text {
+        "" => return Ok(None),
+        MEMORY => return Err("what is in the memory of a server, only that server has"),
+        _ => {}
     }
     let url =
         Secret::of_database(text).ok_or("expected a database such as `postgres://user@host/name`");

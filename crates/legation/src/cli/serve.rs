@@ -34,8 +34,8 @@ pub(crate) struct ServeOptions {
     /// ~/.local/share/legation] [env: LEGATION_DATA_DIR=]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Where tasks are kept instead: `postgres://user@host/database`, which other servers may share, or
-    /// `sqlite:DIR`
+    /// Where tasks are kept instead: `postgres://user@host/database`, which other servers may share,
+    /// `sqlite:DIR`, or `memory`, where they are gone when the server ends
     #[arg(long, value_name = "URL", env = STORE, hide_env_values = true, value_parser = stated)]
     store: Option<Stated<Address>>,
     /// Let everybody call, without a token

@@ -77,11 +77,12 @@ impl Given {
     fn origin(&self, path: &str) -> Option<&Origin> {
         let exact = self.origins.get(path);
         exact.or_else(|| match path {
-            // The short form says the path or the database alone.
+            // The short form says one of these alone.
             "store.path" => self.origins.get("store").filter(|_| self.config.store.path.is_some()),
             "store.postgres.url" => {
                 self.origins.get("store").filter(|_| self.config.store.postgres.is_some())
             }
+            "store.memory" => self.origins.get("store").filter(|_| self.config.store.memory),
             _ => None,
         })
     }

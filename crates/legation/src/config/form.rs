@@ -173,9 +173,15 @@ pub(crate) enum Address {
     Sqlite(String),
     /// In a database.
     Postgres(Secret),
+    /// In memory, until the server ends.
+    Memory,
 }
 
-const STORES: &str = "`sqlite:` with the path of a directory, or `postgres://` with a database";
+const STORES: &str =
+    "`sqlite:` with the path of a directory, `postgres://` with a database, or `memory`";
+
+/// The store that is nowhere else.
+pub(crate) const MEMORY: &str = "memory";
 
 impl Address {
     /// Reads it.
@@ -186,6 +192,9 @@ impl Address {
         if let Some(url) = Secret::of_database(text) {
             return Ok(Self::Postgres(url));
         }
+        if text == MEMORY {
+            return Ok(Self::Memory);
+        }
         let path = text.strip_prefix("sqlite:").filter(|path| !path.trim().is_empty());
         path.map(|path| Self::Sqlite(path.to_owned())).ok_or_else(|| format!("expected {STORES}"))
     }
@@ -194,10 +203,11 @@ impl Address {
 /// Where the store is, as an address. It may hold a password.
 pub(crate) fn store() -> Form<Address> {
     let read = |text: &Text| Address::parse(text.text()?).ok();
-    let schema = json!({"type": "string", "pattern": "^(sqlite:|postgres(ql)?://)."});
+    let schema = json!({"type": "string", "pattern": "^(memory$|(sqlite:|postgres(ql)?://).)"});
     let show = |address: &Address| match address {
         Address::Sqlite(path) => json!(format!("sqlite:{path}")),
         Address::Postgres(_) => json!("postgres:"),
+        Address::Memory => json!(MEMORY),
     };
     Form { is_secret: true, ..Form::new(STORES, schema, read, show) }
 }

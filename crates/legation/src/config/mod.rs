@@ -36,7 +36,7 @@ use setting::{Shown, group};
 
 pub(crate) use caller::{Caller, Kind as CallerKind, Known, Place, file_of_user, load_caller};
 pub(crate) use explain::{Explained, explain};
-pub(crate) use form::{Address, Secret};
+pub(crate) use form::{Address, MEMORY, Secret};
 pub(crate) use keys::{Exec, Http, Location, Mode, OpenAi, Runtime};
 pub(crate) use resolved::{Resolved, ResolvedAgent};
 pub(crate) use schema::schema;
@@ -184,6 +184,7 @@ impl Given {
             let key = match store {
                 Address::Sqlite(_) => "store.path",
                 Address::Postgres(_) => "store.postgres.url",
+                Address::Memory => "store.memory",
             };
             self.config.store.take(store);
             note(key, Origin::Flag("--store or LEGATION_STORE"));

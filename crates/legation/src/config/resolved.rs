@@ -101,15 +101,20 @@ impl Resolved {
         ))
     }
 
-    /// The database that keeps the tasks, if one does, without what nobody may see.
-    pub(crate) fn database(&self) -> Option<String> {
-        let postgres = self.config.store.postgres.as_ref()?;
+    /// Where the tasks are, without what nobody may see.
+    pub(crate) fn state(&self) -> String {
+        if self.config.store.memory {
+            return "memory: all is gone when the server ends".into();
+        }
+        let Some(postgres) = &self.config.store.postgres else {
+            return self.data_dir.path().display().to_string();
+        };
         let url = Url::parse(postgres.url.reveal()).ok();
         let place = url.map(|url| {
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
             format!(" {}{port}{}", url.host_str().unwrap_or_default(), url.path())
         });
-        Some(format!("PostgreSQL{}, schema {}", place.unwrap_or_default(), postgres.schema))
+        format!("PostgreSQL{}, schema {}", place.unwrap_or_default(), postgres.schema)
     }
 
     /// The server, but for its agents.
@@ -118,7 +123,7 @@ impl Resolved {
     /// When a scheme cannot be what the file says.
     pub(crate) fn server(&self) -> Result<Server, BadScheme> {
         let Config { server: given, store, contexts, audit, limits, .. } = self.config.clone();
-        let keys::Store { cache, idle_readers, checkpoint, max_size, postgres, .. } = store;
+        let keys::Store { cache, idle_readers, checkpoint, max_size, memory, postgres, .. } = store;
         let mut server = Server::builder()
             .data_dir(self.data_dir.clone())
             .trusted_proxies(given.trusted_proxies)
@@ -147,6 +152,9 @@ impl Resolved {
         if let Some(postgres) = postgres {
             let options = self.postgres.clone().unwrap_or_default();
             server = server.postgres(postgres.url.reveal(), options);
+        }
+        if memory {
+            server = server.in_memory();
         }
         if let Some(tls) = self.tls.clone() {
             server = server.tls(tls);
@@ -268,7 +276,10 @@ impl Check<'_> {
     }
 
     fn server(&mut self, config: &Config) {
-        let Config { server, auth, .. } = config;
+        let Config { server, store, auth, .. } = config;
+        if store.memory && store.postgres.is_some() {
+            self.fault("store.memory", "tasks are in memory or in `postgres`, not in both");
+        }
         if server.interfaces.is_empty() {
             self.fault("server.interfaces", "at least one interface is needed");
         }

@@ -1,13 +1,13 @@
 //! `legation serve`.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use legation::{DataDir, Profile, Server, StartError};
 use legation_testkit::agents::Echo;
 use tokio::net::TcpStream;
 
-use crate::user::{PATIENCE, Serving, run, text};
+use crate::user::{PATIENCE, Serving, lines_of, run, text};
 
 #[test]
 fn the_greeting_works_when_it_is_pasted() {
@@ -128,6 +128,44 @@ fn a_stop_is_clean_and_the_state_is_there_the_next_time() {
     let again = Serving::start(home.path(), &[]);
     let listed = run(home.path(), &["task", "list", &again.url]);
     assert!(text(&listed.stdout).starts_with("completed"), "{}", text(&listed.stdout));
+}
+
+#[test]
+fn tasks_in_memory_are_said_to_be_and_are_gone_with_the_server() {
+    let home = tempfile::tempdir().expect("a home");
+    let words = ["serve", "--listen", "127.0.0.1:0", "--store", "memory"];
+    let mut command = crate::user::legation(home.path(), &words);
+    let mut serving = Serving::of(command.stderr(Stdio::piped()));
+    assert!(serving.greeting.contains("state  memory: all is gone"), "{}", serving.greeting);
+    let log = lines_of(serving.child.stderr.take().expect("piped"));
+    let warned = log.recv_timeout(PATIENCE).expect("a warning");
+    assert!(warned.contains("WARN") && warned.contains("all tasks are in memory"), "{warned}");
+    run(home.path(), &["send", &serving.url, "mean of 1, 2, 3, 4"]);
+    let listed = run(home.path(), &["task", "list", &serving.url]);
+    assert!(text(&listed.stdout).starts_with("completed"), "{}", text(&listed.stdout));
+    drop(serving);
+    let left: Vec<_> = files(home.path())
+        .into_iter()
+        .filter_map(|path| path.file_name().map(ToOwned::to_owned))
+        .collect();
+    assert_eq!(left, ["token"]);
+    let again = Serving::of(&mut crate::user::legation(home.path(), &words));
+    let listed = run(home.path(), &["task", "list", &again.url]);
+    assert!(!text(&listed.stdout).contains("completed"), "{}", text(&listed.stdout));
+    for words in [
+        &["export", "f"][..],
+        &["import", "f"],
+        &["keys", "list"],
+        &["audit"],
+        &["context", "sweep"],
+    ] {
+        let refused = run(home.path(), &[words, &["--store", "memory"]].concat());
+        let said = text(&refused.stderr);
+        assert!(
+            !refused.status.success() && said.contains("only that server has"),
+            "{words:?}: {said}"
+        );
+    }
 }
 
 #[tokio::test]

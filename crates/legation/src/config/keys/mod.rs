@@ -53,7 +53,11 @@ impl Group for Config {
         row("server", "Where the server listens, and how it shows itself", |c| {
             group(&mut c.server)
         }),
-        row("store", "Where tasks are kept: `sqlite:` with a directory, or in full", server::store),
+        row(
+            "store",
+            "Where tasks are kept: a directory, a database or `memory`, or in full",
+            server::store,
+        ),
         row("auth", "Who may call: `none`, or in full", auth::auth),
         row("contexts", "How long conversations live, and what is kept of them", |c| {
             group(&mut c.contexts)

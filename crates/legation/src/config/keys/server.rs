@@ -193,6 +193,7 @@ pub(crate) struct Store {
     pub(crate) idle_readers: usize,
     pub(crate) checkpoint: u64,
     pub(crate) max_size: Option<u64>,
+    pub(crate) memory: bool,
     pub(crate) postgres: Option<Postgres>,
 }
 
@@ -206,9 +207,11 @@ impl Store {
 
     /// Keeps the tasks there; how a database is used stays as it is said.
     pub(crate) fn take(&mut self, address: Address) {
+        self.memory = address == Address::Memory;
         match address {
             Address::Sqlite(path) => (self.path, self.postgres) = (Some(path), None),
             Address::Postgres(url) => self.postgres.get_or_insert_default().url = url,
+            Address::Memory => self.postgres = None,
         }
     }
 }
@@ -224,6 +227,7 @@ impl Default for Store {
             idle_readers,
             checkpoint: checkpoint_bytes,
             max_size: max_bytes,
+            memory: false,
             postgres: None,
         }
     }
@@ -321,7 +325,7 @@ impl Group for Postgres {
     ];
 }
 
-/// The place of the store: `sqlite:tasks`, `postgres://user@host/database`, or its keys.
+/// The place of the store: `sqlite:tasks`, `postgres://user@host/database`, `memory`, or its keys.
 pub(super) fn store(config: &mut Config) -> Slot<'_> {
     Box::new(Either {
         place: &mut config.store,
@@ -351,11 +355,14 @@ impl Group for Store {
             |s| leaf(&mut s.checkpoint, bytes()),
         ),
         unset(
-            "what the disk holds",
+            "what the disk holds; in memory 1 GiB",
             row("max_size", "Size of the database; what would exceed it is refused", |s| {
                 maybe(&mut s.max_size, bytes())
             }),
         ),
+        row("memory", "Keeps the tasks in memory alone: they are gone when the server ends", |s| {
+            leaf(&mut s.memory, form::flag())
+        }),
         row(
             "postgres",
             "A PostgreSQL database that keeps the tasks instead, for many replicas",

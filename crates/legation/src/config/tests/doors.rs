@@ -4,10 +4,16 @@ use super::*;
 
 #[test]
 fn stores_and_doors() {
-    let other = "f.yaml:1:8: `store`: expected `sqlite:` with the path of a directory, or `postgres://` \
-                 with a database";
+    let other = "f.yaml:1:8: `store`: expected `sqlite:` with the path of a directory, `postgres://` \
+                 with a database, or `memory`";
     check("store: postgres:/u:secret@h/db\n", other);
     check("store: 'sqlite:'\n", other);
+    let (_, resolved) = good(&format!("store: memory\n{AGENT}"));
+    assert_eq!(resolved.state(), "memory: all is gone when the server ends");
+    check(
+        "store: {memory: true, postgres: {url: 'postgres://h/d'}}\n",
+        "f.yaml:1:17: `store.memory`: tasks are in memory or in `postgres`, not in both",
+    );
     check(
         "store: {postgres: {schema: s}}\n",
         "f.yaml:1:19: `store.postgres.url`: missing: The address of the database",
