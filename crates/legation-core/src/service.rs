@@ -26,7 +26,7 @@ use crate::rates::{Asked, Rates};
 use crate::registry::Registry;
 use crate::replicas::Replicas;
 use crate::slug::{self, BadSlug};
-use crate::store::{StoreError, Stored, Swept};
+use crate::store::{MOST_KEY_BYTES, MOST_NAME_BYTES, StoreError, Stored, Swept};
 use crate::{
     Agent, AuditEvent, AuditLog, Bell, Caller, ContextEvent, ContextWatch, Exposed, Limits,
     Profile, Retention, Scope, TaskStore, When, access, erase, gate, lifecycle, metric, page,
@@ -498,8 +498,24 @@ fn mount(call: &Call) -> Option<&str> {
 fn check<'c>(core: &Core, call: &'c Call, request: &Request) -> Result<Cow<'c, Call>, A2aError> {
     gate::check_scope(&call.caller, request)?;
     request.check()?;
+    check_names(call)?;
     check_tenant(call, request)?;
     gate::confine(core, call, Some(request))
+}
+
+/// Refuses names that not every store could keep: whoever made the credentials may have chosen any.
+fn check_names(call: &Call) -> Result<(), A2aError> {
+    let Call { caller, idempotency_key, .. } = call;
+    let names = [
+        ("tenant", &*caller.tenant, MOST_NAME_BYTES),
+        ("subject", &*caller.subject, MOST_NAME_BYTES),
+        ("Idempotency-Key", idempotency_key.as_deref().unwrap_or_default(), MOST_KEY_BYTES),
+    ];
+    names.into_iter().try_for_each(|(field, name, most)| {
+        let is_good = name.len() <= most;
+        let fault = || format!("must have at most {most} bytes, not {}", name.len());
+        is_good.then_some(()).ok_or_else(|| A2aError::invalid(field, fault()))
+    })
 }
 
 /// A caller belongs to one tenant; naming another finds nothing there.

@@ -81,6 +81,12 @@ pub struct Birth {
     pub created_at: Timestamp,
 }
 
+/// The longest name of a tenant or a caller, in bytes, that every store takes.
+pub const MOST_NAME_BYTES: usize = 600;
+
+/// The longest idempotency key, in bytes, that every store takes.
+pub const MOST_KEY_BYTES: usize = 2_400;
+
 /// Marks a send so that its repetition finds what came of the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {

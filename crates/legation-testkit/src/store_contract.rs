@@ -48,6 +48,7 @@ macro_rules! store_contract {
             scopes::a_context_of_somebody_else_is_another_context,
             scopes::a_context_spans_the_agents_of_its_owner,
             scopes::a_scope_without_owner_or_agent_reaches_all_of_them,
+            scopes::the_longest_names_that_the_service_lets_pass_are_kept,
             listing::listings_equal_those_of_a_simple_model,
             listing::pages_follow_one_another_without_gap_or_repetition,
             retention::a_sweep_removes_what_ended_before_a_moment,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use legation_core::{AnswerIn, Call, Limits, OnRestart, Profile, Reply, Scope, Service, TaskStore};
+use legation_core::{
+    AnswerIn, Call, Caller, Limits, OnRestart, Profile, Reply, Scope, Service, TaskStore,
+};
 use legation_model::{
     CancelTaskRequest, ContextId, ErrorKind, Message, Metadata, Request, Task, TaskId, TaskState,
 };
@@ -19,6 +21,27 @@ async fn a_blocking_send_returns_the_settled_task() {
     let texts: Vec<String> = task.history.iter().map(Message::text).collect();
     assert_eq!(texts, ["3 answer", "the answer"]);
     assert_eq!(bench.get(&task.id).await, task);
+}
+
+/// Credentials may say any name, and not every store could keep it.
+#[tokio::test]
+async fn names_that_are_too_long_for_a_store_are_refused_before_it() {
+    let bench = Bench::new();
+    let long = |bytes: usize| Call::by(Caller::new("t".repeat(bytes), "s".repeat(bytes)));
+    let keyed = |bytes: usize| Call { idempotency_key: Some("k".repeat(bytes)), ..by("ann") };
+    let cases = [
+        (long(600), None),
+        (long(601), Some("tenant: must have at most 600 bytes, not 601")),
+        (by(&"s".repeat(601)), Some("subject: must have at most 600 bytes, not 601")),
+        (keyed(2_400), None),
+        (keyed(2_401), Some("Idempotency-Key: must have at most 2400 bytes, not 2401")),
+    ];
+    for (call, expected) in cases {
+        let sent = bench.service.call(&call, Request::SendMessage(message("answer"))).await;
+        let refused = sent.err().map(|error| (error.kind, error.message));
+        let expected = expected.map(|text| (ErrorKind::InvalidParams, text.to_owned()));
+        assert_eq!(refused, expected);
+    }
 }
 
 #[tokio::test]

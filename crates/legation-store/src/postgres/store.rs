@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
 use legation_core::store::{
-    Append, Day, Done, Erasure, Idempotency, Letter, Page, Query, Remembered, Replica, Seq,
-    Sharing, StoreError, Stored, Swept, TaskKey, Used,
+    Append, Day, Done, Erasure, Idempotency, Letter, MOST_KEY_BYTES, Page, Query, Remembered,
+    Replica, Seq, Sharing, StoreError, Stored, Swept, TaskKey, Used,
 };
 use legation_core::{Bell, ContextWatch, Cutoffs, Scope, TaskStore};
 use legation_model::{ContextId, TaskId, Timestamp};
@@ -50,9 +50,6 @@ const FOLD_AFTER: Duration = Duration::from_secs(1);
 
 /// Bits of a key that count the tasks of one opening of the store; those above are its number.
 const KEY_BITS: u32 = 40;
-
-/// The longest idempotency key that an index takes with certainty, in bytes as it is written.
-const MOST_KEY_BYTES: usize = 2400;
 
 /// A [`TaskStore`] in a PostgreSQL database, which others may use at the same time.
 pub struct PostgresStore {

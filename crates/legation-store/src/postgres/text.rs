@@ -8,9 +8,6 @@ use std::borrow::Cow;
 /// Begins what stands for NUL, or for itself.
 const MARK: char = '\u{1}';
 
-/// The longest name that an index takes with certainty, in bytes as they are written.
-pub(super) const MOST_BYTES: usize = 600;
-
 /// A name as it is written.
 pub(super) fn written(name: &str) -> Cow<'_, str> {
     if !name.contains(['\0', MARK]) {

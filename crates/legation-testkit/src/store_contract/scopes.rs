@@ -1,7 +1,7 @@
 //! Whose rows a call reaches.
 
 use legation_core::Scope;
-use legation_core::store::Query;
+use legation_core::store::{MOST_KEY_BYTES, MOST_NAME_BYTES, Query};
 use legation_model::TaskState;
 
 use super::Open;
@@ -114,5 +114,31 @@ pub async fn a_scope_without_owner_or_agent_reaches_all_of_them(open: Open<'_>) 
             let loaded = store.load(&asked, &draft.id).await.expect("a readable store");
             assert_eq!(loaded.is_some(), expected.contains(&draft.key), "{asked:?}");
         }
+    }
+}
+
+/// Nothing that is in them makes them longer than a store can take.
+pub async fn the_longest_names_that_the_service_lets_pass_are_kept(open: Open<'_>) {
+    let store = open();
+    // Names that no index makes shorter, and letters that a store may have to write in another way.
+    let mut state = 1_u32;
+    let mut any = |bytes| -> String {
+        let letters = (0..bytes).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'0' + (state >> 24) as u8 % 64)
+        });
+        letters.collect()
+    };
+    let agent = any(63);
+    let names =
+        [(any(MOST_NAME_BYTES), any(MOST_NAME_BYTES)), ("\0".repeat(MOST_NAME_BYTES), any(1))];
+    for (owner, tenant) in names {
+        let scope = scope("deployment", &tenant, Some(&owner), Some(&agent));
+        let key = any(MOST_KEY_BYTES);
+        let mut draft = Draft::new(&*store).within(&scope, "context").keyed(&key, 1);
+        write(&*store, [draft.add(1, WORKING, 1)]).await;
+        assert_eq!(draft.load(&*store).await.scope, scope);
+        let remembered = store.remembered(&scope, &key).await.expect("a readable store");
+        assert!(remembered.is_some());
     }
 }

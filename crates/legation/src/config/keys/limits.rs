@@ -222,7 +222,7 @@ impl Group for Bounds {
         row("extensions", "Extensions that a request may name", |b| {
             leaf(&mut b.extensions, count_from_none())
         }),
-        row("idempotency_key", "Size of an idempotency key", |b| {
+        row("idempotency_key", "Size of an idempotency key, 2400 bytes at most", |b| {
             leaf(&mut b.idempotency_key, bytes())
         }),
         row("body", "Size of a request body", |b| leaf(&mut b.body, bytes())),
