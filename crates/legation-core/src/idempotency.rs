@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use legation_model::{A2aError, MessageId, SendMessageRequest, Timestamp};
+use legation_model::{A2aError, ErrorKind, MessageId, SendMessageRequest, TaskId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::live::Live;
 use crate::service::Core;
 use crate::store::{Idempotency, Outcome, Remembered, Seq, StoreError};
-use crate::{Document, Scope};
+use crate::{Document, Scope, page};
 
 /// Keys whose outcome is not durable yet; afterwards the store remembers them.
 pub(crate) type InFlight = Mutex<HashMap<Key, Pending>>;
@@ -39,6 +39,8 @@ pub(crate) enum Before {
     Task(Arc<Live>, Seq),
     /// A direct answer, which is durable.
     Message(Document),
+    /// The result of a task that was removed since.
+    Result(Document),
 }
 
 /// What becomes of a send.
@@ -99,7 +101,12 @@ impl Claim {
         check(&self.idempotency, earlier.digest)?;
         Ok(match earlier.outcome {
             // The store knows the key, so the message is durable, whichever event has it.
-            Outcome::Task(id) => Before::Task(self.core.live(&self.scope, &id).await?, 1),
+            Outcome::Task(id) => match self.core.live(&self.scope, &id).await {
+                Err(error) if error.kind == ErrorKind::TaskNotFound => {
+                    Before::Result(page::read(&self.core, &self.scope, &id, None).await?)
+                }
+                live => Before::Task(live?, 1),
+            },
             Outcome::Message(json) => Before::Message(Document::from_stored(json)),
         })
     }
@@ -134,6 +141,23 @@ pub(crate) async fn claim(
             return Ok(Turnout::Repeat(came?));
         }
     }
+}
+
+/// What came of an earlier send with the key of this one, to a task that was removed since.
+pub(crate) async fn to_removed(
+    core: &Arc<Core>,
+    call: &Call,
+    task: &TaskId,
+    request: &SendMessageRequest,
+) -> Result<Option<Before>, A2aError> {
+    if call.idempotency_key.is_none() {
+        return Ok(None);
+    }
+    let Some(result) = core.store.result(&core.scope(call), task).await? else { return Ok(None) };
+    Ok(match claim(core, call, &result.scope, request).await? {
+        Turnout::Repeat(before) => Some(before),
+        Turnout::First(_) => None,
+    })
 }
 
 /// The digest of all that a request says but the message's id: many callers make a new one for each

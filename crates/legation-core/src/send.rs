@@ -47,6 +47,8 @@ enum Begun {
     Before(Arc<Live>, Seq),
     /// The agent answered at once.
     Message(Document),
+    /// The same message came before; its task was removed since, and this is its result.
+    Result(Document),
 }
 
 impl From<Before> for Begun {
@@ -54,6 +56,7 @@ impl From<Before> for Begun {
         match before {
             Before::Task(live, seq) => Self::Before(live, seq),
             Before::Message(message) => Self::Message(message),
+            Before::Result(task) => Self::Result(task),
         }
     }
 }
@@ -69,6 +72,7 @@ pub(crate) async fn send(
     // A repetition does not know after which event its task has settled on the message.
     let (live, seq, first) = match begin(core, call, request).await? {
         Begun::Message(message) => return Ok(Reply::SentMessage(message)),
+        Begun::Result(task) => return page::trim(task, history).map(Reply::SentTask),
         Begun::Before(live, seq) => (live, seq, false),
         Begun::Created(live) => (live, 1, true),
         Begun::Continued(live, seq, _) | Begun::Elsewhere(live, seq) => (live, seq, true),
@@ -109,10 +113,8 @@ pub(crate) async fn stream(
         Begun::Elsewhere(live, _) => {
             return subscribe::from_now(core, live, Until::Settled).await.map(Reply::Stream);
         }
-        Begun::Message(message) => {
-            let json = page::as_stream_response("message", &message);
-            return Ok(Reply::Stream(Follow::only([Item { seq: None, json }])));
-        }
+        Begun::Message(message) => return Ok(only("message", &message)),
+        Begun::Result(task) => return Ok(only("task", &page::trim(task, history)?)),
         Begun::Before(live, seq) => (live, seq, None),
         Begun::Created(live) => (live, 1, None),
         Begun::Continued(live, seq, task) => (live, seq, Some(task)),
@@ -126,6 +128,12 @@ pub(crate) async fn stream(
     let task = page::trim(Document::write(&task), history)?;
     let opening = Item { seq: Some(seq), json: page::as_stream_response("task", &task) };
     Follow::new(core, live, Some(opening), seq, Until::Settled).map(Reply::Stream)
+}
+
+/// A stream of one thing, behind which nothing comes.
+fn only(kind: &'static str, document: &Document) -> Reply {
+    let json = page::as_stream_response(kind, document);
+    Reply::Stream(Follow::only([Item { seq: None, json }]))
 }
 
 /// Cancels a task and gives it as it is then (Spec 3.1.5).
@@ -270,6 +278,10 @@ async fn try_begin(
         Ok(live) => go_on(core, call, live, request, schema).await,
         Err(error) if names && error.kind == ErrorKind::TaskNotFound => {
             create(core, call, request, schema).await
+        }
+        Err(error) if error.kind == ErrorKind::TaskNotFound => {
+            let before = idempotency::to_removed(core, call, id, &request).await?;
+            before.map(Begun::from).ok_or_else(|| error.into())
         }
         Err(error) => Err(error.into()),
     }

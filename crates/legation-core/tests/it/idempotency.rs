@@ -3,12 +3,15 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures::StreamExt as _;
-use legation_core::{Limits, OnRestart, Reply};
-use legation_model::{A2aError, ErrorKind, Message, Request, SendMessageRequest, Task, TaskState};
+use legation_core::{Limits, OnRestart, Reply, Retention, When};
+use legation_model::{
+    A2aError, ErrorKind, Message, Request, SendMessageRequest, StreamResponse, Task, TaskState,
+};
 
-use crate::bench::{Bench, by, further, kind, message, state};
+use crate::bench::{Bench, by, further, items, kind, message, state};
 
 async fn call(bench: &Bench, key: &str, request: Request) -> Result<Reply, A2aError> {
     let mut call = by("ann");
@@ -178,6 +181,31 @@ async fn a_repetition_may_ask_for_a_stream() {
 
     let answer = ask(&bench, "hello", message("hello")).await;
     assert_eq!(answer.text(), "hi");
+}
+
+/// A context may end before its keys do.
+#[tokio::test]
+async fn a_repetition_finds_the_result_of_a_task_that_was_removed() {
+    let bench = Bench::new();
+    let (first, again) = (message("ask"), message("answer"));
+    let asked = send(&bench, "first", first.clone()).await;
+    let second = further(&asked, "answer");
+    let done = send(&bench, "second", second.clone()).await;
+    let (max_life, leeway) = (Some(Duration::ZERO), Duration::ZERO);
+    let short = Retention { max_life, leeway, ..Retention::default() };
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let swept = bench.service.sweep(&short, When::Now).await.expect("a store that can write");
+    assert_eq!(swept.map(|swept| (swept.tasks, swept.kept, swept.keys)), Some((1, 1, 0)));
+
+    for (key, request) in [("first", first), ("second", second.clone())] {
+        assert_eq!(send(&bench, key, request.clone()).await, done, "{key}");
+        let streamed = call(&bench, key, Request::SendStreamingMessage(request)).await;
+        let Ok(Reply::Stream(follow)) = streamed else { panic!("not a stream: {streamed:?}") };
+        let items = items(follow).await;
+        assert!(matches!(&items[..], [(None, StreamResponse::Task(task))] if *task == done));
+    }
+    assert_eq!(kind(try_send(&bench, "second", again).await), ErrorKind::InvalidParams);
+    assert_eq!(kind(try_send(&bench, "third", second).await), ErrorKind::TaskNotFound);
 }
 
 /// A message that was not taken leaves its key free.
