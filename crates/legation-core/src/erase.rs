@@ -45,35 +45,58 @@ pub(crate) async fn erase(core: &Core, call: &Call, what: &What) -> Result<Swept
             context.is_none_or(|id| live.context_id == *id) && scope.sees(&live.scope)
         })
     };
+    let mut swept = Swept::default();
     // What is not durable yet the store does not know.
-    if let Some(live) = live().find(|live| live.is_at_work()) {
-        return Err(at_work(what, &live.id));
+    let at_once =
+        live().find(|live| live.is_at_work()).map(|live| Erasure::AtWork(live.id.clone()));
+    let end = match at_once {
+        Some(at_work) => Ok(at_work),
+        None => core.store.erase(&scope, context, &mut swept).await,
+    };
+    let fault = match end {
+        Ok(Erasure::Erased) => None,
+        Ok(Erasure::AtWork(task)) => Some(at_work(what, &task)),
+        Err(error) => Some(error.into()),
+    };
+    if fault.is_none() {
+        // Those that a message has reached meanwhile keep what they have.
+        live().filter(|live| !live.is_at_work()).for_each(|live| live.end(StoreError::Removed));
     }
-    match core.store.erase(&scope, context).await? {
-        Erasure::AtWork(task) => Err(at_work(what, &task)),
-        Erasure::Erased(swept) => {
-            // Those that a message has reached meanwhile keep what they have.
-            live().filter(|live| !live.is_at_work()).for_each(|live| live.end(StoreError::Removed));
-            record(core, call, what, swept).await?;
-            Ok(swept)
-        }
-    }
+    let recorded = record(core, call, what, swept, fault.as_ref()).await;
+    fault.map_or(recorded.map(|()| swept), Err)
 }
 
-/// Records what was erased, before its caller hears of it.
-async fn record(core: &Core, call: &Call, what: &What, swept: Swept) -> Result<(), A2aError> {
-    let Some(audit) = core.audit.as_ref().filter(|_| swept != Swept::default()) else {
-        return Ok(());
-    };
+/// Records what was erased, and why not all of it was, before its caller hears of it.
+async fn record(
+    core: &Core,
+    call: &Call,
+    what: &What,
+    swept: Swept,
+    fault: Option<&A2aError>,
+) -> Result<(), A2aError> {
+    let Some(audit) = &core.audit else { return Ok(()) };
     let actor = Actor::from(&call.caller);
     let (action, target) = match what {
         What::Context(id) => (AuditAction::EraseContext, id.as_str()),
         What::Subject(subject) => (AuditAction::EraseSubject, &**subject),
     };
     let Swept { tasks, results, keys, .. } = swept;
-    let event = AuditEvent::new(actor, action, AuditOutcome::Done)
-        .to(target)
-        .saying(format!("{tasks} tasks, {results} results, {keys} idempotency keys"));
+    let mut detail = format!("{tasks} tasks, {results} results, {keys} idempotency keys");
+    let outcome = match fault {
+        None => AuditOutcome::Done,
+        Some(fault) => {
+            detail = format!("{detail}, then: {}", fault.message);
+            AuditOutcome::Failed
+        }
+    };
+    let event = AuditEvent::new(actor, action, outcome).to(target).saying(detail);
+    if swept == Swept::default() {
+        // Nothing was changed, and what comes to nothing may come often.
+        if fault.is_some() {
+            audit.note(event);
+        }
+        return Ok(());
+    }
     let recorded = audit.record(event.clone()).await;
     Ok(recorded.inspect_err(|_| {
         // Another try finds nothing left to erase and to tell of, so this is kept until it can be

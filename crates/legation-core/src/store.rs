@@ -241,7 +241,7 @@ pub struct Swept {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erasure {
     /// What there was of it is removed.
-    Erased(Swept),
+    Erased,
     /// This task of it is submitted or working or its run waits, so that something would come after.
     /// Others may have been removed.
     AtWork(TaskId),
@@ -457,7 +457,8 @@ pub trait TaskStore: Send + Sync + 'static {
 
     /// Removes all that the scope has of a context, or of all its contexts: tasks with their logs,
     /// results, direct answers, the idempotency keys that stand for any of them, and the contexts
-    /// themselves where no agent outside the scope has a task in them.
+    /// themselves where no agent outside the scope has a task in them. What is removed is counted as it
+    /// goes, also when not all of it does.
     ///
     /// # Cancel safety
     /// Dropped midway, it has removed some of the tasks, each of them wholly.
@@ -465,6 +466,7 @@ pub trait TaskStore: Send + Sync + 'static {
         &self,
         scope: &Scope,
         context: Option<&ContextId>,
+        erased: &mut Swept,
     ) -> Result<Erasure, StoreError>;
 
     /// Says who hears what becomes of contexts, once that is durable. Only the first to say so is

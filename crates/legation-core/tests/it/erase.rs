@@ -2,8 +2,8 @@
 
 use futures::StreamExt as _;
 use legation_core::{
-    AuditAction, CONTEXTS_EXTENSION, Call, ERASE_CONTEXT, ERASE_SUBJECT, EraseContext, Erased,
-    Scopes,
+    AuditAction, AuditOutcome, CONTEXTS_EXTENSION, Call, ERASE_CONTEXT, ERASE_SUBJECT,
+    EraseContext, Erased, Scopes,
 };
 use legation_model::{
     A2aError, ContextId, ErrorKind, GetTaskRequest, Json, Request, SendMessageRequest, TaskId,
@@ -119,10 +119,20 @@ async fn all_that_somebody_has_is_erased() {
     let task = bench.send_at_once(within("c", "wait")).await;
     let error = erase(&named("ann", Scopes::All), "{}").await.expect_err("it is at work");
     assert!(error.message.contains(task.id.as_str()), "{error}");
+    let entry = bench.audited().pop().expect("what came to nothing");
+    let event = (entry.event.action, entry.event.outcome, &*entry.event.target);
+    assert_eq!(event, (AuditAction::EraseSubject, AuditOutcome::Failed, "ann"));
+    let expected = format!("0 tasks, 0 results, 0 idempotency keys, then: {}", error.message);
+    assert_eq!(entry.event.detail, expected);
     bench.gate.notify_one();
     bench.ended(&task.id).await;
     let error = erase(&named("ann", Scopes::All), r#"{"subject":7}"#).await.expect_err("no name");
     assert_eq!(error.kind, ErrorKind::InvalidParams);
+    bench.store.close();
+    let error = erase(&named("ann", Scopes::All), "{}").await.expect_err("it cannot write");
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    let entry = bench.audited().pop().expect("what came to nothing");
+    assert!(entry.event.detail.contains(&error.message), "{entry:?}");
 }
 
 #[tokio::test]

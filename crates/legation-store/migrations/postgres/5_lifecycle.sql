@@ -2,6 +2,9 @@
 -- 2 expired. Sweeps look at every context, so no index has to be kept for them but a small one.
 ALTER TABLE contexts ADD COLUMN state SMALLINT NOT NULL DEFAULT 0;
 CREATE INDEX contexts_expired ON contexts (key) WHERE state = 2;
+-- Those without tasks are asked for by their owner alone, who erases all.
+CREATE INDEX contexts_empty ON contexts (scope) WHERE is_empty;
+DROP INDEX contexts_without_tasks;
 
 -- What is left of tasks that were removed: each as it ended.
 CREATE TABLE results (

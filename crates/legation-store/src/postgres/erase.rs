@@ -113,12 +113,14 @@ const EMPTY: &str = "
     SELECT c.key FROM contexts c WHERE c.key = ANY ($1)
         AND NOT (SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key))";
 
-/// Contexts of those who own the scopes. This looks at all contexts.
+/// The contexts without tasks of those who own the scopes.
 const ALL_EMPTY: &str = "
-    SELECT c.key FROM contexts c
-    WHERE c.scope IN (SELECT o.key FROM scopes s JOIN scopes o
-            ON o.deployment = s.deployment AND o.tenant = s.tenant
-                AND o.owner = s.owner AND o.agent = ''
-            WHERE s.key = ANY ($1))
-        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key)
+    SELECT DISTINCT c.key FROM (SELECT * FROM scopes WHERE key = ANY ($1) OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT o.key FROM scopes o
+        WHERE o.deployment = s.deployment AND o.tenant = s.tenant
+            AND o.owner = s.owner AND o.agent = '' OFFSET 0) o
+    CROSS JOIN LATERAL (SELECT c.key FROM contexts c
+        WHERE c.scope = o.key AND c.is_empty
+            AND NOT (SELECT EXISTS (SELECT 1 FROM tasks t WHERE t.context = c.key))
+        LIMIT $2) c
     LIMIT $2";

@@ -449,17 +449,17 @@ impl TaskStore for PostgresStore {
         &self,
         scope: &Scope,
         context: Option<&ContextId>,
+        erased: &mut Swept,
     ) -> Result<Erasure, StoreError> {
-        let mut all = Swept::default();
         let scopes = &self.common.scopes;
         loop {
             let left = removing!(self.readers, |session| {
                 erase::find(&session, scopes, scope, context, REMOVAL_STEP)
             })?;
             match left {
-                Left::Nothing => return Ok(Erasure::Erased(all)),
+                Left::Nothing => return Ok(Erasure::Erased),
                 Left::AtWork(task) => return Ok(Erasure::AtWork(task)),
-                Left::Found(removal) => all += self.remove(&removal).await?,
+                Left::Found(removal) => *erased += self.remove(&removal).await?,
             }
         }
     }

@@ -235,16 +235,16 @@ impl TaskStore for SqliteStore {
         &self,
         scope: &Scope,
         context: Option<&ContextId>,
+        erased: &mut Swept,
     ) -> Result<Erasure, StoreError> {
-        let mut all = Swept::default();
         loop {
             let left = self.readers.read_consistently(|connection| {
                 erase::find(connection, scope, context, REMOVAL_STEP)
             })?;
             match left {
-                Left::Nothing => return Ok(Erasure::Erased(all)),
+                Left::Nothing => return Ok(Erasure::Erased),
                 Left::AtWork(task) => return Ok(Erasure::AtWork(task)),
-                Left::Found(found) => all += self.remove(Removal::Erased(found)).await?,
+                Left::Found(found) => *erased += self.remove(Removal::Erased(found)).await?,
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use legation_core::store::{
-    Append, Birth, Idempotency, Outcome, Query, Remembered, StoreError, Swept, TaskKey,
+    Append, Birth, Erasure, Idempotency, Outcome, Query, Remembered, StoreError, Swept, TaskKey,
 };
 use legation_core::{ContextChange, Cutoffs, Scope, TaskStore};
 use legation_model::{ContextId, TaskId, TaskState, Timestamp};
@@ -502,6 +502,45 @@ async fn odd_names_work_or_are_refused_alone() {
     }
     assert_eq!(store.remembered(&scope(), &long).await.expect("readable"), None);
     store.ready().expect("nothing is wrong with the store");
+}
+
+/// However much others have: who erases all looks at no context of theirs, and all that went is told when a
+/// later step fails.
+#[tokio::test]
+async fn erasing_all_looks_at_ones_own_and_tells_how_far_it_came() {
+    let place = place!();
+    let store = open(&place);
+    let mine = keyed(ended_task(store.next_key(), 10), "k", 1);
+    append(&*store, mine).await.expect("a birth");
+    // Left by a sweep that was stopped.
+    let others = "
+        INSERT INTO scopes (deployment, tenant, owner, agent)
+            SELECT 'd', 't', 'other ' || n, '' FROM generate_series(1, 100) n;
+        INSERT INTO contexts (key, scope, id, created_at, last_active_at, is_empty)
+            SELECT -10 * s.key - n, s.key, s.key || '/' || n, 0, 0, TRUE
+            FROM scopes s, generate_series(0, 9) n WHERE s.agent = '' AND s.owner <> '';
+        CREATE FUNCTION no() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+        CREATE TRIGGER no BEFORE DELETE ON tasks FOR EACH ROW EXECUTE FUNCTION no();";
+    sql(&place, others).await.expect("valid SQL");
+    let mut erased = Swept::default();
+    let refused = store.erase(&scope(), None, &mut erased).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(erased, Swept { keys: 1, ..Swept::default() });
+    sql(&place, "DROP TRIGGER no ON tasks").await.expect("valid SQL");
+    store.close();
+    sql(&place, "ANALYZE; SELECT pg_stat_reset()").await.expect("valid SQL");
+
+    let (store, mut erased) = (open(&place), Swept::default());
+    let end = store.erase(&scope(), None, &mut erased).await;
+    assert_eq!(end.expect("a store that can write"), Erasure::Erased);
+    assert_eq!(erased, Swept { tasks: 1, contexts: 11, ..Swept::default() });
+    store.close();
+    let look = format!(
+        "DO $$ BEGIN ASSERT (SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables
+             WHERE schemaname = '{}' AND relname = 'contexts') < 100; END $$",
+        place.schema
+    );
+    sql(&place, &look).await.expect("few rows were looked at");
 }
 
 /// What one write cannot have fails nobody else's.

@@ -3,19 +3,34 @@
 use bytes::Bytes;
 use legation_core::store::{Append, Erasure, Query, Swept};
 use legation_core::{Cutoffs, Scope, TaskStore};
-use legation_model::TaskState;
+use legation_model::{ContextId, TaskState};
 
 use super::Open;
 use super::fixture::{Draft, Told, at, context, home, idempotency, list, scope, sweep_by, write};
 
 const COMPLETED: TaskState = TaskState::Completed;
 
-async fn erase(store: &dyn TaskStore, scope: &Scope, id: &str) -> Erasure {
-    store.erase(scope, Some(&context(id))).await.expect("a store that can write")
+/// Erases a context; gives how that ended, and what went.
+async fn erase(store: &dyn TaskStore, scope: &Scope, id: &str) -> (Erasure, Swept) {
+    erase_any(store, scope, Some(&context(id))).await
 }
 
-fn erased(tasks: u64, contexts: u64, keys: u64) -> Erasure {
-    Erasure::Erased(Swept { tasks, contexts, keys, ..Swept::default() })
+async fn erase_any(
+    store: &dyn TaskStore,
+    scope: &Scope,
+    context: Option<&ContextId>,
+) -> (Erasure, Swept) {
+    let mut erased = Swept::default();
+    let end = store.erase(scope, context, &mut erased).await;
+    (end.expect("a store that can write"), erased)
+}
+
+fn erased(tasks: u64, contexts: u64, keys: u64) -> (Erasure, Swept) {
+    (Erasure::Erased, Swept { tasks, contexts, keys, ..Swept::default() })
+}
+
+fn kept_by(task: &Draft) -> (Erasure, Swept) {
+    (Erasure::AtWork(task.id.clone()), Swept::default())
 }
 
 async fn answer(store: &dyn TaskStore, scope: &Scope, key: &str, context: &str) {
@@ -86,11 +101,11 @@ pub async fn a_task_at_work_keeps_its_context(open: Open<'_>) {
     let mut working = Draft::new(&*store).within(&home(), "c");
     let appends = [done.settle(1, COMPLETED, 1), working.add(1, TaskState::Working, 1)];
     write(&*store, appends).await;
-    assert_eq!(erase(&*store, &home(), "c").await, Erasure::AtWork(working.id.clone()));
+    assert_eq!(erase(&*store, &home(), "c").await, kept_by(&working));
     // One whose run waits for an answer is at work as well.
     let asked = working.add(1, TaskState::InputRequired, 2);
     write(&*store, [Append { at_work: true, ..asked }]).await;
-    assert_eq!(erase(&*store, &home(), "c").await, Erasure::AtWork(working.id.clone()));
+    assert_eq!(erase(&*store, &home(), "c").await, kept_by(&working));
     write(&*store, [working.settle(1, TaskState::Canceled, 3)]).await;
     assert_eq!(erase(&*store, &home(), "c").await, erased(2, 1, 0));
 }
@@ -132,14 +147,18 @@ pub async fn an_owner_is_erased_with_all_there_is(open: Open<'_>) {
     answer(&*store, &bob, "answer", "answered").await;
     told.take();
 
-    let all = async |scope: &Scope| store.erase(scope, None).await.expect("a store that can write");
+    let all = async |scope: &Scope| erase_any(&*store, scope, None).await;
     let mut working = Draft::new(&*store).within(&home(), "c0");
     write(&*store, [working.add(1, TaskState::Working, 4)]).await;
-    assert_eq!(all(&of("owner", None)).await, Erasure::AtWork(working.id.clone()));
+    assert_eq!(all(&of("owner", None)).await, kept_by(&working));
     write(&*store, [working.settle(1, COMPLETED, 5)]).await;
 
     let with_agent = Swept { tasks: 151, contexts: 3, keys: 151, results: 1, ..Swept::default() };
-    assert_eq!(all(&home()).await, Erasure::Erased(with_agent), "`c1` has a task of the sibling's");
+    assert_eq!(
+        all(&home()).await,
+        (Erasure::Erased, with_agent),
+        "`c1` has a task of the sibling's"
+    );
     assert_eq!(all(&home()).await, erased(0, 0, 0));
     assert_eq!(all(&of("owner", None)).await, erased(1, 1, 1));
     let pruned = ["c0", "c1", "c2", "c3"].map(|id| format!("context.pruned owner/{id}"));

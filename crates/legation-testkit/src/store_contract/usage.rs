@@ -1,7 +1,7 @@
 //! What is counted for quotas.
 
 use bytes::Bytes;
-use legation_core::store::{Day, Usage, Used};
+use legation_core::store::{Day, Swept, Usage, Used};
 use legation_core::{Scope, TaskStore};
 use legation_model::TaskState;
 
@@ -105,7 +105,10 @@ pub async fn what_is_removed_gives_bytes_back_and_no_tasks(open: Open<'_>) {
     store.remember(&home(), idempotency("answer", 1), answer, at(0)).await.expect("a new key");
     let with_answer = used(&*store, &home(), 0).await;
     assert_eq!(with_answer.caller, usage(2, before.caller.bytes + length));
-    store.erase(&home(), Some(&context("erased"))).await.expect("a store that can write");
+    store
+        .erase(&home(), Some(&context("erased")), &mut Swept::default())
+        .await
+        .expect("a store that can write");
     let left = used(&*store, &home(), 0).await;
     assert_eq!(left.caller, usage(2, one.caller.bytes));
     assert_eq!(left.tenant, left.caller);
