@@ -40,6 +40,12 @@ impl Failure {
         Self::Unreadable(what.into())
     }
 
+    /// Whether another transaction was in the way, so that it may succeed later.
+    pub(super) fn is_of_locks(&self) -> bool {
+        let codes = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
+        matches!(self, Self::Postgres(error) if error.code().is_some_and(|it| codes.contains(it)))
+    }
+
     /// What follows when this happened to a write.
     pub(super) fn consequence(&self) -> Consequence {
         match self {

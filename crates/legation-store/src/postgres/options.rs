@@ -93,6 +93,17 @@ pub enum OpenError {
         /// The newest version that this release knows.
         known: i32,
     },
+    /// Somebody has a table for longer than was waited for, so that it cannot be changed.
+    #[error(
+        "the tables of the schema `{schema}` are of an earlier release and cannot be changed, because {by} \
+         uses them; wait until that has ended, or end it (`pg_terminate_backend`), and start again"
+    )]
+    Locked {
+        /// The schema.
+        schema: String,
+        /// Who has had one for the longest time.
+        by: String,
+    },
     /// The database cannot be reached, or refuses what the store needs.
     #[error("cannot use the database; check that it runs, and who may connect and make tables")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),

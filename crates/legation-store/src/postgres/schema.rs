@@ -1,6 +1,7 @@
 //! The tables and the steps that led to their present shape.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use super::connect::Connector;
 use super::session::Session;
@@ -25,6 +26,9 @@ const STEPS: &[Step] = &[
 
 /// Half of the lock under which tables are changed: "Lega". The other half is made of the schema.
 const LOCK: i32 = 0x4c65_6761;
+
+/// How often the store's patience a step is tried that others are in the way of.
+const PATIENCES: u32 = 15;
 
 /// The schema that the tables are in, by a name that needs no quotes.
 #[derive(Clone, Debug)]
@@ -65,22 +69,52 @@ impl Schema {
                 .execute("SELECT pg_advisory_lock($1, hashtext($2))", &[&LOCK, &self.name])
                 .await?;
             // The lock goes with the session, should a step fail.
-            self.migrate(&session).await?;
+            self.migrate(&session, connector.patience).await?;
         }
         let start: i64 = one(&session, "SELECT nextval('starts')").await?;
         Ok(start)
     }
 
-    async fn migrate(&self, session: &Session) -> Result<(), OpenError> {
+    async fn migrate(&self, session: &Session, patience: Duration) -> Result<(), OpenError> {
         let found = self.version(session).await?;
         if found == 0 {
             self.begin(session).await?;
         }
         for (version, Step { sql, needs }) in (1..).zip(STEPS).filter(|(step, _)| *step > found) {
             let note = format!("INSERT INTO schema_version VALUES ({version}, {needs})");
-            session.run(&format!("BEGIN; {sql} {note}; COMMIT")).await?;
+            self.take(session, &format!("{sql} {note}"), patience).await?;
         }
         Ok(())
+    }
+
+    /// Takes a step. While it waits for a table, all who come after it wait as well, so it waits for less
+    /// than they do, lets them pass, and tries again.
+    async fn take(
+        &self,
+        session: &Session,
+        step: &str,
+        patience: Duration,
+    ) -> Result<(), OpenError> {
+        let (began, wait) = (Instant::now(), patience / 2);
+        let begin = format!("BEGIN; SET LOCAL lock_timeout = {}", wait.as_millis().max(1));
+        loop {
+            let Err(failure) = session.run(&format!("{begin}; {step}; COMMIT")).await else {
+                return Ok(());
+            };
+            if !failure.is_of_locks() {
+                return Err(failure.into());
+            }
+            session.run("ROLLBACK").await?;
+            let schema = self.name.trim_matches('"');
+            let by = session.first(HOLDER, &[&schema]).await?;
+            let by = by.map_or(Ok("somebody".to_owned()), |row| row.try_get(0));
+            let by = by.map_err(Failure::from)?;
+            if began.elapsed() >= patience * PATIENCES {
+                return Err(OpenError::Locked { schema: schema.to_owned(), by });
+            }
+            tracing::warn!(schema, by, "the tables are to be changed and are in use; trying again");
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Makes the schema, unless somebody has made it who may do that where this user may not.
@@ -114,6 +148,16 @@ impl Schema {
         Ok(found)
     }
 }
+
+/// Who has had a table of a schema for the longest time.
+const HOLDER: &str = "
+    SELECT format('process %s of `%s`%s', a.pid, a.usename,
+        CASE WHEN a.application_name = '' THEN '' ELSE format(' (%s)', a.application_name) END)
+    FROM pg_locks l
+        JOIN pg_class c ON c.oid = l.relation
+        JOIN pg_stat_activity a ON a.pid = l.pid AND a.datname = current_database()
+    WHERE l.granted AND l.pid <> pg_backend_pid() AND c.relnamespace = to_regnamespace(quote_ident($1))
+    ORDER BY a.xact_start NULLS LAST LIMIT 1";
 
 /// The one value that a statement gives.
 async fn one<T>(session: &Session, sql: &'static str) -> Result<T, Failure>

@@ -448,6 +448,52 @@ async fn a_newer_schema_is_used_while_it_may_be_and_else_refused() {
     assert!(error.to_string().contains("run the release that wrote it"), "{error}");
 }
 
+/// What has a table for long is waited for in short pieces, between which others get through.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_in_use_are_changed_later_or_it_is_said_by_whom_they_are_used() {
+    let place = place!();
+    let earlier = concat!(
+        include_str!("../../migrations/postgres/1_tasks.sql"),
+        include_str!("../../migrations/postgres/2_integration_tokens.sql"),
+        include_str!("../../migrations/postgres/3_audit.sql"),
+        include_str!("../../migrations/postgres/4_replicas.sql"),
+        "CREATE TABLE schema_version (version INT PRIMARY KEY, needs INT NOT NULL);
+         INSERT INTO schema_version VALUES (4, 4);",
+    );
+    sql(&place, &format!("CREATE SCHEMA {}", place.schema)).await.expect("a new schema");
+    sql(&place, earlier).await.expect("an earlier release");
+    let (backup, connection) =
+        tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let begin = format!(
+        "SET application_name = 'a backup'; BEGIN; LOCK TABLE {}.contexts IN ACCESS SHARE MODE",
+        place.schema
+    );
+    backup.batch_execute(&begin).await.expect("a lock");
+
+    let opening = |patience| {
+        let (url, options) = (place.url.clone(), Options { patience, ..options(&place) });
+        tokio::task::spawn_blocking(move || PostgresStore::open(&url, options))
+    };
+    let refused = opening(Duration::from_millis(200)).await.expect("no panic").err();
+    let said = refused.map(|error| error.to_string()).unwrap_or_default();
+    assert!(said.contains("(a backup) uses them") && said.contains("process "), "{said}");
+
+    let opened = opening(Duration::from_secs(1));
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let asked = Instant::now();
+        sql(&place, "SELECT count(*) FROM contexts").await.expect("it is let pass");
+        slowest = slowest.max(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(!opened.is_finished());
+    backup.batch_execute("COMMIT").await.expect("it lets go");
+    let store = opened.await.expect("no panic").expect("nothing is in the way");
+    append(&*store, ended_task(store.next_key(), 10)).await.expect("a birth");
+}
+
 #[test]
 fn what_cannot_be_opened_says_why() {
     let place = place!();
