@@ -214,7 +214,7 @@ mod tests {
             (Body::message(b"prefix", document.clone(), trailers), 5, None),
         ];
         for (mut body, frames, length) in bodies {
-            let readers = crate::readers::Readers::new(tokio_util::task::TaskTracker::new());
+            let (readers, _) = crate::readers::Readers::new(tokio_util::task::TaskTracker::new());
             body.watched_by(Watch::Readers(readers.add()));
             let (mut sent, mut count) = (0, 0);
             while !http_body::Body::is_end_stream(&body) {

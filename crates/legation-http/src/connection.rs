@@ -143,7 +143,8 @@ where
     let connection = http1(&bounds).serve_connection(io, service);
     let never = std::future::pending;
     let nothing_waits = |_: &mut Context<'_>| Poll::Ready(Ok(()));
-    drive(connection, nothing_waits, &drain, &owner.stop, (never(), never())).await;
+    let no_work = |_: &mut Context<'_>| false;
+    drive(connection, (no_work, nothing_waits), &drain, &owner.stop, (never(), never())).await;
 }
 
 async fn speak_http2<S>(stream: S, peer: Peer, shared: Arc<Shared>, owner: Owner)
@@ -157,7 +158,7 @@ where
     let paced = Paced::new(stream, phases.clone(), bounds.clone());
     let (corked, mut uncork) = corked(paced);
     let io = TokioIo::new(Metered::new(corked, phases, bounds.h2_control_frames));
-    let readers = Readers::new(owner.tasks.clone());
+    let (readers, at_work) = Readers::new(owner.tasks.clone());
     let watch = readers.clone();
     // One thing to share, because every request does.
     let here = Arc::new((shared, peer, Phases::begin(Phase::Response)));
@@ -180,7 +181,9 @@ where
     let cut = async {
         tokio::select! { () = stuck => {}, () = readers.quiet(never_ends) => {} }
     };
-    drive(connection, |cx| uncork.poll(cx), &drain, &owner.stop, (cut, quiet)).await;
+    let work = |cx: &mut Context<'_>| at_work.poll(cx);
+    let send = |cx: &mut Context<'_>| uncork.poll(cx);
+    drive(connection, (work, send), &drain, &owner.stop, (cut, quiet)).await;
 }
 
 fn http1(bounds: &Bounds) -> http1::Builder {
@@ -227,10 +230,14 @@ async fn protocol_of(stream: &TcpStream) -> Option<Protocol> {
 }
 
 /// Serves until the connection ends, has to be cut, or the server stops. One that is quiet is ended
-/// as when the server stops: its peer is told. What waits to be sent is, whenever it had its turn.
+/// as when the server stops: its peer is told. What waits to be sent is, whenever it had its turn, and after
+/// its turn the work of a request is done, if there is any, until none is through.
 async fn drive<C>(
     connection: C,
-    mut send: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
+    (mut work, mut send): (
+        impl FnMut(&mut Context<'_>) -> bool,
+        impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
+    ),
     drain: &CancellationToken,
     stop: &CancellationToken,
     (cut, quiet): (impl Future<Output = ()>, impl Future<Output = ()>),
@@ -242,7 +249,10 @@ async fn drive<C>(
     let mut ending = false;
     let ended = loop {
         let turn = poll_fn(|cx| {
-            let ended = connection.as_mut().poll(cx);
+            let mut ended = connection.as_mut().poll(cx);
+            while ended.is_pending() && work(cx) {
+                ended = connection.as_mut().poll(cx);
+            }
             match send(cx) {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) | Poll::Pending => ended.map(Ok),

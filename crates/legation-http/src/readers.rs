@@ -4,13 +4,20 @@
 //! Flow control hides a slow reader from the transport: its body is just not asked for more. A body
 //! that is read is asked at least once per heartbeat, so one that is not asked for longer is stuck.
 //! Its task is ended then, by which its stream is reset, and the others of its connection go on.
+//!
+//! Of the requests of a connection that are at work at once, one is at work in the connection's own task, as on
+//! HTTP/1.1: most connections have one at a time, which then needs no task and wakes nobody.
 
 use std::future::Future;
 use std::mem;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::Context;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
@@ -27,6 +34,26 @@ pub(crate) struct Readers(Arc<Inner>);
 struct Inner {
     tasks: TaskTracker,
     requests: Mutex<Requests>,
+    /// Weak, because the work has this executor.
+    here: Weak<Slot>,
+}
+
+/// The work that a connection's own task does. Nobody else asks for it, so nobody waits for the lock.
+type Slot = Mutex<Option<BoxFuture<'static, ()>>>;
+
+/// The request that is at work in the connection's own task. It ends with this.
+pub(crate) struct Here(Arc<Slot>);
+
+impl Here {
+    /// Goes on with it; tells whether it is through.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> bool {
+        let mut here = self.0.lock();
+        let is_through = here.as_mut().is_some_and(|work| work.poll_unpin(cx).is_ready());
+        if is_through {
+            *here = None;
+        }
+        is_through
+    }
 }
 
 /// As many as there were at once. Most requests are short, so what one leaves is used for the next.
@@ -42,7 +69,14 @@ struct Requests {
 
 struct Request {
     state: AtomicU8,
-    task: Mutex<Option<AbortHandle>>,
+    task: Mutex<Option<Work>>,
+}
+
+/// Where a request is at work.
+enum Work {
+    /// In the task of its connection.
+    Here,
+    Apart(AbortHandle),
 }
 
 impl Default for Request {
@@ -80,9 +114,12 @@ impl Drop for Reader {
 }
 
 impl Readers {
-    /// Watches over a connection's requests, whose tasks belong here.
-    pub(crate) fn new(tasks: TaskTracker) -> Self {
-        Self(Arc::new(Inner { tasks, requests: Mutex::default() }))
+    /// Watches over a connection's requests, whose tasks belong here, but for the one that the connection
+    /// itself has to go on with.
+    pub(crate) fn new(tasks: TaskTracker) -> (Self, Here) {
+        let here = Arc::new(Slot::default());
+        let requests = Mutex::default();
+        (Self(Arc::new(Inner { tasks, requests, here: Arc::downgrade(&here) })), Here(here))
     }
 
     /// Watches over one more request. Its task is the next to be run.
@@ -122,17 +159,16 @@ impl Readers {
 
     /// Resets the streams whose readers took nothing since the last look; gives how many.
     fn look(&self) -> usize {
-        let mut requests = self.0.requests.lock();
-        requests.all.iter_mut().filter(|request| request.is_stuck()).count()
-    }
-
-    /// Keeps the task of the last request.
-    fn keep(&self, task: AbortHandle) {
-        let mut requests = self.0.requests.lock();
-        // What a library runs besides is nobody's request.
-        if mem::take(&mut requests.has_no_task) {
-            requests.all[requests.last].keep(task);
+        let requests = self.0.requests.lock();
+        let stuck: Vec<_> = requests.all.iter().filter_map(|request| request.stuck()).collect();
+        drop(requests);
+        for work in &stuck {
+            match work {
+                Work::Here => drop(self.0.here.upgrade().and_then(|here| here.lock().take())),
+                Work::Apart(task) => task.abort(),
+            }
         }
+        stuck.len()
     }
 }
 
@@ -157,19 +193,18 @@ impl Requests {
 }
 
 impl Request {
-    fn keep(&self, task: AbortHandle) {
+    fn keep(&self, work: Work) {
         let mut kept = self.task.lock();
         // It may be through already.
         if self.state.load(Ordering::Relaxed) != OVER {
-            *kept = Some(task);
+            *kept = Some(work);
         }
     }
 
-    /// Whether it took nothing since the last look; then its task is ended.
-    fn is_stuck(&self) -> bool {
+    /// Its work, which is to be ended, when it took nothing since the last look.
+    fn stuck(&self) -> Option<Work> {
         let left = self.state.compare_exchange(TAKEN, LEFT, Ordering::Relaxed, Ordering::Relaxed);
-        let task = if left == Err(LEFT) { self.task.lock().take() } else { None };
-        task.inspect(AbortHandle::abort).is_some()
+        if left == Err(LEFT) { self.task.lock().take() } else { None }
     }
 }
 
@@ -178,18 +213,37 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        self.keep(self.0.tasks.spawn(task).abort_handle());
+        let mut requests = self.0.requests.lock();
+        // What a library runs besides is nobody's request.
+        if !mem::take(&mut requests.has_no_task) {
+            self.0.tasks.spawn(task);
+            return;
+        }
+        let here = self.0.here.upgrade();
+        let free = here.as_ref().map(|here| here.lock()).filter(|here| here.is_none());
+        let work = match free {
+            Some(mut free) => {
+                // As in a task of its own, a panic ends this request and no other.
+                *free = Some(AssertUnwindSafe(task).catch_unwind().map(drop).boxed());
+                Work::Here
+            }
+            None => Work::Apart(self.0.tasks.spawn(task).abort_handle()),
+        };
+        requests.all[requests.last].keep(work);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
 
+    /// Those of a connection that is gone, so that all work is apart.
     fn readers() -> Readers {
-        Readers::new(TaskTracker::new())
+        Readers::new(TaskTracker::new()).0
     }
 
     /// A request whose task never ends by itself, and whether it was ended.
@@ -218,6 +272,34 @@ mod tests {
         assert!(one_gone.try_recv().is_err_and(|error| error == TryRecvError::Empty));
         assert_eq!(readers.look(), 1);
         assert!(one_gone.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_request_is_at_work_in_the_task_of_its_connection() {
+        let (readers, here) = Readers::new(TaskTracker::new());
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(!here.poll(cx), "there is none");
+        let ((one, mut one_gone), (two, _two_gone)) = (begin(&readers), begin(&readers));
+        assert!(!here.poll(cx) && readers.0.tasks.len() == 1, "the second is apart");
+        one.takes();
+        two.takes();
+        assert_eq!(readers.look(), 0);
+        two.takes();
+        assert_eq!(readers.look(), 1, "one took nothing");
+        assert!(one_gone.try_recv().is_err_and(|error| error == TryRecvError::Closed));
+        drop(one);
+        for panics in [true, false] {
+            let reader = readers.add();
+            readers.execute(async move {
+                let _reader = reader;
+                assert!(!panics, "nobody else's business");
+            });
+            assert!(here.poll(cx) && !here.poll(cx), "through, and there is room again");
+        }
+        let (_three, three_gone) = begin(&readers);
+        drop(here);
+        assert!(three_gone.await.is_err(), "it ends with its connection");
+        assert_eq!(readers.0.tasks.len(), 1);
     }
 
     #[tokio::test]
