@@ -4,9 +4,10 @@
 //! event. Who carries the texts is in `postgres` and in `nats`.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::error::Error;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use legation_core::bell::{Bell, News};
@@ -25,6 +26,41 @@ const MOST: usize = 65_536;
 
 /// How long after a lost connection the next one is tried.
 pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a reason is not told again.
+const TOLD_FOR: Duration = Duration::from_secs(60);
+
+/// Reasons that are told within that time at most.
+const REASONS: usize = 8;
+
+/// Why a bell does not ring, as far as it was told: it is tried often, and fails in the same way.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<Vec<(String, Instant)>>);
+
+impl Told {
+    /// Warns of an error, with what it came from.
+    pub(crate) fn warn(&self, error: &(dyn Error + 'static)) {
+        let errors = std::iter::successors(Some(error), |&error| error.source());
+        self.warn_of(errors.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+    }
+
+    /// Warns, unless it has done so a short while ago.
+    pub(crate) fn warn_of(&self, reason: String) {
+        if self.is_new(&reason, Instant::now()) {
+            tracing::warn!(reason, "the bell does not ring: events are seen up to a second later");
+        }
+    }
+
+    fn is_new(&self, reason: &str, now: Instant) -> bool {
+        let mut told = self.0.lock();
+        told.retain(|(_, at)| now - *at < TOLD_FOR);
+        let is_new = told.len() < REASONS && !told.iter().any(|(it, _)| it == reason);
+        if is_new {
+            told.push((reason.to_owned(), now));
+        }
+        is_new
+    }
+}
 
 /// A bell, with whoever carries its news.
 pub(crate) struct Hung {
@@ -208,6 +244,20 @@ pub(crate) fn read(replica: Replica, text: &str) -> Vec<News> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_told_once_in_a_while_and_another_one_at_once() {
+        let (told, now) = (Told::default(), Instant::now());
+        let after = |reason: &str, seconds| told.is_new(reason, now + Duration::from_secs(seconds));
+        let refused = "client error: authorization violation";
+        assert!(after(refused, 0));
+        assert!(!after(refused, 1), "twice a second it was");
+        assert!(after("disconnected", 1));
+        assert!(!after(refused, 59) && !after("disconnected", 60), "in whatever order they come");
+        assert!(after(refused, 60) && after("disconnected", 61));
+        let others = (0..100).filter(|number| after(&number.to_string(), 62)).count();
+        assert_eq!(others, REASONS - 2, "reasons that are never the same");
+    }
 
     fn gathered(news: impl IntoIterator<Item = News>) -> Gathered {
         let mut gathered = Gathered::default();

@@ -6,7 +6,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, Subscriber};
@@ -18,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::bell::{Hung, PAUSE, Piles, gone, read};
+use crate::bell::{Hung, PAUSE, Piles, Told, gone, read};
 use crate::postgres::Nats;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -61,7 +60,8 @@ impl Line {
     /// A bell that rings there, carried by this runtime.
     pub(crate) fn hang(self, runtime: &Handle, replica: Replica, every: Duration) -> Arc<dyn Bell> {
         let piles = Piles::default();
-        let ringer = Ringer { line: self, replica, every, piles: piles.clone() };
+        let told = Arc::default();
+        let ringer = Ringer { line: self, replica, every, piles: piles.clone(), told };
         Hung::new(piles, runtime.spawn(ringer.work()).abort_handle())
     }
 
@@ -110,6 +110,7 @@ struct Ringer {
     replica: Replica,
     every: Duration,
     piles: Piles,
+    told: Arc<Told>,
 }
 
 impl Ringer {
@@ -117,7 +118,7 @@ impl Ringer {
     async fn work(self) {
         loop {
             let Err(error) = self.connect_and_work().await;
-            tracing::warn!(error = &*error as &dyn Error, "the bell does not ring");
+            self.told.warn(&*error);
             self.piles.rung.add([News::Missed]);
             sleep(PAUSE).await;
         }
@@ -125,7 +126,8 @@ impl Ringer {
 
     async fn connect_and_work(&self) -> Result<std::convert::Infallible, Failure> {
         let connected = Arc::<Notify>::default();
-        let watch = Arc::new(Watch::new(self.piles.clone(), connected.clone()));
+        let (piles, told) = (self.piles.clone(), self.told.clone());
+        let watch = Watch { piles, connected: connected.clone(), told };
         let options = self.line.options().await?.retry_on_initial_connect();
         let options = options.event_callback(move |event| {
             watch.see(&event);
@@ -181,35 +183,23 @@ impl Ringer {
 struct Watch {
     piles: Piles,
     connected: Arc<Notify>,
-    /// Whether it was told already that there is no connection: it is tried often.
-    is_told: AtomicBool,
+    told: Arc<Told>,
 }
 
 impl Watch {
-    fn new(piles: Piles, connected: Arc<Notify>) -> Self {
-        Self { piles, connected, is_told: AtomicBool::new(false) }
-    }
-
     fn see(&self, event: &Event) {
         match event {
-            Event::Connected => {
-                self.is_told.store(false, Ordering::Relaxed);
-                self.connected.notify_one();
-            }
+            Event::Connected => self.connected.notify_one(),
             // What was on its way may not have been heard.
             Event::Disconnected => {
-                self.warn(event);
+                self.told.warn_of(event.to_string());
                 self.piles.rung.add([News::Missed]);
             }
             Event::SlowConsumer(_) => self.piles.heard.add([News::Missed]),
-            Event::ServerError(_) | Event::ClientError(_) | Event::Closed => self.warn(event),
+            Event::ServerError(_) | Event::ClientError(_) | Event::Closed => {
+                self.told.warn_of(event.to_string());
+            }
             Event::LameDuckMode | Event::Draining => {}
-        }
-    }
-
-    fn warn(&self, event: &Event) {
-        if !self.is_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%event, "the bell does not ring: events are seen up to a second later");
         }
     }
 }

@@ -48,10 +48,11 @@ pub(crate) fn serve(
     })
 }
 
-/// Warnings by default, and that the configuration was read again; `RUST_LOG` asks for more.
+/// Warnings by default, and that the configuration was read again; `RUST_LOG` asks for more. The client of
+/// NATS says at every try what the store says once in a while.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,legation::reload=info,legation_http::tls=info"));
+    const USUAL: &str = "warn,legation::reload=info,legation_http::tls=info,async_nats=off";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     // Refused only when a log is set already, which nothing in this process does before.

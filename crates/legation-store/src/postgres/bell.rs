@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::schema::Schema;
 use super::session::Session;
 use super::{OpenError, Options};
-use crate::bell::{Hung, PAUSE, Piles, gone, read};
+use crate::bell::{Hung, PAUSE, Piles, Told, gone, read};
 
 /// How often a connection is tried over which nothing is said.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
@@ -123,9 +123,10 @@ struct Ringer {
 impl Ringer {
     /// Works for as long as it is let.
     async fn work(self) {
+        let told = Told::default();
         loop {
             let Err(failure) = self.connect_and_work().await;
-            tracing::warn!(error = &failure as &dyn std::error::Error, "the bell does not ring");
+            told.warn(&failure);
             // What was on its way may not have been heard.
             self.piles.rung.add([News::Missed]);
             sleep(PAUSE).await;

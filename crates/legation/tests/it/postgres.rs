@@ -1,10 +1,13 @@
 //! The command with its tasks in PostgreSQL.
 
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use legation_testkit::nats::Nats;
 use legation_testkit::postgres::{self, Place};
 
-use crate::user::{Serving, legation, run, text};
+use crate::user::{Serving, legation, lines_of, run, text};
 
 const TOKEN: &str = "a-token-of-the-tests-that-nobody-guesses";
 
@@ -52,6 +55,32 @@ fn what_one_server_has_done_another_one_knows() {
     words(&["keys", "revoke", "k"]);
     let audit = words(&["audit"]);
     assert!(audit.contains("key.revoke") && audit.contains("server.start"), "{audit}");
+}
+
+/// They are tried twice a second.
+#[test]
+fn wrong_credentials_of_nats_are_warned_of_once() {
+    let (Some(Place { url, schema }), Some(nats)) =
+        (postgres::place(), Nats::with(&["--user", "u", "--pass", "p"]))
+    else {
+        return;
+    };
+    let home = tempfile::tempdir().expect("a home");
+    let wrong = nats.url().replace("nats://", "nats://u:wrong@");
+    let config = format!(
+        "store: {{postgres: {{url: '{url}', schema: {schema}, nats: {{servers: ['{wrong}']}}}}}}\n\
+         agents: {{a: {{role: R, runtime: {{type: analyst}}}}}}\n"
+    );
+    let file = home.path().join("legation.yaml");
+    std::fs::write(&file, config).expect("writable");
+    let file = file.display().to_string();
+    let mut command = legation(home.path(), &["serve", &file, "--listen", "127.0.0.1:0"]);
+    let mut serving = Serving::of(command.stderr(Stdio::piped()));
+    let log = lines_of(serving.child.stderr.take().expect("piped"));
+    std::thread::sleep(Duration::from_secs(3));
+    let said: Vec<String> = log.try_iter().collect();
+    let [once] = &said[..] else { panic!("{said:#?}") };
+    assert!(once.contains("authorization violation") && !once.contains("wrong"), "{once}");
 }
 
 #[test]
