@@ -437,6 +437,7 @@ impl TaskStore for PostgresStore {
             if swept.keys.max(swept.results) < MOST_ROWS {
                 return Ok(all);
             }
+            self.keep_sweep(deployment).await?;
         }
     }
 

@@ -589,6 +589,28 @@ async fn erasing_all_looks_at_ones_own_and_tells_how_far_it_came() {
     sql(&place, &look).await.expect("few rows were looked at");
 }
 
+/// A sweep that takes long stays with whoever began it, also at its last step.
+#[tokio::test]
+async fn a_sweep_of_many_old_keys_is_kept() {
+    let place = place!();
+    let store = open(&place);
+    append(&*store, ended_task(store.next_key(), 10)).await.expect("a birth");
+    let begun = store.begin_sweep("d", None).await.expect("writable").expect("the first");
+    let old = "
+        INSERT INTO idempotency (scope, key, digest, created_at, task)
+            SELECT s.key, n::text, '', 0, 'gone' FROM scopes s, generate_series(1, 2000) n
+            WHERE s.agent = 'a';
+        UPDATE sweeps SET lease_until = now() + interval '5 seconds'";
+    sql(&place, old).await.expect("valid SQL");
+    let hour_ago = Timestamp::from_millis(begun.as_millis() - 3_600_000).expect("in range");
+    let swept = store.sweep("d", &Cutoffs::quiet_before(hour_ago)).await.expect("writable");
+    assert_eq!((swept.keys, swept.tasks), (2_000, 0));
+    let look =
+        "DO $$ BEGIN ASSERT (SELECT lease_until > now() + interval '60 seconds' FROM sweeps);
+                END $$";
+    sql(&place, look).await.expect("it is kept");
+}
+
 /// What one write cannot have fails nobody else's.
 #[tokio::test]
 async fn a_write_that_the_database_refuses_fails_alone() {
