@@ -34,6 +34,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long an owner may take to answer, beyond the grace of the agent that it has to stop.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// How long a replica that asked for a run may take to begin it: nobody is at work on it meanwhile, and what
+/// comes late is refused by the store.
+const BEGUN: Duration = Duration::from_secs(2);
+
 /// Letters that are taken at once.
 const LETTERS: usize = 256;
 
@@ -163,6 +167,10 @@ impl Replicas {
         wish: Wish,
         patience: Duration,
     ) -> Result<Answer, A2aError> {
+        let patience = match wish.act {
+            Act::Begin(_) => BEGUN,
+            Act::Receive(_) | Act::Cancel => patience + ANSWER,
+        };
         self.wait_for(owner, What::Asks(Box::new(wish)), patience).await
     }
 
@@ -179,7 +187,7 @@ impl Replicas {
         sealed: Sealed,
         patience: Duration,
     ) -> Result<Answer, A2aError> {
-        self.wait_for(to, What::Authorizes(sealed), patience).await
+        self.wait_for(to, What::Authorizes(sealed), patience + ANSWER).await
     }
 
     async fn wait_for(
@@ -193,7 +201,7 @@ impl Replicas {
         self.waiting.lock().insert(number, sender);
         let _waiting = Waiting { replicas: self, number };
         self.post(owner, number, what).await?;
-        let answered = tokio::time::timeout(patience + ANSWER, answer).await;
+        let answered = tokio::time::timeout(patience, answer).await;
         answered.ok().and_then(Result::ok).ok_or_else(|| {
             let text = "the replica that is at work on the task does not answer; try again";
             A2aError::unavailable(text, TRY_AGAIN)

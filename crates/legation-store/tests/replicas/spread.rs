@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -71,11 +71,13 @@ pub(crate) async fn a_run_comes_back_from_a_replica_that_says_nothing(by: By) {
     })
     .await;
     assert_eq!(letters.len(), 1);
+    let given = Instant::now();
     // While nobody can tell whose it is.
     let refused = a.cancel(&waits.id).await.expect_err("somebody has to say whose it is");
     assert_eq!(refused.kind, ErrorKind::Unavailable);
     a.cancel(&at_work.id).await.expect("a task at work");
     assert_eq!(said(&ended(&a, &waits.id).await), ["A did this"]);
+    assert!(given.elapsed() < Duration::from_secs(4), "{:?}", given.elapsed());
     restarted_never(&a, &waits.id).await;
     // What comes late is of no use.
     let claimed = silent.claim(a.stored(&waits.id).await.key, 1).await.expect("a database");
