@@ -287,7 +287,7 @@ async fn what_postgres_cannot_hold_is_refused_with_its_place() {
     let Some(place) = legation_testkit::postgres::place() else { return };
     let from = home();
     let store = SqliteStore::open(from.path(), Options::default()).expect("it opens");
-    let first = born(&*store, &scope("d", "t", &"o".repeat(700), "a"), "c", at(1));
+    let first = born(&*store, &scope("d", "t", &"o".repeat(3_000), "a"), "c", at(1));
     write(&*store, first).await.expect("written");
     drop(store);
     let file = exported(in_directory(from.path()));
