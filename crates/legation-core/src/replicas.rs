@@ -15,7 +15,7 @@ use legation_model::{A2aError, ErrorKind, Message, TaskId, TaskState};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::authorization::{self, Sealed};
 use crate::bell::{Bell, News};
@@ -311,13 +311,14 @@ pub(crate) async fn attend(core: Arc<Core>) {
 async fn hear(core: &Arc<Core>, replicas: &Replicas) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = Instant::now();
     loop {
         let news = tokio::select! {
             news = replicas.bell.heard() => Some(news),
             _ = looks.tick() => None,
         };
         let Some(news) = news else {
-            look_at_all(core).await;
+            look_at_all(core, &mut seen).await;
             continue;
         };
         match news {
@@ -332,7 +333,7 @@ async fn hear(core: &Arc<Core>, replicas: &Replicas) {
             News::Queued(at) => replicas.spread.heard_of(at),
             News::Missed => {
                 replicas.gone.notify_one();
-                look_at_all(core).await;
+                look_at_all(core, &mut seen).await;
             }
         }
     }
@@ -358,19 +359,28 @@ async fn patrol(core: &Arc<Core>, replicas: &Replicas) {
     }
 }
 
-/// Looks at everything that may have been missed.
-async fn look_at_all(core: &Arc<Core>) {
+/// Looks at everything that may have been missed. What could not be seen for as long as a lease ends for those
+/// who wait for it here: others see it, and can tell them.
+async fn look_at_all(core: &Arc<Core>, seen: &mut Instant) {
     read_letters(core).await;
     let Some(replicas) = &core.replicas else { return };
     let mut live = core.registry.all();
     live.retain(|live| live.is_looking_on());
     let keys: Vec<_> = live.iter().map(|live| live.key).collect();
     if keys.is_empty() {
+        *seen = Instant::now();
         return;
     }
-    // What is not to be had now is looked at again soon.
-    let Ok(reached) = replicas.sharing().reached(&keys).await else { return };
-    let reached: HashMap<_, _> = reached.into_iter().collect();
+    let reached: HashMap<_, _> = match replicas.sharing().reached(&keys).await {
+        Ok(reached) => reached.into_iter().collect(),
+        Err(error) => {
+            if seen.elapsed() > replicas.sharing().lease() {
+                live.iter().for_each(|live| live.end(error.clone()));
+            }
+            return;
+        }
+    };
+    *seen = Instant::now();
     for live in live {
         match reached.get(&live.key) {
             Some(reached) => core.try_look_to(&live, *reached).await,

@@ -75,6 +75,7 @@ over_every_bell! {
     a_key_begins_one_task_among_replicas,
     replicas_that_meet_at_a_task_take_turns,
     a_bell_that_is_cut_off_costs_no_event,
+    readers_of_a_replica_that_sees_nothing_are_sent_elsewhere,
     lost_tasks_are_shared_out,
     letters_come_once_and_in_order,
     a_reader_hears_of_an_erasure,
@@ -425,6 +426,32 @@ async fn a_bell_that_is_cut_off_costs_no_event(by: By) {
     // They come back by themselves.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(crew.cut_bell(&a).await && crew.cut_bell(&b).await);
+}
+
+/// Whoever follows another replica's task, and hears nothing because the database is out of reach, is told
+/// after the lease, and follows it anywhere else.
+async fn readers_of_a_replica_that_sees_nothing_are_sent_elsewhere(by: By) {
+    let Some(crew) = Crew::new(by).await else { return };
+    let a = crew.replica("A", LONG).await;
+    let b = crew.replica("B", Duration::from_secs(1)).await;
+    let task = a.begin("wait").await;
+    let mut reader = b.subscribe(&task.id, None).await.expect("a task at work");
+    reader.next().await.expect("the task").expect("no error");
+    crew.cut(&b).await;
+    let told = tokio::time::timeout(Duration::from_secs(15), async {
+        loop {
+            if let Err(error) = reader.next().await.expect("no end without a reason") {
+                break error;
+            }
+        }
+    });
+    assert_eq!(told.await.expect("it is told").kind, ErrorKind::Unavailable);
+    let mut elsewhere = a.subscribe(&task.id, None).await.expect("a task at work");
+    elsewhere.next().await.expect("the task").expect("no error");
+    crew.let_in(&b).await;
+    let again = async || b.subscribe(&task.id, None).await.ok();
+    soon(Duration::from_secs(10), again).await.next().await.expect("the task").expect("no error");
+    a.cancel(&task.id).await.expect("it stops");
 }
 
 /// Replicas that look for lost tasks at once share them out: each task goes to one, and its old owner is
