@@ -188,25 +188,27 @@ impl Client {
         name: &'static str,
         mut response: Response,
     ) -> Result<Bytes, Error> {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let media_type = response.media_type();
+        let status = response.status();
         if !status.is_success() {
             response = response.within(self.inner.options.limits.of_refusal());
         }
         let body = response.take().await;
         let body = body.map_err(|reason| Error::of_net(name, &endpoint.url, reason))?;
+        let headers = response.headers();
         if !status.is_success() {
-            return Err(no_success(endpoint, name, status, &headers, &body));
+            return Err(no_success(endpoint, name, status, headers, &body));
         }
         if endpoint.binding() != Binding::Grpc {
             return Ok(body);
         }
         let bad = |reason: String| Error::bad(name, &endpoint.url, reason);
-        let trailers = response.trailers().unwrap_or(&headers);
-        match grpc_status(trailers).or_else(|| grpc_status(&headers)) {
-            None => return Err(bad(format!("no answer of gRPC but `{media_type}`"))),
+        let trailers = response.trailers().unwrap_or(headers);
+        match grpc_status(trailers).or_else(|| grpc_status(headers)) {
+            None => {
+                return Err(bad(format!("no answer of gRPC but `{}`", response.media_type())));
+            }
             Some(status) if status.code != 0 => {
-                return Err(self.refused(endpoint, name, &status, &headers));
+                return Err(self.refused(endpoint, name, &status, headers));
             }
             Some(_) => {}
         }
@@ -393,9 +395,10 @@ impl Client {
             access.sign(&mut signed).await.map(|()| signed)
         };
         let signed = sign().await.map_err(Error::Token)?;
-        let mut response = http.send(signed.clone()).await.map_err(failed)?;
+        let sent = signed.headers.get(header::AUTHORIZATION).cloned();
+        let mut response = http.send(signed).await.map_err(failed)?;
         if is_unknown_caller(endpoint, &response)
-            && access.learn(&signed, response.headers()).await.map_err(Error::Token)?
+            && access.learn(sent.as_ref(), response.headers()).await.map_err(Error::Token)?
         {
             let signed = sign().await.map_err(Error::Token)?;
             response = http.send(signed).await.map_err(failed)?;
@@ -435,6 +438,8 @@ impl Client {
         let Outgoing { method, url, body } = outgoing;
         let mut request = Request::new(method, url);
         request.limits = limits;
+        // Enough for all that follow, and for what the net adds.
+        request.headers.reserve(12);
         let accept = endpoint.speech.accept(streams);
         request.headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         let version = HeaderValue::from_static(endpoint.version().name());

@@ -6,9 +6,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::{Host, Url};
 
 use crate::Names;
+use crate::guard::Guard;
 
 /// By what way calls leave. The default is the strict one: the public internet, no proxy, the
 /// authorities of the system.
@@ -31,6 +34,14 @@ impl Egress {
     #[must_use]
     pub fn to_any_if(self, is_chosen: bool) -> Self {
         if is_chosen { Self { reach: Reach::Any, ..self } } else { self }
+    }
+
+    /// The guard of what is called; none where that is anything.
+    pub(crate) fn guard(&self) -> Option<Guard> {
+        match &self.reach {
+            Reach::Any => None,
+            Reach::Public(allowed) => Some(Guard { allowed: allowed.clone() }),
+        }
     }
 }
 
@@ -84,26 +95,40 @@ impl FromStr for Network {
 
 /// Certificate authorities that are believed instead of those of the system.
 #[derive(Clone, Debug)]
-pub struct Authorities(pub(crate) Vec<reqwest::Certificate>);
+pub struct Authorities(pub(crate) Vec<CertificateDer<'static>>);
 
 impl Authorities {
     /// Those in a text in PEM; `None` when there are none in it, or they are broken.
     pub fn from_pem(pem: &[u8]) -> Option<Self> {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem).ok()?;
-        (!certificates.is_empty()).then_some(Self(certificates))
+        certificates(pem).map(Self)
     }
 }
 
 /// A certificate with its key, by which this side is known (mutual TLS).
-#[derive(Clone)]
-pub struct Identity(pub(crate) reqwest::Identity);
+pub struct Identity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// The certificates in a text in PEM; `None` when there are none in it, or they are broken.
+fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
+    (!certificates.is_empty()).then_some(certificates)
+}
 
 impl Identity {
     /// The chain, its end first, and the key of that, both in PEM; they may be in one file, which is
     /// then given twice. `None` when there is no certificate or no key.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Option<Self> {
-        let whole = if chain == key { chain.to_vec() } else { [chain, b"\n", key].concat() };
-        reqwest::Identity::from_pem(&whole).ok().map(Self)
+        let key = PrivateKeyDer::from_pem_slice(key).ok()?;
+        Some(Self { chain: certificates(chain)?, key })
+    }
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self { chain: self.chain.clone(), key: self.key.clone_key() }
     }
 }
 

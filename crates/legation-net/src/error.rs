@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use crate::guard::Refused;
 
+/// What an error comes from.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// A request that did not get its answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The client itself could not be made.
     #[error("cannot set up the HTTP client")]
-    Setup(#[source] reqwest::Error),
+    Setup(#[source] Cause),
     /// The address is not one that is called; nothing was sent.
     #[error("{0}")]
     Address(String),
@@ -21,14 +24,14 @@ pub enum Error {
         reason: String,
         /// The whole story.
         #[source]
-        source: reqwest::Error,
+        source: Cause,
     },
     /// The other side was silent, or did not come to an end, for this long. It may have received the request.
     #[error("no answer for {} s", .0.as_secs_f32())]
     Slow(Duration),
     /// The connection broke. The other side may have received the request.
     #[error("the connection broke")]
-    Broken(#[source] reqwest::Error),
+    Broken(#[source] Cause),
     /// The body is larger than this many bytes.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(u64),
@@ -46,28 +49,43 @@ impl Error {
     /// Whether the other side's certificate was not believed.
     pub fn is_distrust(&self) -> bool {
         let Self::Connect { source, .. } = self else { return false };
-        let certificate = innermost(source).downcast_ref::<rustls::Error>();
+        let certificate = innermost(&**source).downcast_ref::<rustls::Error>();
         matches!(certificate, Some(rustls::Error::InvalidCertificate(_)))
     }
 
     pub(crate) fn from_send(source: reqwest::Error) -> Self {
         // Its text would tell the whole address, which may hold a credential.
         let source = source.without_url();
-        if !source.is_connect() {
-            return Self::Broken(source);
+        match (source.is_connect(), source.is_timeout()) {
+            (true, true) => Self::late_connect(source.into()),
+            (true, false) => Self::from_connect(source.into()),
+            (false, _) => Self::Broken(source.into()),
         }
-        if let Some(refused) = refusal(&source) {
-            return Self::Address(refused.to_string());
+    }
+
+    pub(crate) fn from_connect(source: Cause) -> Self {
+        match refusal(&*source) {
+            Some(refused) => Self::Address(refused.to_string()),
+            None => Self::Connect { reason: root(&*source), source },
         }
-        let reason =
-            if source.is_timeout() { "connecting took too long".into() } else { root(&source) };
-        Self::Connect { reason, source }
+    }
+
+    pub(crate) fn late_connect(source: Cause) -> Self {
+        Self::Connect { reason: "connecting took too long".into(), source }
+    }
+
+    /// Of a body that broke off.
+    pub(crate) fn from_body(source: Cause) -> Self {
+        Self::Broken(match source.downcast::<reqwest::Error>() {
+            Ok(source) => source.without_url().into(),
+            Err(source) => source,
+        })
     }
 }
 
 /// What the guard said of a name, when that is why no connection stands.
-fn refusal(error: &reqwest::Error) -> Option<&Refused> {
-    let mut cause: &(dyn std::error::Error + 'static) = error;
+fn refusal<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Refused> {
+    let mut cause = error;
     loop {
         if let Some(refused) = cause.downcast_ref() {
             return Some(refused);
@@ -76,8 +94,10 @@ fn refusal(error: &reqwest::Error) -> Option<&Refused> {
     }
 }
 
-fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
-    let mut cause: &(dyn std::error::Error + 'static) = error;
+fn innermost<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> &'e (dyn std::error::Error + 'static) {
+    let mut cause = error;
     loop {
         // The source of an I/O error is that of the error it holds, which it leaves out.
         let held = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
@@ -90,12 +110,13 @@ fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
 }
 
 /// The innermost cause in plain words: the outer ones only say that something failed.
-fn root(error: &reqwest::Error) -> String {
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
     let cause = innermost(error);
     match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".into(),
         Some(io::ErrorKind::NetworkUnreachable) => "network unreachable".into(),
         Some(io::ErrorKind::HostUnreachable) => "host unreachable".into(),
+        Some(io::ErrorKind::TimedOut) => "connecting took too long".into(),
         // The rest of `ErrorKind` is open-ended, and its texts are plain enough.
         _ => cause.to_string(),
     }

@@ -3,21 +3,25 @@
 //! It follows no redirect unless it is told to, asks no proxy of the environment, waits for nothing
 //! without a limit, asks for nothing compressed and reads no body without a cap. [`Egress`] says by
 //! what way calls leave. It leaves out what calls mean: credentials, retries and frames belong to the
-//! callers. Only this crate knows which HTTP library is underneath.
+//! callers. Only this crate knows which HTTP libraries are underneath: a general one, and for what HTTP/2
+//! alone carries one with less between a call and its connection (`http2`).
 
 mod egress;
 mod error;
 mod guard;
+mod http2;
 mod names;
 mod request;
 mod response;
 mod secret;
+mod tls;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::header::{HeaderName, LOCATION};
-use http::{HeaderMap, Method};
+use http::header::{HeaderName, HeaderValue, LOCATION};
+use http::{HeaderMap, Method, Uri, Version};
+use http_body_util::Either;
 use url::Url;
 
 pub use egress::{Authorities, BadProxy, Egress, Identity, Network, NoNetwork, Proxy, Reach};
@@ -29,6 +33,7 @@ pub use response::Response;
 pub use secret::Secret;
 
 use guard::Guard;
+use http2::Http2;
 use names::Resolver;
 use request::Deadline;
 
@@ -40,12 +45,9 @@ const KEEP: Duration = Duration::from_secs(15);
 /// The headers of an answer in all, in bytes, where HTTP/2 is spoken. That of HTTP/1.1 has a
 /// hundred lines at most, and they fit a buffer of the library.
 const MAX_HEADERS: u32 = 64 << 10;
-/// How often a connection of HTTP/2 alone is asked whether it still stands while it is in use. gRPC's
-/// streams say nothing by themselves when there is nothing to say, and its servers cut off callers that
-/// ask more often than every five minutes.
-const PING: Duration = Duration::from_secs(330);
-/// How long the answer to that may take.
-const PONG: Duration = Duration::from_secs(20);
+/// The protocols within TLS, by the names that servers choose among.
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
 const USER_AGENT: &str = concat!("legation/", env!("CARGO_PKG_VERSION"));
 /// What a request that follows a redirect takes along. Whatever else a header is, it may be a
 /// credential.
@@ -59,9 +61,12 @@ pub struct Http(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     line: Line,
-    /// For exchanges that HTTP/2 alone carries, made when the first of them comes.
-    http2: OnceLock<Line>,
+    /// For exchanges that HTTP/2 alone carries.
+    http2: Http2,
+    /// For those among them that a proxy connects, made when the first of them comes.
+    http2_by_proxy: OnceLock<Line>,
     egress: Egress,
+    tls: rustls::ClientConfig,
     /// For addresses that another server chose, when the line itself goes anywhere.
     guarded: OnceLock<Line>,
 }
@@ -99,9 +104,11 @@ impl Http {
     /// # Errors
     /// As [`Http::new`], and when an authority is none or a key is not that of its certificate.
     pub fn by(egress: Egress) -> Result<Self, Error> {
-        let line = Line::of(&egress, builder())?;
-        let (http2, guarded) = (OnceLock::new(), OnceLock::new());
-        Ok(Self(Arc::new(Inner { line, http2, egress, guarded })))
+        let tls = tls::config(&egress)?;
+        let line = Line::of(&egress, builder(), tls::speaking(&tls, &[HTTP2, HTTP1]))?;
+        let http2 = Http2::new(Resolver::of(&egress), tls::speaking(&tls, &[HTTP2]));
+        let (http2_by_proxy, guarded) = (OnceLock::new(), OnceLock::new());
+        Ok(Self(Arc::new(Inner { line, http2, http2_by_proxy, egress, tls, guarded })))
     }
 
     /// Sends a request and waits for the head of the answer. A redirect is an answer like others.
@@ -114,8 +121,13 @@ impl Http {
     /// Dropping the future drops the request, which the other side may have received by then.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let deadline = Deadline::of(request.limits);
-        let line = if request.http2 { self.0.http2()? } else { &self.0.line };
-        line.send(request, deadline).await
+        if !request.http2 {
+            return self.0.line.send(request, deadline).await;
+        }
+        if self.0.line.proxy.as_ref().is_some_and(|proxy| proxy.is_for(&request.url)) {
+            return self.0.http2_by_proxy()?.send(request, deadline).await;
+        }
+        self.0.send_http2(request, deadline).await
     }
 
     /// Asks for a public document, following this many redirects at most. Each is judged anew: it must
@@ -149,14 +161,32 @@ impl Http {
 impl Inner {
     /// Without TLS nobody says whether HTTP/2 is spoken, so whoever needs it has to speak it from the
     /// first byte on.
-    fn http2(&self) -> Result<&Line, Error> {
-        if let Some(line) = self.http2.get() {
+    async fn send_http2(&self, request: Request, deadline: Deadline) -> Result<Response, Error> {
+        let Request { method, url, headers, body, http2: _, limits } = request;
+        self.line.admit(&url)?;
+        let mut head = http::Request::new(());
+        *head.method_mut() = method;
+        let uri = url.as_str().parse::<Uri>();
+        *head.uri_mut() = uri.map_err(|fault| Error::Address(fault.to_string()))?;
+        *head.version_mut() = Version::HTTP_2;
+        *head.headers_mut() = headers;
+        let agent = head.headers_mut().entry(http::header::USER_AGENT);
+        agent.or_insert(HeaderValue::from_static(USER_AGENT));
+        let wait = deadline.within(limits.first_byte);
+        let answer = tokio::time::timeout(wait, self.http2.send(&url, head, body)).await;
+        let answer = answer.map_err(|_| Error::Slow(wait))??.map(Either::Right);
+        Ok(Response::new(answer, url, limits, deadline))
+    }
+
+    fn http2_by_proxy(&self) -> Result<&Line, Error> {
+        if let Some(line) = self.http2_by_proxy.get() {
             return Ok(line);
         }
         let builder = builder().http2_prior_knowledge();
-        let builder = builder.http2_keep_alive_interval(PING).http2_keep_alive_timeout(PONG);
-        let line = Line::of(&self.egress, builder)?;
-        Ok(self.http2.get_or_init(|| line))
+        let builder = builder.http2_keep_alive_interval(http2::PING);
+        let builder = builder.http2_keep_alive_timeout(http2::PONG);
+        let line = Line::of(&self.egress, builder, tls::speaking(&self.tls, &[HTTP2]))?;
+        Ok(self.http2_by_proxy.get_or_init(|| line))
     }
 
     fn guarded(&self) -> Result<&Line, Error> {
@@ -167,43 +197,42 @@ impl Inner {
             return Ok(line);
         }
         let egress = Egress { reach: Reach::default(), ..self.egress.clone() };
-        let line = Line::of(&egress, builder())?;
+        let line = Line::of(&egress, builder(), tls::speaking(&self.tls, &[HTTP2, HTTP1]))?;
         Ok(self.guarded.get_or_init(|| line))
     }
 }
 
 impl Line {
-    fn of(egress: &Egress, builder: reqwest::ClientBuilder) -> Result<Self, Error> {
-        let guard = match &egress.reach {
-            Reach::Any => None,
-            Reach::Public(allowed) => Some(Guard { allowed: allowed.clone() }),
-        };
-        let names = egress.names.clone().unwrap_or_else(|| Arc::new(SystemNames));
+    fn of(
+        egress: &Egress,
+        builder: reqwest::ClientBuilder,
+        tls: rustls::ClientConfig,
+    ) -> Result<Self, Error> {
         let proxy = egress.proxy.clone();
-        let name = proxy.as_ref().and_then(Proxy::name).map(str::to_owned);
-        let resolver = Resolver { names, guard: guard.clone(), proxy: name };
-        let mut builder = builder.dns_resolver(Arc::new(resolver));
+        let mut builder = builder.dns_resolver(Arc::new(Resolver::of(egress)));
+        builder = builder.tls_backend_preconfigured(tls);
         if let Some(proxy) = &proxy {
             builder = builder.proxy(proxy.for_library());
         }
-        if let Some(Authorities(certificates)) = &egress.authorities {
-            builder = builder.tls_certs_only(certificates.iter().cloned());
-        }
-        if let Some(Identity(identity)) = &egress.identity {
-            builder = builder.identity(identity.clone());
-        }
-        Ok(Self { client: builder.build().map_err(Error::Setup)?, guard, proxy })
+        let client = builder.build().map_err(|fault| Error::Setup(fault.into()))?;
+        Ok(Self { client, guard: egress.guard(), proxy })
     }
 
     async fn send(&self, request: Request, deadline: Deadline) -> Result<Response, Error> {
         let Request { method, url, headers, body, http2: _, limits } = request;
-        check_address(&url)?;
-        self.judge(&url)?;
-        let sent = self.client.request(method, url).headers(headers).body(body).send();
+        self.admit(&url)?;
+        let sent = self.client.request(method, url.clone()).headers(headers).body(body).send();
         let wait = deadline.within(limits.first_byte);
         let answer = tokio::time::timeout(wait, sent).await;
         let answer = answer.map_err(|_| Error::Slow(wait))?.map_err(Error::from_send)?;
-        Ok(Response::new(answer, limits, deadline))
+        let answer = http::Response::from(answer).map(Either::Left);
+        Ok(Response::new(answer, url, limits, deadline))
+    }
+
+    /// Judges an address before anything is done.
+    fn admit(&self, url: &Url) -> Result<(), Error> {
+        check_address(url)?;
+        self.judge(url)
     }
 
     fn judge(&self, url: &Url) -> Result<(), Error> {

@@ -1,14 +1,18 @@
 //! How names become numbers, and the guard's place in it.
 
-use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::{fmt, io, vec};
 
 use async_trait::async_trait;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
+use reqwest::dns::Addrs;
 
+use crate::error::Cause;
 use crate::guard::Guard;
+use crate::{Egress, Proxy};
 
 /// Finds the numbers of a name.
 #[async_trait]
@@ -32,32 +36,57 @@ impl Names for SystemNames {
     }
 }
 
-/// Resolves names for the HTTP library, which connects to these numbers and asks nobody else.
+/// Resolves names for the HTTP libraries, which connect to these numbers and ask nobody else.
+#[derive(Clone)]
 pub(crate) struct Resolver {
-    pub(crate) names: Arc<dyn Names>,
+    names: Arc<dyn Names>,
     /// Absent where any address is called.
-    pub(crate) guard: Option<Guard>,
+    guard: Option<Guard>,
     /// The proxy's own name. Its operator chose it, and it is in a private network more often than
     /// not; calls to it by this name are refused before they come here.
-    pub(crate) proxy: Option<String>,
+    proxy: Option<String>,
 }
 
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let names = Arc::clone(&self.names);
-        let is_proxy = self.proxy.as_deref() == Some(name.as_str());
-        let guard = self.guard.clone().filter(|_| !is_proxy);
-        Box::pin(async move {
-            let found = names.find(name.as_str()).await?;
-            if found.is_empty() {
-                return Err(io::Error::other("the name has no address").into());
-            }
-            if let Some(guard) = guard {
-                guard.check_resolved(name.as_str(), &found)?;
-            }
-            // The library puts the port of the address in.
-            let found = found.into_iter().map(|address| SocketAddr::new(address, 0));
-            Ok(Box::new(found) as Addrs)
-        })
+impl Resolver {
+    pub(crate) fn of(egress: &Egress) -> Self {
+        let names = egress.names.clone().unwrap_or_else(|| Arc::new(SystemNames));
+        let proxy = egress.proxy.as_ref().and_then(Proxy::name).map(str::to_owned);
+        Self { names, guard: egress.guard(), proxy }
+    }
+
+    async fn find(self, name: &str) -> Result<vec::IntoIter<SocketAddr>, Cause> {
+        let is_proxy = self.proxy.as_deref() == Some(name);
+        let found = self.names.find(name).await?;
+        if found.is_empty() {
+            return Err(io::Error::other("the name has no address").into());
+        }
+        if let Some(guard) = self.guard.filter(|_| !is_proxy) {
+            guard.check_resolved(name, &found)?;
+        }
+        // The library puts the port of the address in.
+        let found = found.into_iter().map(|address| SocketAddr::new(address, 0));
+        Ok(found.collect::<Vec<_>>().into_iter())
+    }
+}
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let this = self.clone();
+        Box::pin(async move { Ok(Box::new(this.find(name.as_str()).await?) as Addrs) })
+    }
+}
+
+impl tower_service::Service<Name> for Resolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = Cause;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Cause>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Cause>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { this.find(name.as_str()).await })
     }
 }

@@ -2,15 +2,19 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Either};
 
+use crate::http2;
 use crate::request::Deadline;
 use crate::{Error, Limits};
+
+/// A body, by whichever kind of connection it comes.
+pub(crate) type Body = Either<reqwest::Body, http2::Body>;
 
 /// An answer whose body may still be arriving.
 #[derive(Debug)]
 pub struct Response {
-    inner: http::Response<reqwest::Body>,
+    inner: http::Response<Body>,
     /// Who answered.
     url: url::Url,
     /// What came behind the body.
@@ -21,9 +25,13 @@ pub struct Response {
 }
 
 impl Response {
-    pub(crate) fn new(inner: reqwest::Response, limits: Limits, deadline: Deadline) -> Self {
-        let url = inner.url().clone();
-        Self { inner: inner.into(), url, trailers: None, limits, deadline, taken: 0 }
+    pub(crate) fn new(
+        inner: http::Response<Body>,
+        url: url::Url,
+        limits: Limits,
+        deadline: Deadline,
+    ) -> Self {
+        Self { inner, url, trailers: None, limits, deadline, taken: 0 }
     }
 
     /// Who answered: the address that was asked, or the one that redirects led to.
@@ -60,7 +68,7 @@ impl Response {
             let wait = self.deadline.within(self.limits.idle);
             let frame = tokio::time::timeout(wait, self.inner.body_mut().frame()).await;
             let frame = frame.map_err(|_| self.too_slow(wait))?.transpose();
-            let frame = frame.map_err(|broken| Error::Broken(broken.without_url()))?;
+            let frame = frame.map_err(Error::from_body)?;
             let Some(frame) = frame else { return Ok(None) };
             let piece = match frame.into_data() {
                 Ok(piece) => piece,

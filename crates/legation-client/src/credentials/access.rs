@@ -136,20 +136,23 @@ impl Access {
         Ok(())
     }
 
-    /// Takes a refusal up (401); whether the same request may fare better now.
+    /// Takes the refusal (401) of what was sent with this `Authorization` up; whether the same request
+    /// may fare better now.
     ///
     /// # Errors
     /// When another token was needed, and there is none to be had.
-    pub(crate) async fn learn(&self, sent: &Request, refusal: &HeaderMap) -> Result<bool, Fault> {
+    pub(crate) async fn learn(
+        &self,
+        sent: Option<&HeaderValue>,
+        refusal: &HeaderMap,
+    ) -> Result<bool, Fault> {
         let challenges = Challenge::all(refusal);
-        let had_answer = sent.headers.contains_key(header::AUTHORIZATION);
         let mut is_worth_it = false;
         for used in &self.uses {
             is_worth_it |= match used {
-                Use::Digest(digest) => digest.learn(&challenges, had_answer),
+                Use::Digest(digest) => digest.learn(&challenges, sent.is_some()),
                 Use::Token(session) => {
-                    let refused = sent.headers.get(header::AUTHORIZATION);
-                    session.header(self.issuers()?, refused).await?;
+                    session.header(self.issuers()?, sent).await?;
                     true
                 }
                 Use::Authorization(_) | Use::Key(..) | Use::Connection => false,

@@ -253,9 +253,11 @@ impl Line {
         let token = |fault: crate::credentials::Fault| Trouble::Failed(fault.to_string());
         let mut signed = request.clone();
         self.access.sign(&mut signed).await.map_err(token)?;
-        let response = self.http.send(signed.clone()).await.map_err(failed)?;
+        let sent = signed.headers.get(header::AUTHORIZATION).cloned();
+        let response = self.http.send(signed).await.map_err(failed)?;
         let is_unknown = response.status() == StatusCode::UNAUTHORIZED;
-        if !is_unknown || !self.access.learn(&signed, response.headers()).await.map_err(token)? {
+        let sent = sent.as_ref();
+        if !is_unknown || !self.access.learn(sent, response.headers()).await.map_err(token)? {
             return Ok(response);
         }
         let mut signed = request.clone();

@@ -93,6 +93,17 @@ async fn a_name_that_changes_its_mind_leads_nowhere() {
         }
         assert_eq!(*names.asked.lock(), asked, "{answers:?}");
     }
+    // Where HTTP/2 alone is spoken, which the one that may be called does not understand.
+    let names = Script::new(&[GOOD, BAD, MIXED]);
+    let reach = allowing(&["127.0.0.1"]);
+    let egress = Egress { reach, names: Some(names.clone()), ..Egress::default() };
+    let http = Http::by(egress).expect("a client");
+    for expected in ["broke", "elsewhere: 127.0.0.2", "elsewhere: 127.0.0.2"] {
+        let request = Request { http2: true, ..get(&format!("http://a.example:{port}/")) };
+        let got = told(http.send(request).await).await;
+        assert!(got.contains(expected), "{got}");
+    }
+    assert_eq!(*names.asked.lock(), 3);
     assert_eq!(inner.calls(), 0);
 }
 
@@ -124,14 +135,17 @@ async fn inner_addresses_are_called_in_no_spelling() {
     let any = Http::new().expect("a client");
     for host in hosts {
         let url = format!("http://{host}:{port}/");
-        let error = guarded.send(get(&url)).await.expect_err(host);
-        // Not every system knows the name with the dot; what it does not know is not called either.
-        let judged = matches!(error, Error::Address(_)) || host == "localhost.";
-        assert!(judged && error.nothing_sent(), "{url}: {error:?}");
+        for http2 in [false, true] {
+            let request = Request { http2, ..get(&url) };
+            let error = guarded.send(request).await.expect_err(host);
+            // Not every system knows the name with the dot; what it does not know is not called either.
+            let judged = matches!(error, Error::Address(_)) || host == "localhost.";
+            assert!(judged && error.nothing_sent(), "{url}: {error:?}");
+        }
     }
     for url in ["file:///etc/passwd", "gopher://a/", "data:,x", "unix:/run/x", "ftp://a/"] {
-        for http in [&guarded, &any] {
-            let error = http.send(get(url)).await.expect_err(url);
+        for (http, http2) in [(&guarded, false), (&any, false), (&guarded, true), (&any, true)] {
+            let error = http.send(Request { http2, ..get(url) }).await.expect_err(url);
             assert!(matches!(error, Error::Address(_)), "{url}: {error:?}");
         }
     }

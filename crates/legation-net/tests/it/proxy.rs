@@ -103,13 +103,20 @@ async fn tls_goes_through_the_proxy_to_the_server_and_is_checked_there() {
     let egress = Egress { proxy: Some(proxy), authorities, ..Egress::default() };
     let http = Http::by(egress).expect("a client");
     let get = |url| Request::new(Method::GET, Url::parse(url).expect("a URL"));
-    let answer = http.send(get("https://a.example/")).await.expect("an answer");
-    assert_eq!(answer.bytes().await.expect("a body"), "nobody");
-    let error = http.send(get("https://b.example/")).await.expect_err("another's name");
-    assert!(error.is_distrust(), "{error:?}");
-    assert!(heads.lock()[0].starts_with("CONNECT a.example:443 "));
+    for http2 in [false, true] {
+        let get = |url| Request { http2, ..get(url) };
+        let before = heads.lock().len();
+        let answer = http.send(get("https://a.example/")).await.expect("an answer");
+        assert_eq!(answer.bytes().await.expect("a body"), "nobody");
+        let error = http.send(get("https://b.example/")).await.expect_err("another's name");
+        assert!(error.is_distrust(), "{error:?}");
+        assert!(heads.lock()[before].starts_with("CONNECT a.example:443 "));
+    }
     let gone = Proxy::new("http://127.0.0.1:1", &[""; 0]).expect("a proxy");
     let http = Http::by(Egress { proxy: Some(gone), ..Egress::default() }).expect("a client");
-    let error = http.send(get("https://a.example/")).await.expect_err("no proxy there");
-    assert!(matches!(error, Error::Connect { .. }), "never without it: {error:?}");
+    for http2 in [false, true] {
+        let request = Request { http2, ..get("https://a.example/") };
+        let error = http.send(request).await.expect_err("no proxy there");
+        assert!(matches!(error, Error::Connect { .. }), "never without it: {error:?}");
+    }
 }

@@ -7,7 +7,7 @@ use http::Method;
 use legation_net::{Authorities, Egress, Http, Identity, Reach, Request};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::pem::PemObject as _;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -80,7 +80,9 @@ impl Site {
         let chain = rustls_pki_types::CertificateDer::pem_slice_iter(pem);
         let chain = chain.collect::<Result<_, _>>().expect("PEM");
         let key = leaf.key.serialize_der().try_into().expect("a key");
-        let config = config.with_single_cert(chain, key).expect("a pair");
+        let mut config = config.with_single_cert(chain, key).expect("a pair");
+        // The first of these that the caller speaks.
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -90,14 +92,28 @@ impl Site {
                 tokio::spawn(async move {
                     // Fails by design where a certificate is not believed.
                     let Ok(mut stream) = acceptor.accept(socket).await else { return };
-                    let known = stream.get_ref().1.peer_certificates().is_some();
+                    let session = stream.get_ref().1;
+                    let known = session.peer_certificates().is_some();
+                    let told = if known { "known" } else { "nobody" };
+                    if session.alpn_protocol() == Some(b"h2") {
+                        return tell_by_http2(stream, told).await;
+                    }
                     head(&mut stream).await;
-                    let _ = stream.write_all(&ok(if known { "known" } else { "nobody" })).await;
+                    let _ = stream.write_all(&ok(told)).await;
                     let _ = stream.shutdown().await;
                 });
             }
         });
         Self { address }
+    }
+}
+
+/// Answers all requests of a connection.
+async fn tell_by_http2(stream: impl AsyncRead + AsyncWrite + Unpin, told: &'static str) {
+    let mut connection = h2::server::handshake(stream).await.expect("a handshake");
+    while let Some(Ok((_, mut answer))) = connection.accept().await {
+        let mut stream = answer.send_response(http::Response::new(()), false).expect("a caller");
+        stream.send_data(told.into(), true).expect("a caller");
     }
 }
 
@@ -127,14 +143,17 @@ async fn a_server_is_believed_by_name_time_and_authority_and_a_client_by_its_cer
         let egress = Egress { reach: Reach::Any, authorities, identity, names, proxy: None };
         let http = Http::by(egress).expect("a client");
         let url = format!("https://a.example:{}/", site.address.port());
-        let request = Request::new(Method::GET, Url::parse(&url).expect("a URL"));
-        let told = async { http.send(request).await?.bytes().await }.await;
-        let told = match &told {
-            Ok(body) => std::str::from_utf8(body).expect("text"),
-            Err(error) if error.is_distrust() => distrusted,
-            Err(_) => "failed",
-        };
-        assert_eq!(told, expected, "{what}");
+        for http2 in [false, true] {
+            let request = Request::new(Method::GET, Url::parse(&url).expect("a URL"));
+            let request = Request { http2, ..request };
+            let told = async { http.send(request).await?.bytes().await }.await;
+            let told = match &told {
+                Ok(body) => std::str::from_utf8(body).expect("text"),
+                Err(error) if error.is_distrust() => distrusted,
+                Err(_) => "failed",
+            };
+            assert_eq!(told, expected, "{what}, HTTP/2 alone: {http2}");
+        }
     }
 }
 
@@ -144,8 +163,13 @@ fn an_identity_is_a_chain_and_its_key_and_is_not_shown() {
     let Leaf { chain, key } = authority.sign(&["client.example"], |_| {});
     let key = key.serialize_pem();
     let both = format!("{chain}{key}");
+    // As OpenSSL writes it before a key on a curve.
+    const PARAMETERS: &str =
+        "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let more = format!("{PARAMETERS}{key}");
     let cases = [
-        (chain.as_str(), key.as_str(), true),
+        (chain.as_str(), more.as_str(), true),
+        (&chain, &key, true),
         (&both, &both, true),
         (&chain, &chain, false),
         (&key, &key, false),
