@@ -81,9 +81,11 @@ impl<'m> Occurrences<'m> {
     /// Where the occurrences of a field are that count. Of a oneof only the last member does, since
     /// it was said: what was said before another one is gone.
     pub(super) fn of_field(&self, members: &Members, field: usize, label: Label) -> Range<usize> {
+        // One by one: hardly any message has so many that a search by halves would find them sooner.
         let all = &self.all[members.range.clone()];
-        let start = all.partition_point(|occurrence| occurrence.field < field);
-        let count = all[start..].partition_point(|occurrence| occurrence.field == field);
+        let start = all.iter().take_while(|occurrence| occurrence.field < field).count();
+        let of_it = all[start..].iter().take_while(|occurrence| occurrence.field == field);
+        let count = of_it.count();
         let (group, start) = (&all[start..start + count], members.range.start + start);
         let gone = match members.chosen {
             Some((chosen, since)) if label == Label::OneOf && chosen == field => {
