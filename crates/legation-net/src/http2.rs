@@ -6,7 +6,6 @@
 //! nobody has used it for a while. This knows no proxies and no redirects.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -152,12 +151,6 @@ impl Http2 {
             None => return Err("the address has no host".into()),
         };
         Kept::over(self.tls.connect(name, tcp).await?).await
-    }
-}
-
-impl fmt::Debug for Http2 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Http2(..)")
     }
 }
 

@@ -16,6 +16,7 @@ mod response;
 mod secret;
 mod tls;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,10 +56,16 @@ const HARMLESS: [HeaderName; 3] =
     [http::header::ACCEPT, http::header::ACCEPT_LANGUAGE, HeaderName::from_static("a2a-version")];
 
 /// The client. Cheap to clone; clones share their connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Http(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Http {
+    /// By what way calls leave; the rest is libraries'.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Http").field(&self.0.egress).finish()
+    }
+}
+
 struct Inner {
     line: Line,
     /// For exchanges that HTTP/2 alone carries.
