@@ -25,7 +25,8 @@ const LONGEST: u64 = 600;
 /// How soon clients notice that a replica stands still, and call others.
 const NOTICE: Duration = Duration::from_millis(100);
 
-/// How long calls may still be refused that began before all was well.
+/// How long what is not yet over may still end, such as streams of tasks that were taken over. Calls that were
+/// begun before have the pause for an excuse anyway.
 const REST: Duration = Duration::from_millis(500);
 
 /// The client that tries whether a replica works again.
