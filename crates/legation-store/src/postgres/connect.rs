@@ -43,7 +43,7 @@ impl Connector {
              SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off;
              SET client_min_messages = warning; SET standard_conforming_strings = on",
             schema = schema.name,
-            patience = options.patience.as_millis() * 3 / 4,
+            patience = options.patience.as_millis() * 5 / 8,
             idle = options.patience.as_millis(),
         );
         let patience = options.patience;

@@ -79,9 +79,20 @@ impl Common {
         Ok(session)
     }
 
-    /// How long something is waited for beside the patience that a caller has.
-    fn a_little(&self) -> Duration {
+    /// How long a batch may take. The rest of a caller's patience is for asking what became of it.
+    fn for_a_batch(&self) -> Duration {
+        self.connector.patience - self.to_ask()
+    }
+
+    /// How long the answer to what became of a batch may take.
+    fn to_ask(&self) -> Duration {
         self.connector.patience / 4
+    }
+
+    /// How long a write waits for a connection, and how long a batch that failed took when those behind
+    /// it need not try.
+    fn to_begin(&self) -> Duration {
+        self.connector.patience / 2
     }
 }
 
@@ -132,13 +143,22 @@ impl Writer {
         self.session.as_ref().is_some_and(|session| !session.is_closed())
     }
 
-    /// Connects, however long it takes. What comes meanwhile waits a little, and is refused at once when
-    /// that was in vain. False when the queue is closed and empty.
+    /// Connects, however long it takes. What comes meanwhile waits for some time, and is refused at once
+    /// when that was in vain. False when the queue is closed and empty.
     async fn connect(&mut self) -> bool {
         loop {
             let mut attempt = pin!(self.common.session());
             let soon = match self.desk.health.ended() {
-                None => timeout(self.common.a_little(), attempt.as_mut()).await.ok(),
+                None => {
+                    let waited_in_vain = pin!(async {
+                        self.desk.queue.filled().await;
+                        sleep(self.common.to_begin()).await;
+                    });
+                    match future::select(attempt.as_mut(), waited_in_vain).await {
+                        Either::Left((connected, _)) => Some(connected),
+                        Either::Right(_) => None,
+                    }
+                }
                 Some(_) => None,
             };
             let connected = match soon {
@@ -188,14 +208,20 @@ impl Writer {
     }
 
     fn refuse_queued(&self, error: &StoreError) {
-        let taken = self.desk.queue.take();
-        let outcomes = vec![Err(error.clone()); taken.writes.len()];
-        self.tell(taken, outcomes);
+        loop {
+            let taken = self.desk.queue.take();
+            if taken.writes.is_empty() {
+                return;
+            }
+            let outcomes = vec![Err(error.clone()); taken.writes.len()];
+            self.tell(taken, outcomes);
+        }
     }
 
     async fn serve(&mut self, mut taken: Taken) {
         let writes = std::mem::take(&mut taken.writes);
-        let outcomes = AssertUnwindSafe(self.outcomes(&writes)).catch_unwind().await;
+        let end = Instant::now() + self.common.for_a_batch();
+        let outcomes = AssertUnwindSafe(self.outcomes(&writes, end)).catch_unwind().await;
         let outcomes = outcomes.unwrap_or_else(|_| {
             // What the server holds is unknown, and the next batch shall not find half of this one.
             self.session = None;
@@ -219,9 +245,9 @@ impl Writer {
         }
     }
 
-    /// Makes writes durable; gives the outcome of each.
-    async fn outcomes(&mut self, writes: &[Write]) -> Vec<Result<(), StoreError>> {
-        let failure = match self.write(writes).await {
+    /// Makes writes durable by an end that is the same for all of a batch; gives the outcome of each.
+    async fn outcomes(&mut self, writes: &[Write], end: Instant) -> Vec<Result<(), StoreError>> {
+        let failure = match self.write(writes, end).await {
             Ok(outcomes) => {
                 self.desk.health.recover();
                 return outcomes;
@@ -233,8 +259,8 @@ impl Writer {
         if is_to_blame && writes.len() > 1 {
             // One of them is, and the others shall not suffer for it.
             let (some, others) = writes.split_at(writes.len() / 2);
-            let mut outcomes = Box::pin(self.outcomes(some)).await;
-            outcomes.extend(Box::pin(self.outcomes(others)).await);
+            let mut outcomes = Box::pin(self.outcomes(some, end)).await;
+            outcomes.extend(Box::pin(self.outcomes(others, end)).await);
             return outcomes;
         }
         let error = StoreError::from(failure);
@@ -245,9 +271,12 @@ impl Writer {
         vec![Err(error); writes.len()]
     }
 
-    async fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<(), StoreError>>, Failure> {
+    async fn write(
+        &mut self,
+        writes: &[Write],
+        end: Instant,
+    ) -> Result<Vec<Result<(), StoreError>>, Failure> {
         let began = Instant::now();
-        let end = began + self.common.connector.patience;
         let common = self.common.clone();
         let outcomes = |mut batch: Batch| {
             let bytes = writes.iter().map(Write::bytes).sum();
@@ -263,14 +292,17 @@ impl Writer {
                 return Ok(outcomes(batch));
             };
             let Unwritten { failure, witness } = unwritten;
-            match failure.consequence() {
-                Consequence::Again if tries < TRIES => {}
+            let consequence = failure.consequence();
+            if consequence == Consequence::Again && tries < TRIES {
+                continue;
+            }
+            if began.elapsed() >= common.to_begin() {
+                // Those behind have waited for as long, and would for as long again.
+                self.refuse_queued(&StoreError::unavailable("the database hangs"));
+            }
+            match consequence {
                 Consequence::Lost => {
                     self.session = None;
-                    if matches!(failure, Failure::Late) {
-                        // They have waited for long enough.
-                        self.refuse_queued(&StoreError::unavailable("the database hangs"));
-                    }
                     let Some((witness, told)) = witness else { return Err(failure) };
                     return match self.ask(&witness).await {
                         Ok(true) => {
@@ -353,6 +385,6 @@ impl Writer {
             let session = self.session.insert(self.common.session().await?);
             witness.is_there(session).await
         };
-        timeout(self.common.a_little(), asking).await.unwrap_or(Err(Failure::Late))
+        timeout(self.common.to_ask(), asking).await.unwrap_or(Err(Failure::Late))
     }
 }
