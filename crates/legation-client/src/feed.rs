@@ -25,7 +25,9 @@ pub(crate) struct Feed {
     response: Response,
     reader: Reader,
     /// Items that arrived in one event.
-    items: VecDeque<Numbered>,
+    items: VecDeque<StreamResponse>,
+    /// The number of that event, which has been seen when the last of its items has.
+    number: Option<u64>,
     counter: Option<Counter>,
     /// When the connection stood.
     pub(crate) since: Instant,
@@ -81,7 +83,7 @@ impl Feed {
             Reader::Events(..) => None,
         };
         let (items, since) = (VecDeque::new(), Instant::now());
-        Self { operation, endpoint, response, reader, items, counter, since }
+        Self { operation, endpoint, response, reader, items, number: None, counter, since }
     }
 
     /// The next item; `None` when the agent ended the stream in due form.
@@ -91,7 +93,7 @@ impl Feed {
     pub(crate) async fn next(&mut self) -> Result<Option<Numbered>, Error> {
         loop {
             if let Some(item) = self.items.pop_front() {
-                return Ok(Some(item));
+                return Ok(Some((self.number.filter(|_| self.items.is_empty()), item)));
             }
             if self.take()? {
                 continue;
@@ -136,15 +138,12 @@ impl Feed {
     }
 
     fn read(&mut self, data: &[u8], number: Option<u64>) -> Result<bool, Error> {
-        let items = self.endpoint.speech.read_items(data).map_err(|fault| match fault {
+        let read = self.endpoint.speech.read_items(data, &mut self.items);
+        read.map_err(|fault| match fault {
             NoResult::Error(error) => Error::Agent { operation: self.operation, error },
             NoResult::Nonsense(reason) => self.bad(reason),
         })?;
-        let last = items.len().saturating_sub(1);
-        for (index, item) in items.into_iter().enumerate() {
-            // An event has been seen when the last of its items has.
-            self.items.push_back((number.filter(|_| index == last), item));
-        }
+        self.number = number;
         Ok(true)
     }
 

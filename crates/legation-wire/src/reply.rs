@@ -2,12 +2,11 @@
 //! agents add beside it are passed over, as the protocol demands (Spec 5.7), and states and roles that
 //! nobody here knows count as not said: an agent may know more of them than its callers.
 
-use legation_model::{
-    Message, Role, SendMessageResponse, StreamResponse, Task, TaskArtifactUpdateEvent, TaskState,
-    TaskStatusUpdateEvent,
-};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use legation_model::{Message, Role, SendMessageResponse, StreamResponse, Task, TaskState};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// Reads a reply.
@@ -64,20 +63,8 @@ fn is_known<T>(
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Members {
-    task: Option<Task>,
-    message: Option<Message>,
-    #[serde(alias = "status_update")]
-    status_update: Option<TaskStatusUpdateEvent>,
-    #[serde(alias = "artifact_update")]
-    artifact_update: Option<TaskArtifactUpdateEvent>,
-}
-
 /// A [`StreamResponse`].
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "Members")]
+#[derive(Debug)]
 pub struct Streamed(pub StreamResponse);
 
 /// A [`SendMessageResponse`].
@@ -85,19 +72,10 @@ pub struct Streamed(pub StreamResponse);
 #[serde(try_from = "Members")]
 pub struct Sent(pub SendMessageResponse);
 
-impl TryFrom<Members> for Streamed {
-    type Error = &'static str;
-
-    fn try_from(members: Members) -> Result<Self, Self::Error> {
-        let Members { task, message, status_update, artifact_update } = members;
-        match (task, message, status_update, artifact_update) {
-            (Some(task), None, None, None) => Ok(Self(StreamResponse::Task(task))),
-            (None, Some(message), None, None) => Ok(Self(StreamResponse::Message(message))),
-            (None, None, Some(update), None) => Ok(Self(StreamResponse::StatusUpdate(update))),
-            (None, None, None, Some(update)) => Ok(Self(StreamResponse::ArtifactUpdate(update))),
-            _ => Err("needs exactly one of `task`, `message`, `statusUpdate`, `artifactUpdate`"),
-        }
-    }
+#[derive(Deserialize)]
+struct Members {
+    task: Option<Task>,
+    message: Option<Message>,
 }
 
 impl TryFrom<Members> for Sent {
@@ -109,6 +87,65 @@ impl TryFrom<Members> for Sent {
             (None, Some(message)) => Ok(Self(SendMessageResponse::Message(message))),
             (None, None) | (Some(_), Some(_)) => Err("needs exactly one of `task`, `message`"),
         }
+    }
+}
+
+/// The members that count of an item.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Name {
+    Task,
+    Message,
+    #[serde(alias = "status_update")]
+    StatusUpdate,
+    #[serde(alias = "artifact_update")]
+    ArtifactUpdate,
+    #[serde(other)]
+    Other,
+}
+
+/// Reads the one member straight into what it is: there are many items, and room for all four kinds would
+/// be moved about with each.
+impl<'de> Deserialize<'de> for Streamed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OneMember).map(Self)
+    }
+}
+
+struct OneMember;
+
+impl<'de> Visitor<'de> for OneMember {
+    type Value = StreamResponse;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with one of `task`, `message`, `statusUpdate`, `artifactUpdate`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<StreamResponse, A::Error> {
+        const OTHERWISE: &str =
+            "needs exactly one of `task`, `message`, `statusUpdate`, `artifactUpdate`";
+        let mut item = None;
+        while let Some(name) = members.next_key()? {
+            let said = match name {
+                Name::Task => members.next_value::<Option<_>>()?.map(StreamResponse::Task),
+                Name::Message => members.next_value::<Option<_>>()?.map(StreamResponse::Message),
+                Name::StatusUpdate => {
+                    members.next_value::<Option<_>>()?.map(StreamResponse::StatusUpdate)
+                }
+                Name::ArtifactUpdate => {
+                    members.next_value::<Option<_>>()?.map(StreamResponse::ArtifactUpdate)
+                }
+                Name::Other => {
+                    members.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if said.is_some() && item.is_some() {
+                return Err(A::Error::custom(OTHERWISE));
+            }
+            item = said.or(item);
+        }
+        item.ok_or_else(|| A::Error::custom(OTHERWISE))
     }
 }
 
@@ -160,7 +197,14 @@ mod tests {
             (format!(r#"{{"task":{TASK},"message":null,"x":[1]}}"#), true),
             (format!(r#"{{"Task":{TASK}}}"#), false),
             (r#"{"task":{"id":"t"}}"#.into(), false),
+            (
+                format!(
+                    r#"{{"task":{TASK},"message":{{"messageId":"m","role":"ROLE_AGENT","parts":[]}}}}"#
+                ),
+                false,
+            ),
             ("{}".into(), false),
+            ("[]".into(), false),
         ];
         for (text, good) in cases {
             assert_eq!(serde_json::from_str::<Streamed>(&text).is_ok(), good, "{text}");

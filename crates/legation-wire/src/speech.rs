@@ -284,13 +284,18 @@ impl Speech {
         }))
     }
 
-    /// Takes the items out of the data of one event of a stream. That of gRPC is a message.
+    /// Adds the items in the data of one event of a stream. That of gRPC is a message.
     ///
     /// # Errors
     /// As [`Speech::read`].
-    pub fn read_items(self, data: &[u8]) -> Result<Vec<StreamResponse>, NoResult> {
+    pub fn read_items(
+        self,
+        data: &[u8],
+        items: &mut impl Extend<StreamResponse>,
+    ) -> Result<(), NoResult> {
         if let Some(Streamed(item)) = self.read_directly(Operation::SendStreamingMessage, data) {
-            return Ok(vec![item]);
+            items.extend([item]);
+            return Ok(());
         }
         let document = match self.binding() {
             Binding::Grpc => {
@@ -302,8 +307,8 @@ impl Speech {
             Binding::HttpJson => Cow::Borrowed(admit(data)?.as_bytes()),
         };
         let read = match self.older {
-            None => reply::read(&document).map(|Streamed(item)| vec![item]),
-            Some(form) => v0_3::read_items(form, &document),
+            None => reply::read(&document).map(|Streamed(item)| items.extend([item])),
+            Some(form) => v0_3::read_items(form, &document).map(|read| items.extend(read)),
         };
         read.map_err(|fault| {
             let text = String::from_utf8_lossy(&document);

@@ -220,12 +220,10 @@ impl Course {
     }
 
     fn read(&mut self, line: &Line, data: &[u8]) -> Result<(), End> {
-        match line.endpoint.speech.read_items(data) {
-            Ok(items) => {
-                for item in items {
-                    self.answer.hear(&item);
-                    self.items.push(item);
-                }
+        let known = self.items.len();
+        match line.endpoint.speech.read_items(data, &mut self.items) {
+            Ok(()) => {
+                self.items[known..].iter().for_each(|item| self.answer.hear(item));
                 Ok(())
             }
             Err(NoResult::Error(error)) => Err(End::Failed(error)),
