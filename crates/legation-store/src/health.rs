@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use legation_core::store::StoreError;
 use parking_lot::Mutex;
 
-/// How long a failure speaks for the appends after it. Then they are let through again to try.
+/// How long a failure speaks for the appends after it. Then one is let through again to try.
 const PROBE_AFTER: Duration = Duration::from_secs(1);
 
 /// The outcome of the latest writes.
@@ -27,14 +27,21 @@ struct Illness {
 impl Health {
     /// Whether an append would be taken now.
     pub(crate) fn ready(&self) -> Result<(), StoreError> {
+        self.ready_beside(0)
+    }
+
+    /// The same, where so many bytes are being written: while the latest write failed, those are the try
+    /// that the others wait for, and nobody else shall find out by waiting.
+    pub(crate) fn ready_beside(&self, backlog: usize) -> Result<(), StoreError> {
         if !self.ill.load(Ordering::Acquire) {
             return Ok(());
         }
         match &*self.last.lock() {
             Some(illness) if illness.for_good => Err(illness.error.clone()),
-            Some(illness) if illness.since.elapsed() < PROBE_AFTER => Err(illness.error.clone()),
-            // Whoever asks may only look, so nobody's chance is used up here: appends are let
-            // through until one of them fails.
+            Some(illness) if illness.since.elapsed() < PROBE_AFTER || backlog > 0 => {
+                Err(illness.error.clone())
+            }
+            // Whoever asks may only look, so nobody's chance is used up here.
             Some(_) | None => Ok(()),
         }
     }

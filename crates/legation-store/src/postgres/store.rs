@@ -344,7 +344,7 @@ impl TaskStore for PostgresStore {
     }
 
     fn ready(&self) -> Result<(), StoreError> {
-        self.desks.iter().try_for_each(|desk| desk.health.ready())
+        self.desks.iter().try_for_each(|desk| desk.health.ready_beside(desk.queue.backlog()))
     }
 
     async fn load(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError> {

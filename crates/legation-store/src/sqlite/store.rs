@@ -139,7 +139,7 @@ impl TaskStore for SqliteStore {
     }
 
     fn ready(&self) -> Result<(), StoreError> {
-        self.shared.health.ready()
+        self.shared.health.ready_beside(self.backlog())
     }
 
     async fn load(&self, scope: &Scope, id: &TaskId) -> Result<Option<Stored>, StoreError> {
