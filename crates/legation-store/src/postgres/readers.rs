@@ -1,6 +1,7 @@
 //! Connections that only read, lent to whoever asks.
 
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use legation_core::store::StoreError;
@@ -45,6 +46,8 @@ pub(super) struct Readers {
     connector: Connector,
     turns: Semaphore,
     idle: Mutex<Vec<Session>>,
+    /// The latest read came to nothing.
+    failing: AtomicBool,
 }
 
 /// A connection that is lent. One that was not given back is closed: its read failed or was given up,
@@ -57,7 +60,8 @@ pub(super) struct Lent<'a> {
 
 impl Readers {
     pub(super) fn new(connector: Connector, most: usize) -> Self {
-        Self { connector, turns: Semaphore::new(most), idle: Mutex::default() }
+        let (turns, idle, failing) = (Semaphore::new(most), Mutex::default(), false.into());
+        Self { connector, turns, idle, failing }
     }
 
     /// A connection, as soon as it is one's turn.
@@ -79,9 +83,10 @@ impl Readers {
         timeout(self.patience(), self.lend()).await.unwrap_or(Err(Failure::Late))
     }
 
-    /// How long a read may take.
+    /// How long a read may take: half as long while others come to nothing.
     pub(super) fn patience(&self) -> Duration {
-        self.connector.patience
+        let patience = self.connector.patience;
+        if self.failing.load(Ordering::Relaxed) { patience / 2 } else { patience }
     }
 
     /// What a read gives, unless it takes too long.
@@ -90,7 +95,9 @@ impl Readers {
         longest: Duration,
         read: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, StoreError> {
-        Ok(timeout(longest, read).await.unwrap_or(Err(Failure::Late))?)
+        let read = timeout(longest, read).await.unwrap_or(Err(Failure::Late));
+        self.failing.store(read.is_err(), Ordering::Relaxed);
+        Ok(read?)
     }
 
     /// Lends nothing more, and closes what is idle.
