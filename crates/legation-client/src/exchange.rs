@@ -212,13 +212,8 @@ impl Client {
             }
             Some(_) => {}
         }
-        let mut reader = frame::Reader::new(body.len());
-        reader.push(&body);
-        match reader.pop() {
-            Ok(Some(message)) if !reader.is_within_message() => Ok(message),
-            Ok(_) => Err(bad("it does not hold one message".into())),
-            Err(fault) => Err(bad(fault.to_string())),
-        }
+        let message = frame::only(&body).map_err(|fault| bad(fault.to_string()))?;
+        message.ok_or_else(|| bad("it does not hold one message".into()))
     }
 
     /// Calls a JSON-RPC method of an extension, once.

@@ -119,7 +119,9 @@ impl Feed {
                         // Some servers' sign of life is an event without content.
                         Frame::Event(event) if !event.data.trim().is_empty() => {
                             let number = event.id.as_ref().and_then(|id| id.parse().ok());
-                            return self.read(event.data.as_bytes(), number);
+                            let data = event.data.as_bytes();
+                            let read = self.endpoint.speech.read_items(data, &mut self.items);
+                            return self.took(read, number);
                         }
                         Frame::Event(_) | Frame::Activity => {}
                     }
@@ -128,8 +130,9 @@ impl Feed {
             }
             Reader::Messages(reader) => match reader.pop() {
                 Ok(Some(message)) => {
+                    let read = self.endpoint.speech.read_items(message, &mut self.items);
                     let number = self.counter.as_mut().and_then(Counter::next);
-                    self.read(&message, number)
+                    self.took(read, number)
                 }
                 Ok(None) => Ok(false),
                 Err(fault) => Err(self.bad(fault.to_string())),
@@ -137,8 +140,7 @@ impl Feed {
         }
     }
 
-    fn read(&mut self, data: &[u8], number: Option<u64>) -> Result<bool, Error> {
-        let read = self.endpoint.speech.read_items(data, &mut self.items);
+    fn took(&mut self, read: Result<(), NoResult>, number: Option<u64>) -> Result<bool, Error> {
         read.map_err(|fault| match fault {
             NoResult::Error(error) => Error::Agent { operation: self.operation, error },
             NoResult::Nonsense(reason) => self.bad(reason),

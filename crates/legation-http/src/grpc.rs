@@ -219,7 +219,8 @@ async fn perform(
     match shared.call(&arrival.call, asked, from).await? {
         Ok((kind, document)) => writer.answer(kind, &document),
         Err(follow) => {
-            stream::respond(shared, *follow, Framing::Grpc(writer.clone()), *deadline).await
+            stream::respond(shared, *follow, Framing::Grpc(writer.clone(), Vec::new()), *deadline)
+                .await
         }
     }
 }

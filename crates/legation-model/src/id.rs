@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::Timestamp;
+use crate::{Timestamp, rules};
 
 /// The longest identifier taken from outside, in bytes.
 const MAX_BYTES: usize = 256;
@@ -32,10 +32,13 @@ fn check(text: &str) -> Result<(), BadId> {
     if text.len() > MAX_BYTES {
         return Err(BadId::TooLong);
     }
-    if text.chars().any(char::is_control) {
-        return Err(BadId::Control);
-    }
-    Ok(())
+    // Nearly all are ASCII, which is looked at sooner byte by byte.
+    let control = if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    };
+    if control { Err(BadId::Control) } else { Ok(()) }
 }
 
 /// The letters of made identifiers. They sort like the numbers that they stand for.
@@ -123,8 +126,7 @@ macro_rules! id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                Self::parse(&text).map_err(serde::de::Error::custom)
+                rules::parsed(deserializer, Self::parse)
             }
         }
 
@@ -135,10 +137,7 @@ macro_rules! id {
             where
                 D: Deserializer<'de>,
             {
-                let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.filter(|text| !text.is_empty())
-                    .map(|text| Self::parse(&text).map_err(serde::de::Error::custom))
-                    .transpose()
+                rules::parsed_if_any(deserializer, Self::parse)
             }
         }
     };
@@ -197,6 +196,7 @@ mod tests {
             (&long, Some(BadId::TooLong)),
             (&long[1..], None),
             ("ключ/1:2", None),
+            ("ключ\u{85}", Some(BadId::Control)),
         ];
         for (text, fault) in cases {
             assert_eq!(TaskId::parse(text).err(), fault, "{text:?}");

@@ -27,6 +27,77 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
+/// Reads a text into what a function makes of it, without a copy between.
+///
+/// # Errors
+/// When the value is not a text, and those of the function.
+pub fn parsed<'de, D, T, E>(
+    deserializer: D,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    E: fmt::Display,
+{
+    deserializer.deserialize_str(Text(parse))
+}
+
+/// Reads a text as [`parsed`] does, where `null` and the empty text mean none, as proto3 has it.
+///
+/// # Errors
+/// When the value is neither a text nor `null`, and those of the function.
+pub fn parsed_if_any<'de, D, T, E>(
+    deserializer: D,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    E: fmt::Display,
+{
+    let parse = |text: &str| if text.is_empty() { Ok(None) } else { parse(text).map(Some) };
+    deserializer.deserialize_option(OptionalText(parse))
+}
+
+struct Text<F>(F);
+
+impl<T, E: fmt::Display, F: FnOnce(&str) -> Result<T, E>> Visitor<'_> for Text<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<R: Error>(self, text: &str) -> Result<T, R> {
+        self.0(text).map_err(R::custom)
+    }
+}
+
+struct OptionalText<F>(F);
+
+impl<'de, T, E, F> Visitor<'de> for OptionalText<F>
+where
+    E: fmt::Display,
+    F: FnOnce(&str) -> Result<Option<T>, E>,
+{
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_none<R: Error>(self) -> Result<Option<T>, R> {
+        Ok(None)
+    }
+
+    fn visit_unit<R: Error>(self) -> Result<Option<T>, R> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        parsed(deserializer, self.0)
+    }
+}
+
 /// Reads an object as one. What serde derives would read an array as well, member by member.
 ///
 /// # Errors

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::rules;
 
 /// A moment in UTC with millisecond precision, written as RFC 3339 with `Z` (Spec 5.6.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,9 +53,8 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| D::Error::custom("expected a time such as 2026-01-02T03:04:05.678Z"))
+        const OTHERWISE: &str = "expected a time such as 2026-01-02T03:04:05.678Z";
+        rules::parsed(deserializer, |text| Self::parse(text).ok_or(OTHERWISE))
     }
 }
 

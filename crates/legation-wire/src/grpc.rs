@@ -21,6 +21,8 @@ pub(crate) mod schema;
 mod text;
 mod to_json;
 
+use std::sync::LazyLock;
+
 use legation_model::{A2aError, ErrorKind, Request};
 use serde::de::DeserializeOwned;
 
@@ -144,6 +146,20 @@ pub fn write(
     document: &[u8],
     numbers: Numbers,
 ) -> Result<Vec<u8>, A2aError> {
+    write_over(package, answer, document, numbers, Vec::new())
+}
+
+/// The same, in the room of an earlier message: a stream has many.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_over(
+    package: Package,
+    answer: Answer,
+    document: &[u8],
+    numbers: Numbers,
+    room: Vec<u8>,
+) -> Result<Vec<u8>, A2aError> {
     let operation = match answer {
         Answer::SentTask | Answer::SentMessage => Operation::SendMessage,
         Answer::Task => Operation::GetTask,
@@ -152,18 +168,18 @@ pub fn write(
         Answer::Item => Operation::SendStreamingMessage,
     };
     let json = |document| str::from_utf8(document).map_err(|_| damaged());
-    match package {
+    let output = method(package, operation)?.output;
+    let written = match package {
         Package::V1_0 => {
             let member = match answer {
-                Answer::SentTask => "task",
-                Answer::SentMessage => "message",
-                Answer::Task | Answer::Tasks | Answer::Card | Answer::Item => {
-                    return write_answer(package, operation, json(document)?, numbers);
-                }
+                Answer::SentTask => Some("task"),
+                Answer::SentMessage => Some("message"),
+                Answer::Task | Answer::Tasks | Answer::Card | Answer::Item => None,
             };
-            let field = method(package, operation)?.output.field_of_json(member);
-            let field = field.expect("a send answers with either");
-            field_from_json(field, json(document)?, numbers).map_err(Fault::of_document)
+            match member.and_then(|member| output.field_of_json(member)) {
+                Some(field) => field_from_json(field, json(document)?, numbers, room),
+                None => from_json(output, json(document)?, numbers, room),
+            }
         }
         Package::V0_3 => {
             let document = if answer == Answer::Card {
@@ -172,9 +188,10 @@ pub fn write(
                 v0_3::write(Form::Proto, answer, document)
             };
             let document = document.map_err(|_| damaged())?;
-            write_answer(package, operation, json(&document)?, numbers)
+            from_json(output, json(&document)?, numbers, room)
         }
-    }
+    };
+    written.map_err(Fault::of_document)
 }
 
 fn damaged() -> A2aError {
@@ -193,7 +210,7 @@ pub fn write_answer(
     numbers: Numbers,
 ) -> Result<Vec<u8>, A2aError> {
     let output = method(package, operation)?.output;
-    from_json(output, json, numbers).map_err(Fault::of_document)
+    from_json(output, json, numbers, Vec::new()).map_err(Fault::of_document)
 }
 
 /// Writes a request from its JSON in the version of the package, as a client does.
@@ -208,7 +225,7 @@ pub fn write_request(
     numbers: Numbers,
 ) -> Result<Vec<u8>, A2aError> {
     let input = method(package, operation)?.input;
-    from_json(input, params, numbers).map_err(Fault::of_message)
+    from_json(input, params, numbers, Vec::new()).map_err(Fault::of_message)
 }
 
 /// Reads the message of an answer, or of an item of one, as its JSON in the version of the package:
@@ -246,7 +263,7 @@ pub(crate) fn number(text: &str) -> Option<String> {
 
 /// Writes the JSON of a `google.rpc.Status`.
 pub(crate) fn write_status(json: &str) -> Vec<u8> {
-    from_json(status(), json, Numbers::Refuse).expect("the JSON of a status")
+    from_json(status(), json, Numbers::Refuse, Vec::new()).expect("the JSON of a status")
 }
 
 /// Reads a `google.rpc.Status` as its JSON; none when it is not one.
@@ -258,12 +275,21 @@ fn status() -> &'static Message {
     Message::of_name("google.rpc.Status").expect("it is among the schemas")
 }
 
+/// The methods by package and operation, which every message needs.
+static METHODS: LazyLock<[[Option<&Method>; operation::TABLE.len()]; Package::ALL.len()]> =
+    LazyLock::new(|| {
+        Package::ALL.map(|package| {
+            let rows = operation::rows(package.version());
+            operation::TABLE.each_ref().map(|known| {
+                let mut of_it = rows.iter().filter(|row| row.operation == known.operation);
+                of_it.find_map(|row| Method::of(package.service(), row.grpc))
+            })
+        })
+    });
+
 /// The method of an operation.
 fn method(package: Package, operation: Operation) -> Result<&'static Method, A2aError> {
-    let mut rows = operation::rows(package.version()).iter();
-    let row = rows.find(|row| row.operation == operation && !row.grpc.is_empty());
-    let method = row.and_then(|row| Method::of(package.service(), row.grpc));
-    method.ok_or_else(|| {
+    METHODS[package as usize][operation as usize].ok_or_else(|| {
         let text = format!("`{}` has no method for this", package.service());
         A2aError::new(ErrorKind::MethodNotFound, text)
     })

@@ -83,6 +83,15 @@ pub const TABLE: [Row; 11] = [
     row(GetExtendedAgentCard,             "GetExtendedAgentCard",             "GetExtendedAgentCard",             &[Get],       "/extendedAgentCard"),
 ];
 
+// Tables are indexed by the operation.
+const _: () = {
+    let mut index = 0;
+    while index < TABLE.len() {
+        assert!(TABLE[index].operation as usize == index, "a row is out of order");
+        index += 1;
+    }
+};
+
 /// Where readers of 0.2 look for the extended card (0.2 has no method for it).
 pub(crate) const EXTENDED_CARD_0_2: &str = "/agent/authenticatedExtendedCard";
 

@@ -181,7 +181,7 @@ impl Events {
                         *last += 1;
                         *last
                     });
-                    ready.push_back((number, read(&message)));
+                    ready.push_back((number, read(message)));
                 }
                 Ok(())
             }
@@ -274,9 +274,7 @@ async fn result(
     let body = body.to_bytes();
     if binding == Binding::Grpc {
         wire::status(trailers.as_ref().unwrap_or(&headers))?;
-        let mut reader = frame::Reader::new(usize::MAX);
-        reader.push(&body);
-        let message = reader.pop().map_err(other)?;
+        let message = frame::only(&body).map_err(other)?;
         return wire::read(binding, method, &message.ok_or_else(|| other("no message"))?);
     }
     let result = wire::read(binding, method, &body);

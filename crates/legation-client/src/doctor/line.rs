@@ -330,7 +330,7 @@ impl Line {
         told: &[&HeaderMap],
         status: StatusCode,
         media_type: &str,
-        body: &[u8],
+        body: &Bytes,
     ) -> Result<Vec<u8>, Refusal> {
         let ended = told.iter().find_map(|headers| grpc_status(headers));
         let Some(ended) = ended else {
@@ -342,11 +342,9 @@ impl Line {
             return Err(Refusal::Error(error, Some(ended.code.into())));
         }
         let Some(asked) = asked else { return Ok(Vec::new()) };
-        let mut reader = frame::Reader::new(body.len());
-        reader.push(body);
-        let message: Bytes = match reader.pop() {
+        let message = match frame::only(body) {
             Ok(Some(message)) => message,
-            Ok(None) => return Err(Refusal::Nonsense("there is no message in it".into())),
+            Ok(None) => return Err(Refusal::Nonsense("it does not hold one message".into())),
             Err(fault) => return Err(Refusal::Nonsense(fault.to_string())),
         };
         let read = self.endpoint.speech.read(asked, &message);

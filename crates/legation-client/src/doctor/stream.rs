@@ -196,7 +196,7 @@ impl Course {
                 while let Some(message) =
                     reader.pop().map_err(|fault| End::Broken(fault.to_string()))?
                 {
-                    self.read(line, &message)?;
+                    self.read(line, message)?;
                 }
             }
             Pieces::Events(reader) => {

@@ -121,21 +121,39 @@ impl Outgoing {
     /// # Errors
     /// `TooLarge` when it exceeds the bound.
     pub(crate) fn frame(self, message: Bytes) -> Result<([u8; PREFIX], Bytes), A2aError> {
-        let length = message.len();
-        if length > self.bound || u32::try_from(length).is_err() {
+        let mut prefix = self.prefix(message.len())?;
+        if !self.packs(message.len()) {
+            return Ok((prefix, message));
+        }
+        let message = deflate(&message);
+        prefix[0] = 1;
+        // It fits: what is packed is not larger than before by more than a few bytes.
+        (&mut prefix[1..]).put_u32(message.len() as u32);
+        Ok((prefix, message))
+    }
+
+    /// Whether a message of this length is packed.
+    pub(crate) fn packs(self, length: usize) -> bool {
+        self.encoding == Encoding::Gzip && length >= WORTH_COMPRESSING
+    }
+
+    /// What stands before a message of this length that is not packed.
+    ///
+    /// # Errors
+    /// As [`Outgoing::frame`].
+    pub(crate) fn prefix(self, length: usize) -> Result<[u8; PREFIX], A2aError> {
+        let said = u32::try_from(length).ok().filter(|_| length <= self.bound);
+        let said = said.ok_or_else(|| {
             let text = format!(
                 "the answer has {length} bytes and at most {} are sent; ask for less history, \
                  for no artifacts or for smaller pages",
                 self.bound
             );
-            return Err(A2aError::new(ErrorKind::TooLarge, text));
-        }
-        let packs = self.encoding == Encoding::Gzip && length >= WORTH_COMPRESSING;
-        let message = if packs { deflate(&message) } else { message };
-        let mut prefix = [u8::from(packs), 0, 0, 0, 0];
-        // It fits: what is packed is not larger than before by more than a few bytes.
-        (&mut prefix[1..]).put_u32(message.len() as u32);
-        Ok((prefix, message))
+            A2aError::new(ErrorKind::TooLarge, text)
+        })?;
+        let mut prefix = [0; PREFIX];
+        (&mut prefix[1..]).put_u32(said);
+        Ok(prefix)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What goes out to a caller of gRPC.
 
+use std::mem;
+
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use legation_core::Document;
 use legation_core::store::Seq;
@@ -7,7 +10,7 @@ use legation_model::{A2aError, ErrorKind};
 use legation_wire::answer::Answer as Kind;
 use legation_wire::grpc::{self as codec, Numbers};
 
-use super::message::{Outgoing, PREFIX};
+use super::message::Outgoing;
 use super::status::{GRPC, Tongue, went_well};
 use crate::answer::Answer;
 use crate::body::Body;
@@ -28,25 +31,37 @@ impl Writer {
         self.outgoing.encoding.tell(headers);
     }
 
-    /// What stands before the message of a document, and the message.
+    /// Writes the message of an item behind others, in the room of an earlier one; gives it instead when
+    /// it is too large to be copied, or packed.
     ///
     /// # Errors
-    /// When the document is more than the caller is sent, or cannot be written in its package.
-    pub(crate) fn message(
+    /// As [`Writer::answer`].
+    pub(crate) fn item(
         &self,
-        kind: Kind,
-        document: &Document,
-    ) -> Result<([u8; PREFIX], bytes::Bytes), A2aError> {
-        let message = codec::write(self.tongue.package, kind, document.bytes(), self.numbers)?;
-        self.outgoing.frame(message.into())
+        item: &Document,
+        room: &mut Vec<u8>,
+        out: &mut BytesMut,
+        large: usize,
+    ) -> Result<Bytes, A2aError> {
+        let (package, document) = (self.tongue.package, item.bytes());
+        *room = codec::write_over(package, Kind::Item, document, self.numbers, mem::take(room))?;
+        if room.len() >= large || self.outgoing.packs(room.len()) {
+            let (prefix, message) = self.outgoing.frame(mem::take(room).into())?;
+            out.extend_from_slice(&prefix);
+            return Ok(message);
+        }
+        out.extend_from_slice(&self.outgoing.prefix(room.len())?);
+        out.extend_from_slice(room);
+        Ok(Bytes::new())
     }
 
     /// The answer that is one message.
     ///
     /// # Errors
-    /// As [`Writer::message`].
+    /// When the document is more than the caller is sent, or cannot be written in its package.
     pub(super) fn answer(&self, kind: Kind, document: &Document) -> Result<Answer, A2aError> {
-        let (prefix, message) = self.message(kind, document)?;
+        let message = codec::write(self.tongue.package, kind, document.bytes(), self.numbers)?;
+        let (prefix, message) = self.outgoing.frame(message.into())?;
         let mut answer = Answer::new(Body::message(&prefix, message, went_well()));
         self.head(answer.headers_mut());
         Ok(answer)

@@ -11,6 +11,7 @@ use legation_wire::error::ErrorProfile;
 use legation_wire::fault;
 use legation_wire::jsonrpc::Id;
 
+use super::LARGE;
 use crate::answer::{EVENTS, NO_STORE};
 use crate::call::LAST_EVENT_ID;
 use crate::grpc::{self, Writer};
@@ -23,8 +24,8 @@ pub(crate) enum Framing {
     Rpc(Box<str>, Codec),
     /// Events that hold the items as they are.
     Rest(ErrorProfile, Codec),
-    /// Messages, and a status in trailers.
-    Grpc(Writer),
+    /// Messages, and a status in trailers; with the room that they are written in.
+    Grpc(Writer, Vec<u8>),
 }
 
 /// An item as it goes out: what stands before it, and itself.
@@ -45,7 +46,7 @@ impl Framing {
                 headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             }
             // Messages have no place for numbers, so their reader counts from here.
-            Self::Grpc(writer) => {
+            Self::Grpc(writer, _) => {
                 writer.head(headers);
                 headers.extend(behind.map(|behind| (LAST_EVENT_ID, HeaderValue::from(behind))));
             }
@@ -53,17 +54,14 @@ impl Framing {
     }
 
     /// Writes what stands before an item, and gives the item, behind which [`Framing::after`] stands.
+    /// It is empty where it was written as well.
     ///
     /// # Errors
     /// When the item cannot be written for this caller.
-    pub(super) fn before(&self, item: &Item, out: &mut BytesMut) -> Result<Piece, A2aError> {
+    pub(super) fn before(&mut self, item: &Item, out: &mut BytesMut) -> Result<Piece, A2aError> {
         let codec = match self {
             Self::Rpc(_, codec) | Self::Rest(_, codec) => codec,
-            Self::Grpc(writer) => {
-                let (prefix, message) = writer.message(Answer::Item, &item.json)?;
-                out.extend_from_slice(&prefix);
-                return Ok(message);
-            }
+            Self::Grpc(writer, room) => return writer.item(&item.json, room, out, LARGE),
         };
         // An item stands by itself in every version, so its frame is empty.
         let json = codec.write(Answer::Item, item.json.bytes())?.document;
@@ -83,7 +81,7 @@ impl Framing {
         match self {
             Self::Rpc(..) => b"}\n\n",
             Self::Rest(..) => b"\n\n",
-            Self::Grpc(_) => b"",
+            Self::Grpc(..) => b"",
         }
     }
 
@@ -98,7 +96,7 @@ impl Framing {
                 let error = fault::write_rest(error, codec.version(), *profile);
                 format!("event: error\ndata: {error}\n\n")
             }
-            Self::Grpc(writer) => return Some(writer.failed(error)),
+            Self::Grpc(writer, _) => return Some(writer.failed(error)),
         };
         out.extend_from_slice(event.as_bytes());
         None
@@ -107,8 +105,8 @@ impl Framing {
     /// Writes the end of a stream; with the number to go on from when the server stops.
     pub(super) fn end(&self, cursor: Option<u64>, out: &mut BytesMut) -> Option<HeaderMap> {
         match (self, cursor) {
-            (Self::Grpc(writer), Some(cursor)) => Some(writer.interrupted(cursor)),
-            (Self::Grpc(_), None) => Some(grpc::went_well()),
+            (Self::Grpc(writer, _), Some(cursor)) => Some(writer.interrupted(cursor)),
+            (Self::Grpc(..), None) => Some(grpc::went_well()),
             (Self::Rpc(..) | Self::Rest(..), None) => None,
             (Self::Rpc(..) | Self::Rest(..), Some(cursor)) => {
                 let comment = format!(": resume with Last-Event-ID: {cursor}\n\n");
@@ -122,7 +120,7 @@ impl Framing {
     pub(super) fn heartbeat(&self) -> Option<Bytes> {
         match self {
             Self::Rpc(..) | Self::Rest(..) => Some(Bytes::from_static(b": keep-alive\n\n")),
-            Self::Grpc(_) => None,
+            Self::Grpc(..) => None,
         }
     }
 }

@@ -87,6 +87,11 @@ impl<'m> Fields<'m> {
     }
 
     fn varint(&mut self) -> Result<u64, Fault> {
+        // Nearly every tag, and the length of most texts.
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0_u64;
         for (index, &byte) in self.rest.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);

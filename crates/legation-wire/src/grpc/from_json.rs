@@ -17,7 +17,7 @@ use super::schema::{Field, Kind, Label, Message, Shape};
 /// is up to three messages, the object, its entry and the value in that, and a few are around it.
 const MAX_DEPTH: usize = 3 * legation_model::MAX_DEPTH + 16;
 
-/// Encodes a message.
+/// Encodes a message, in the room of what is not needed any more.
 ///
 /// # Errors
 /// When the text is not the JSON of such a message, or holds a number that it cannot carry.
@@ -25,8 +25,9 @@ pub(super) fn from_json(
     message: &'static Message,
     json: &str,
     numbers: Numbers,
+    room: Vec<u8>,
 ) -> Result<Vec<u8>, Fault> {
-    let mut encoder = Encoder::new(json, numbers);
+    let mut encoder = Encoder::new(json, numbers, room);
     encoder.message(message)?;
     encoder.end()
 }
@@ -39,8 +40,9 @@ pub(super) fn field_from_json(
     field: &'static Field,
     json: &str,
     numbers: Numbers,
+    room: Vec<u8>,
 ) -> Result<Vec<u8>, Fault> {
-    let mut encoder = Encoder::new(json, numbers);
+    let mut encoder = Encoder::new(json, numbers, room);
     encoder.field(field).map_err(|fault| fault.in_field(field.name))?;
     encoder.end()
 }
@@ -57,8 +59,9 @@ struct Encoder<'j> {
 const LENGTH: u32 = 2;
 
 impl<'j> Encoder<'j> {
-    fn new(json: &'j str, numbers: Numbers) -> Self {
-        let out = Vec::with_capacity(json.len());
+    fn new(json: &'j str, numbers: Numbers, mut out: Vec<u8>) -> Self {
+        out.clear();
+        out.reserve(json.len());
         Self { json: Cursor::new(json), out, lengths: Lengths::default(), numbers, depth: 0 }
     }
 

@@ -1,9 +1,8 @@
 //! How the older versions spell roles and states, and how a request spells its names.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use legation_model::{Role, TaskId, TaskState, rules};
+use legation_model::{BadId, Role, TaskId, TaskState, rules};
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, Unexpected, Visitor};
 
 use super::{Form, narrow};
@@ -115,10 +114,9 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
-    text.filter(|text| !text.is_empty())
-        .map(|text| T::deserialize(text.into_deserializer()))
-        .transpose()
+    rules::parsed_if_any(deserializer, |text| {
+        T::deserialize(text.into_deserializer()).map_err(|fault: serde::de::value::Error| fault)
+    })
 }
 
 /// A list of no more elements than anybody needs.
@@ -141,14 +139,14 @@ impl<T> List<T> {
 pub(super) struct ConfigId(pub(super) String);
 
 impl ConfigId {
-    pub(super) fn parse<E: Error>(text: &str) -> Result<Self, E> {
-        TaskId::parse(text).map(|_| Self(text.to_owned())).map_err(E::custom)
+    pub(super) fn parse(text: &str) -> Result<Self, BadId> {
+        TaskId::parse(text).map(|_| Self(text.to_owned()))
     }
 }
 
 impl<'de> Deserialize<'de> for ConfigId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&Cow::<'de, str>::deserialize(deserializer)?)
+        rules::parsed(deserializer, Self::parse)
     }
 }
 
@@ -161,15 +159,18 @@ pub(super) struct ResourceName {
 
 impl<'de> Deserialize<'de> for ResourceName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        let Some(below) = text.strip_prefix("tasks/") else {
-            return Err(D::Error::custom("must begin with `tasks/`"));
-        };
-        let (task, config) = match below.split_once("/pushNotificationConfigs/") {
-            Some((task, config)) => (task, Some(config)),
-            None => (below, None),
-        };
-        let task_id = TaskId::parse(task).map_err(D::Error::custom)?;
-        Ok(Self { task_id, config_id: config.map(ConfigId::parse).transpose()? })
+        rules::parsed(deserializer, |text| {
+            let below = text.strip_prefix("tasks/");
+            let below = below.ok_or_else(|| "must begin with `tasks/`".to_owned())?;
+            let (task, config) = match below.split_once("/pushNotificationConfigs/") {
+                Some((task, config)) => (task, Some(config)),
+                None => (below, None),
+            };
+            let parse = || {
+                let config_id = config.map(ConfigId::parse).transpose()?;
+                Ok(Self { task_id: TaskId::parse(task)?, config_id })
+            };
+            parse().map_err(|fault: BadId| fault.to_string())
+        })
     }
 }
