@@ -23,6 +23,9 @@ pub(crate) const CARD_PATH: &str = "/.well-known/agent-card.json";
 /// The environment variable that tells both sides the bearer token.
 pub(crate) const TOKEN_VARIABLE: &str = "LEGATION_BENCH_TOKEN";
 
+/// Where the test server is to end by itself, as `point:nth`.
+pub(crate) const END_AT_VARIABLE: &str = "LEGATION_TEST_END_AT";
+
 /// Whom the tokens of an issuer have to be for.
 pub(crate) const AUDIENCE: &str = "urn:legation:test";
 

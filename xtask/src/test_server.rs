@@ -16,10 +16,11 @@ use legation::{
 };
 use legation_agents::analyst::DataAnalyst;
 use legation_agents::exec::{Exec, Mode, Settings};
+use legation_store::crash;
 use legation_testkit::agents::{Counter, Echo, Tck, Tck03};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::contract::{AUDIENCE, ServeArgs, TOKEN_VARIABLE, announce};
+use crate::contract::{AUDIENCE, END_AT_VARIABLE, ServeArgs, TOKEN_VARIABLE, announce};
 
 /// Bytes the database may reach, for tests of a full disk.
 const MAX_BYTES_VARIABLE: &str = "LEGATION_TEST_MAX_BYTES";
@@ -69,6 +70,7 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     // The suites read in it what callers cannot see.
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_ansi(false);
     log.with_writer(std::io::stderr).init();
+    end_as_told()?;
     let mut server = Server::builder();
     if !args.program.is_empty() {
         server = server.agent(profile("program"), program(args.program)?);
@@ -89,6 +91,13 @@ pub(crate) fn run(args: TestServerArgs) -> anyhow::Result<()> {
     }
     server = server.signing(signing_keys(&args.sign_by, &args.serve.data_dir)?);
     serve(server, &args.serve)
+}
+
+/// Ends this process at the point that the environment names, if it does.
+fn end_as_told() -> anyhow::Result<()> {
+    let Ok(told) = std::env::var(END_AT_VARIABLE) else { return Ok(()) };
+    let (point, nth) = told.split_once(':').context("not `point:nth`")?;
+    crash::end_at(point, nth.parse()?).map_err(anyhow::Error::msg)
 }
 
 /// Makes a key for each algorithm, in a directory.

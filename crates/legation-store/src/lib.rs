@@ -3,9 +3,19 @@
 //! What a store promises is written at [`legation_core::TaskStore`]; that every store keeps it is
 //! checked by one suite, `legation_testkit::store_contract`.
 
+/// Marks a moment at which tests may end the process.
+macro_rules! crash_point {
+    ($point:ident) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($crate::crash::$point);
+    };
+}
+
 mod audit;
 mod batch;
 mod bell;
+#[cfg(feature = "failpoints")]
+pub mod crash;
 mod health;
 mod kind;
 mod log;

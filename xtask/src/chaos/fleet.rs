@@ -92,6 +92,24 @@ impl Fleet {
         server.kill()
     }
 
+    /// Starts the replica of a place so that it ends at a point, and waits until it has.
+    pub(super) async fn start_to_end_at(
+        &mut self,
+        place: usize,
+        point: &str,
+        nth: u64,
+    ) -> anyhow::Result<()> {
+        let mut server = self.replicas[place].launch.spawn_to_end_at(point, nth)?;
+        // It may come there before it takes calls.
+        if let Ok(address) = server.address().await {
+            self.world.up_at(place, address);
+            self.world.fault(Fault::Kill);
+        }
+        server.ended_at(point, nth).await?;
+        self.world.down_at(place, Fault::Kill);
+        Ok(())
+    }
+
     /// How many writes were refused because they came too late.
     pub(super) fn fenced(&self) -> u64 {
         let logs = self.replicas.iter().map(|replica| replica.launch.log());

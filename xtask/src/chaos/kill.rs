@@ -1,7 +1,9 @@
-//! Plan `kill`: replicas are killed again and again at random moments, one or all of them, and others take
-//! their tasks over.
+//! Plan `kill`: replicas are killed again and again, at every named point and then at random moments, one or
+//! all of them, and others take their tasks over.
 
 use std::time::Duration;
+
+use legation_store::crash;
 
 use super::Setup;
 use super::figures::takeovers;
@@ -29,8 +31,18 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     setup.runtime.block_on(async {
         let world = setup.world()?;
         let mut random = Random::new(setup.seed);
+        // The first one leaves the tables half made.
+        Fleet::new(setup, &world, 1).start_to_end_at(0, crash::MIGRATION, 3).await?;
         let mut fleet = Fleet::start_all(setup, &world, REPLICAS).await?;
         let mut clients = begin_work(&world, &mut random, CLIENTS, LONGEST);
+        for point in crash::OF_POSTGRES {
+            for nth in [1, random.of(2..8)] {
+                let place = random.of(0..fleet.size()) as usize;
+                fleet.kill(place)?;
+                fleet.start_to_end_at(place, point, nth).await?;
+                fleet.start(place).await?;
+            }
+        }
         for kill in 1..=setup.kills {
             if setup.late() {
                 break;

@@ -1,7 +1,9 @@
-//! Plan `kill`: killed again and again at random moments, started again on the same data.
+//! Plan `kill`: killed again and again, at every named point and then at random moments, started again on
+//! the same data.
 
 use std::time::Duration;
 
+use legation_store::crash;
 use legation_testkit::history::Fault;
 
 use super::Setup;
@@ -24,6 +26,18 @@ pub(super) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         let mut random = Random::new(setup.seed);
         let mut clients = begin_work(&world, &mut random, CLIENTS, LONGEST);
         let launch = setup.launch();
+        for point in crash::OF_SQLITE {
+            for nth in [1, random.of(2..50)] {
+                let mut server = launch.spawn_to_end_at(point, nth)?;
+                // It may come there before it takes calls.
+                if let Ok(address) = server.address().await {
+                    world.up(address);
+                    world.fault(Fault::Kill);
+                }
+                server.ended_at(point, nth).await?;
+                world.down(Fault::Kill);
+            }
+        }
         for _ in 0..setup.kills {
             if setup.late() {
                 break;

@@ -7,15 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use hyper::StatusCode;
 
 use super::rpc;
 use crate::bench::process::resident;
-use crate::contract::TOKEN_VARIABLE;
+use crate::contract::{END_AT_VARIABLE, TOKEN_VARIABLE};
 
 /// How long a start may take; long, because a traced server is slow.
 const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take until a server comes to the point at which it ends.
+const END_LIMIT: Duration = Duration::from_secs(30);
 
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -63,6 +66,15 @@ impl Launch {
 
     /// Starts a process and does not wait for it.
     pub(crate) fn spawn(&self) -> anyhow::Result<Server> {
+        self.spawn_with(None)
+    }
+
+    /// Starts a process that ends when it comes to a point for the nth time.
+    pub(crate) fn spawn_to_end_at(&self, point: &str, nth: u64) -> anyhow::Result<Server> {
+        self.spawn_with(Some((END_AT_VARIABLE, format!("{point}:{nth}"))))
+    }
+
+    fn spawn_with(&self, variable: Option<(&'static str, String)>) -> anyhow::Result<Server> {
         let port_file = self.directory.join("port");
         let log = self.log();
         // A file of an earlier start would be taken for this one's.
@@ -80,7 +92,7 @@ impl Launch {
             .arg(&port_file)
             .args(&self.words)
             .env(TOKEN_VARIABLE, &self.token)
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(self.variables.iter().chain(&variable).map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(File::options().create(true).append(true).open(&log)?)
@@ -161,6 +173,16 @@ impl Server {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Waits until it has come to the point at which it ends.
+    pub(crate) async fn ended_at(&mut self, point: &str, nth: u64) -> anyhow::Result<()> {
+        let ended = self.ended(END_LIMIT).await?;
+        let status =
+            ended.with_context(|| format!("it has not come to `{point}` for the {nth}th time"))?;
+        // What ends there is aborted.
+        ensure!(status.code().is_none(), "{status} before `{point}`: {}", last_line(&self.log));
+        Ok(())
     }
 
     /// How long it calls itself ready, as far as the limit.

@@ -161,6 +161,7 @@ impl Ringer {
             }
             let texts = self.piles.rung.take(self.replica);
             if !texts.is_empty() {
+                crash_point!(RING);
                 self.bounded(notify(session, &self.channel, &texts)).await?;
                 sleep(self.every).await;
             }

@@ -67,6 +67,7 @@ impl Lease {
             Some(session) => session,
             None => session.insert(self.connector.connect().await?),
         };
+        crash_point!(RENEWAL);
         self.renew(session).await?;
         // Tasks know their replica without its row, and a letter that is so old helps nobody.
         session

@@ -81,6 +81,7 @@ impl Schema {
             self.begin(session).await?;
         }
         for (version, Step { sql, needs }) in (1..).zip(STEPS).filter(|(step, _)| *step > found) {
+            crash_point!(MIGRATION);
             let note = format!("INSERT INTO schema_version VALUES ({version}, {needs})");
             self.take(session, &format!("{sql} {note}"), patience).await?;
         }

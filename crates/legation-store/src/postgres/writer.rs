@@ -349,6 +349,7 @@ impl Writer {
         }
         commit::refuse_taken_names(batch, &mut looked);
         let rows = Rows::of(batch, &looked);
+        crash_point!(READ);
         let written = timeout_at(end, rows.write(session, self.replica)).await;
         let resumed = match written.unwrap_or(Err(Failure::Late)) {
             Ok(resumed) => resumed,
@@ -357,6 +358,7 @@ impl Writer {
                 return Err(Unwritten { failure, witness });
             }
         };
+        crash_point!(COMMITTED);
         self.common.touched.lock().add(rows.deltas.touched());
         self.common.tell(&rows.told);
         self.tell_resumed(session, &resumed, end).await;

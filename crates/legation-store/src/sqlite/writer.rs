@@ -160,7 +160,9 @@ impl Writer {
             self.batch.add(write, &mut writing)?;
         }
         let Written { learned, told } = writing.write(&mut self.batch)?;
+        crash_point!(WRITTEN);
         transaction.commit()?;
+        crash_point!(COMMITTED);
         learned
             .into_iter()
             .for_each(|(scope, numbers)| self.shared.scopes.learn(scope, numbers.scope, numbers));
