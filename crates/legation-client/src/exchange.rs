@@ -72,14 +72,15 @@ impl Call {
 }
 
 impl Client {
-    /// A call as the extensions of this side have it. A message gets a key where the agent knows
-    /// repetitions by it.
+    /// A call as the extensions of this side have it. A message gets a key where it may be said again
+    /// and the agent knows repetitions by it.
     pub(crate) fn call(&self, mut asked: Asked) -> Call {
         for hook in &self.inner.options.hooks {
             hook.on_request(&mut asked);
         }
         let says = matches!(asked, Asked::SendMessage(_) | Asked::SendStreamingMessage(_));
-        let key = (says && self.declares(IDEMPOTENCY_EXTENSION)).then(new_key);
+        let may_repeat = says && self.inner.options.patience.attempts > 0;
+        let key = (may_repeat && self.declares(IDEMPOTENCY_EXTENSION)).then(new_key);
         Call { asked, key }
     }
 

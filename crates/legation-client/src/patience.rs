@@ -8,7 +8,8 @@ use tokio::time::Instant;
 /// How long a server that went away is waited for, counted from the last progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// The most tries in a row without progress.
+    /// The most tries in a row without progress. With none, messages go without a key for their
+    /// repetition as well, which spares the agent keeping it.
     pub attempts: u32,
     /// The longest time without progress.
     pub total: Duration,

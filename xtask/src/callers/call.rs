@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use legation_client::{Binding, Client, Credential, Options};
+use legation_client::{Binding, Client, Credential, Options, Patience};
 use legation_model::{
     Message, Part, Role, SendMessageRequest, SendMessageResponse, StreamResponse, TaskState,
 };
@@ -39,6 +39,8 @@ async fn calls(args: &CallArgs) -> anyhow::Result<()> {
     let token = std::env::var(TOKEN_VARIABLE).context("no token")?;
     let options = Options {
         credentials: Credential::bearer(&token).context("no token for a header")?.into(),
+        // As the others: who is not to try again needs no key for it.
+        patience: Patience { attempts: 0, ..Patience::default() },
         binding: Some(Binding::from_name(&args.binding).context("no such binding")?),
         ..Options::default()
     };
