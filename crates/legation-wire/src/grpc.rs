@@ -176,8 +176,12 @@ pub fn write_over(
                 Answer::SentMessage => Some("message"),
                 Answer::Task | Answer::Tasks | Answer::Card | Answer::Item => None,
             };
-            match member.and_then(|member| output.field_of_json(member)) {
-                Some(field) => field_from_json(field, json(document)?, numbers, room),
+            match member {
+                Some(member) => {
+                    let field = output.field_of_json(member);
+                    let field = field.expect("a send answers with either");
+                    field_from_json(field, json(document)?, numbers, room)
+                }
                 None => from_json(output, json(document)?, numbers, room),
             }
         }

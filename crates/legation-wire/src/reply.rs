@@ -112,18 +112,19 @@ impl<'de> Deserialize<'de> for Streamed {
     }
 }
 
+const ONE: &str = "exactly one of `task`, `message`, `statusUpdate`, `artifactUpdate`";
+
 struct OneMember;
 
 impl<'de> Visitor<'de> for OneMember {
     type Value = StreamResponse;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with one of `task`, `message`, `statusUpdate`, `artifactUpdate`")
+        write!(f, "an object with {ONE}")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<StreamResponse, A::Error> {
-        const OTHERWISE: &str =
-            "needs exactly one of `task`, `message`, `statusUpdate`, `artifactUpdate`";
+        let otherwise = || A::Error::custom(format_args!("needs {ONE}"));
         let mut item = None;
         while let Some(name) = members.next_key()? {
             let said = match name {
@@ -141,11 +142,11 @@ impl<'de> Visitor<'de> for OneMember {
                 }
             };
             if said.is_some() && item.is_some() {
-                return Err(A::Error::custom(OTHERWISE));
+                return Err(otherwise());
             }
             item = said.or(item);
         }
-        item.ok_or_else(|| A::Error::custom(OTHERWISE))
+        item.ok_or_else(otherwise)
     }
 }
 

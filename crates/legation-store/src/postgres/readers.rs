@@ -1,7 +1,7 @@
 //! Connections that only read, lent to whoever asks.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use legation_core::store::StoreError;
@@ -41,13 +41,16 @@ macro_rules! removing {
 
 pub(super) use {reading, removing};
 
+/// Of how many reads that come to nothing one has all the time there is.
+const TRIED: usize = 4;
+
 /// A pool of connections, which are opened when they are needed.
 pub(super) struct Readers {
     connector: Connector,
     turns: Semaphore,
     idle: Mutex<Vec<Session>>,
-    /// The latest read came to nothing.
-    failing: AtomicBool,
+    /// How many reads in a row came to nothing.
+    failed: AtomicUsize,
 }
 
 /// A connection that is lent. One that was not given back is closed: its read failed or was given up,
@@ -60,8 +63,8 @@ pub(super) struct Lent<'a> {
 
 impl Readers {
     pub(super) fn new(connector: Connector, most: usize) -> Self {
-        let (turns, idle, failing) = (Semaphore::new(most), Mutex::default(), false.into());
-        Self { connector, turns, idle, failing }
+        let (turns, idle, failed) = (Semaphore::new(most), Mutex::default(), 0.into());
+        Self { connector, turns, idle, failed }
     }
 
     /// A connection, as soon as it is one's turn.
@@ -83,10 +86,12 @@ impl Readers {
         timeout(self.patience(), self.lend()).await.unwrap_or(Err(Failure::Late))
     }
 
-    /// How long a read may take: half as long while others come to nothing.
+    /// How long a read may take: half as long while others come to nothing, but for some that find out
+    /// whether more time would do, such as for a connection.
     pub(super) fn patience(&self) -> Duration {
         let patience = self.connector.patience;
-        if self.failing.load(Ordering::Relaxed) { patience / 2 } else { patience }
+        let is_tried = self.failed.load(Ordering::Relaxed).is_multiple_of(TRIED);
+        if is_tried { patience } else { patience / 2 }
     }
 
     /// What a read gives, unless it takes too long.
@@ -96,7 +101,10 @@ impl Readers {
         read: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, StoreError> {
         let read = timeout(longest, read).await.unwrap_or(Err(Failure::Late));
-        self.failing.store(read.is_err(), Ordering::Relaxed);
+        match &read {
+            Ok(_) => self.failed.store(0, Ordering::Relaxed),
+            Err(_) => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+        }
         Ok(read?)
     }
 

@@ -192,25 +192,42 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
 }
 
 /// What lies between a store and its server: it lets everything through, or swallows what the server
-/// says after a commit and hangs up.
+/// says after a commit and hangs up. It may be slow to connect.
 struct Between {
     port: u16,
     swallows: Arc<AtomicBool>,
+    is_slow: Arc<AtomicBool>,
 }
+
+/// More than half of a store's patience.
+const SLOW: Duration = Duration::from_millis(1_200);
 
 impl Between {
     async fn before(cluster: &Cluster) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it listens").port();
         let (swallows, socket) = (Arc::new(AtomicBool::new(false)), cluster.socket());
-        let for_all = swallows.clone();
+        let is_slow = Arc::new(AtomicBool::new(false));
+        let (for_all, for_new) = (swallows.clone(), is_slow.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = UnixStream::connect(&socket).await.expect("a server");
-                tokio::spawn(relay(client, server, for_all.clone()));
+                let relayed = relay(client, server, for_all.clone());
+                let wait = if for_new.load(Ordering::Relaxed) { SLOW } else { Duration::ZERO };
+                tokio::spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    relayed.await;
+                });
             }
         });
-        Self { port, swallows }
+        Self { port, swallows, is_slow }
+    }
+
+    /// A store of one writer behind it.
+    fn store(&self, schema: &str) -> Arc<PostgresStore> {
+        let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port);
+        let options = Options { writers: 1, schema: schema.into(), ..Options::default() };
+        PostgresStore::open(&url, options).expect("a store that opens")
     }
 }
 
@@ -246,9 +263,7 @@ async fn relay(mut client: TcpStream, mut server: UnixStream, swallows: Arc<Atom
 async fn what_was_committed_without_an_answer_is_durable() {
     let Some(cluster) = Cluster::private() else { return };
     let between = Between::before(&cluster).await;
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", between.port);
-    let options = Options { writers: 1, schema: "unheard".into(), ..Options::default() };
-    let store = PostgresStore::open(&url, options).expect("a store that opens");
+    let store = between.store("unheard");
     let idempotency = |key: &str| Idempotency { key: key.into(), digest: [1; 32] };
     for round in 0..3 {
         between.swallows.store(true, Ordering::Relaxed);
@@ -260,6 +275,28 @@ async fn what_was_committed_without_an_answer_is_durable() {
         let kept = store.remember(&scope(), key, answer, Timestamp::now()).await;
         kept.expect("it was committed");
         assert!(!between.swallows.load(Ordering::Relaxed), "an answer was lost");
+    }
+}
+
+/// Reads wait less while others come to nothing, and all the same find out when there is a connection again
+/// that takes its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_heal_over_connections_that_take_their_time() {
+    let Some(cluster) = Cluster::private() else { return };
+    let between = Between::before(&cluster).await;
+    let store = between.store("slow");
+    assert_eq!(total(&*store).await, 0);
+    between.is_slow.store(true, Ordering::Relaxed);
+    let (client, connection) =
+        tokio_postgres::connect(&cluster.url(), tokio_postgres::NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client.batch_execute("BEGIN; LOCK TABLE slow.tasks").await.expect("a lock");
+    let read = store.list(&scope(), &Query::default()).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    client.batch_execute("COMMIT").await.expect("it lets go");
+    let back = Instant::now();
+    while store.list(&scope(), &Query::default()).await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(20), "it has not healed");
     }
 }
 

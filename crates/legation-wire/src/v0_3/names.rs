@@ -3,7 +3,8 @@
 use std::fmt;
 
 use legation_model::{BadId, Role, TaskId, TaskState, rules};
-use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, Unexpected, Visitor};
+use serde::de::value::{self, StrDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use super::{Form, narrow};
 
@@ -115,7 +116,7 @@ where
     T: Deserialize<'de>,
 {
     rules::parsed_if_any(deserializer, |text| {
-        T::deserialize(text.into_deserializer()).map_err(|fault: serde::de::value::Error| fault)
+        T::deserialize(StrDeserializer::<value::Error>::new(text))
     })
 }
 
