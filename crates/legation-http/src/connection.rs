@@ -143,7 +143,7 @@ where
     let connection = http1(&bounds).serve_connection(io, service);
     let never = std::future::pending;
     let nothing_waits = |_: &mut Context<'_>| Poll::Ready(Ok(()));
-    let no_work = |_: &mut Context<'_>| false;
+    let no_work = |_: &mut Context<'_>| None;
     drive(connection, (no_work, nothing_waits), &drain, &owner.stop, (never(), never())).await;
 }
 
@@ -164,13 +164,14 @@ where
     let here = Arc::new((shared, peer, Phases::begin(Phase::Response)));
     let service = service_fn(move |request| {
         let (here, reader) = (here.clone(), watch.add());
-        async move {
+        // Boxed for the same reason, and because the task that it becomes is moved about.
+        Box::pin(async move {
             let (shared, peer, unwatched) = &*here;
             let mut response = shared.answer(peer, request, unwatched).await;
             reader.takes();
             response.body_mut().watched_by(Watch::Readers(reader));
             Ok::<_, Infallible>(response)
-        }
+        })
     });
     let connection = http2(&bounds, readers.clone()).serve_connection(io, service);
     // A reader in good order shows itself at every heartbeat.
@@ -231,11 +232,12 @@ async fn protocol_of(stream: &TcpStream) -> Option<Protocol> {
 
 /// Serves until the connection ends, has to be cut, or the server stops. One that is quiet is ended
 /// as when the server stops: its peer is told. What waits to be sent is, whenever it had its turn, and after
-/// its turn the work of a request is done, if there is any, until none is through.
+/// its turn the work of a request is done, if there is any, until none is through. What that work
+/// says is taken at once: another turn would be behind everybody who works meanwhile.
 async fn drive<C>(
     connection: C,
     (mut work, mut send): (
-        impl FnMut(&mut Context<'_>) -> bool,
+        impl FnMut(&mut Context<'_>) -> Option<Poll<()>>,
         impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
     ),
     drain: &CancellationToken,
@@ -250,8 +252,13 @@ async fn drive<C>(
     let ended = loop {
         let turn = poll_fn(|cx| {
             let mut ended = connection.as_mut().poll(cx);
-            while ended.is_pending() && work(cx) {
+            while ended.is_pending()
+                && let Some(went_on) = work(cx)
+            {
                 ended = connection.as_mut().poll(cx);
+                if went_on.is_pending() {
+                    break;
+                }
             }
             match send(cx) {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

@@ -13,7 +13,7 @@ use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -39,20 +39,28 @@ struct Inner {
 }
 
 /// The work that a connection's own task does. Nobody else asks for it, so nobody waits for the lock.
-type Slot = Mutex<Option<BoxFuture<'static, ()>>>;
+type Slot = Mutex<Option<AtWork>>;
+
+struct AtWork {
+    work: BoxFuture<'static, ()>,
+    request: Weak<Request>,
+}
 
 /// The request that is at work in the connection's own task. It ends with this.
 pub(crate) struct Here(Arc<Slot>);
 
 impl Here {
-    /// Goes on with it; tells whether it is through.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> bool {
+    /// Goes on with it. None when the connection has nothing to do after that: there is no work, or
+    /// none that is being answered.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         let mut here = self.0.lock();
-        let is_through = here.as_mut().is_some_and(|work| work.poll_unpin(cx).is_ready());
-        if is_through {
+        let at_work = here.as_mut()?;
+        let went_on = at_work.work.poll_unpin(cx);
+        if went_on.is_ready() {
             *here = None;
+            return Some(went_on);
         }
-        is_through
+        at_work.request.upgrade().filter(|request| request.is_answered()).map(|_| went_on)
     }
 }
 
@@ -193,6 +201,11 @@ impl Requests {
 }
 
 impl Request {
+    /// Whether something of its answer may have been given to the connection.
+    fn is_answered(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != WORKING
+    }
+
     fn keep(&self, work: Work) {
         let mut kept = self.task.lock();
         // It may be through already.
@@ -219,17 +232,19 @@ where
             self.0.tasks.spawn(task);
             return;
         }
+        let request = &requests.all[requests.last];
         let here = self.0.here.upgrade();
         let free = here.as_ref().map(|here| here.lock()).filter(|here| here.is_none());
         let work = match free {
             Some(mut free) => {
                 // As in a task of its own, a panic ends this request and no other.
-                *free = Some(AssertUnwindSafe(task).catch_unwind().map(drop).boxed());
+                let work = AssertUnwindSafe(task).catch_unwind().map(drop).boxed();
+                *free = Some(AtWork { work, request: Arc::downgrade(request) });
                 Work::Here
             }
             None => Work::Apart(self.0.tasks.spawn(task).abort_handle()),
         };
-        requests.all[requests.last].keep(work);
+        request.keep(work);
     }
 }
 
@@ -278,10 +293,11 @@ mod tests {
     async fn one_request_is_at_work_in_the_task_of_its_connection() {
         let (readers, here) = Readers::new(TaskTracker::new());
         let cx = &mut Context::from_waker(Waker::noop());
-        assert!(!here.poll(cx), "there is none");
+        assert_eq!(here.poll(cx), None, "there is none");
         let ((one, mut one_gone), (two, _two_gone)) = (begin(&readers), begin(&readers));
-        assert!(!here.poll(cx) && readers.0.tasks.len() == 1, "the second is apart");
+        assert!(here.poll(cx).is_none() && readers.0.tasks.len() == 1, "the second is apart");
         one.takes();
+        assert_eq!(here.poll(cx), Some(Poll::Pending), "it is being answered");
         two.takes();
         assert_eq!(readers.look(), 0);
         two.takes();
@@ -294,7 +310,8 @@ mod tests {
                 let _reader = reader;
                 assert!(!panics, "nobody else's business");
             });
-            assert!(here.poll(cx) && !here.poll(cx), "through, and there is room again");
+            assert_eq!(here.poll(cx), Some(Poll::Ready(())), "through");
+            assert_eq!(here.poll(cx), None, "there is room again");
         }
         let (_three, three_gone) = begin(&readers);
         drop(here);
