@@ -69,10 +69,11 @@ fn write_message(source: &mut String, message: &MessageDescriptor) -> Result<(),
     for field in message.fields() {
         writeln!(
             source,
-            "        Field {{ number: {}, name: {:?}, json: {:?}, kind: {}, label: Label::{} }},",
+            "        Field {{ number: {}, name: {:?}, json: {:?}, quoted: {:?}, kind: {}, label: Label::{} }},",
             field.number(),
             field.name(),
             field.json_name(),
+            format!("\"{}\":", field.json_name()),
             kind(&field)?,
             label(&field)?,
         )?;

@@ -219,8 +219,8 @@ async fn perform(
     match shared.call(&arrival.call, asked, from).await? {
         Ok((kind, document)) => writer.answer(kind, &document),
         Err(follow) => {
-            stream::respond(shared, *follow, Framing::Grpc(writer.clone(), Vec::new()), *deadline)
-                .await
+            let framing = Framing::Grpc(writer.clone(), writer.items());
+            stream::respond(shared, *follow, framing, *deadline).await
         }
     }
 }

@@ -7,6 +7,7 @@
 //! is then read by the codecs of the other bindings, and what they write is what is sent. What the model
 //! reads is read without the text, by the same tables.
 
+mod alike;
 mod cursor;
 mod direct;
 mod fault;
@@ -21,6 +22,7 @@ pub(crate) mod schema;
 mod text;
 mod to_json;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use legation_model::{A2aError, ErrorKind, Request};
@@ -33,6 +35,7 @@ use crate::operation::{self, Operation};
 use crate::v0_3::{self, Form};
 use crate::v1;
 use crate::version::Version;
+use alike::Alike;
 use fault::Fault;
 use from_json::{field_from_json, from_json};
 use schema::{Message, Method};
@@ -146,20 +149,57 @@ pub fn write(
     document: &[u8],
     numbers: Numbers,
 ) -> Result<Vec<u8>, A2aError> {
-    write_over(package, answer, document, numbers, Vec::new())
+    let output = output(package, answer)?;
+    let document = in_package(package, answer, document)?;
+    let json = text(&document)?;
+    let member = match (package, answer) {
+        (Package::V1_0, Answer::SentTask) => Some("task"),
+        (Package::V1_0, Answer::SentMessage) => Some("message"),
+        (Package::V1_0 | Package::V0_3, _) => None,
+    };
+    let written = match member {
+        Some(member) => {
+            let field = output.field_of_json(member).expect("a send answers with either");
+            field_from_json(field, json, numbers)
+        }
+        None => from_json(output, json, numbers),
+    };
+    written.map_err(Fault::of_document)
 }
 
-/// The same, in the room of an earlier message: a stream has many.
-///
-/// # Errors
-/// As [`write()`].
-pub fn write_over(
+/// Writes the items of a stream as messages. It knows the one before: most differ in one text.
+#[derive(Debug)]
+pub struct Items {
     package: Package,
-    answer: Answer,
-    document: &[u8],
     numbers: Numbers,
-    room: Vec<u8>,
-) -> Result<Vec<u8>, A2aError> {
+    last: Alike,
+}
+
+impl Items {
+    /// The items of a stream in this package.
+    pub fn new(package: Package, numbers: Numbers) -> Self {
+        Self { package, numbers, last: Alike::default() }
+    }
+
+    /// Writes the 1.0 document of the next item.
+    ///
+    /// # Errors
+    /// As [`write()`].
+    pub fn write(&mut self, document: &[u8]) -> Result<&[u8], A2aError> {
+        let output = output(self.package, Answer::Item)?;
+        let document = in_package(self.package, Answer::Item, document)?;
+        let written = self.last.encode(output, text(&document)?, self.numbers);
+        written.map_err(Fault::of_document)
+    }
+
+    /// Gives the message of the last item away.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.last.take()
+    }
+}
+
+/// The message of an answer, or of an item of one.
+fn output(package: Package, answer: Answer) -> Result<&'static Message, A2aError> {
     let operation = match answer {
         Answer::SentTask | Answer::SentMessage => Operation::SendMessage,
         Answer::Task => Operation::GetTask,
@@ -167,35 +207,25 @@ pub fn write_over(
         Answer::Card => Operation::GetExtendedAgentCard,
         Answer::Item => Operation::SendStreamingMessage,
     };
-    let json = |document| str::from_utf8(document).map_err(|_| damaged());
-    let output = method(package, operation)?.output;
-    let written = match package {
-        Package::V1_0 => {
-            let member = match answer {
-                Answer::SentTask => Some("task"),
-                Answer::SentMessage => Some("message"),
-                Answer::Task | Answer::Tasks | Answer::Card | Answer::Item => None,
-            };
-            match member {
-                Some(member) => {
-                    let field = output.field_of_json(member);
-                    let field = field.expect("a send answers with either");
-                    field_from_json(field, json(document)?, numbers, room)
-                }
-                None => from_json(output, json(document)?, numbers, room),
-            }
-        }
-        Package::V0_3 => {
-            let document = if answer == Answer::Card {
-                card::rewrite_proto(document)
-            } else {
-                v0_3::write(Form::Proto, answer, document)
-            };
-            let document = document.map_err(|_| damaged())?;
-            from_json(output, json(&document)?, numbers, room)
-        }
+    Ok(method(package, operation)?.output)
+}
+
+/// A 1.0 document in the JSON of a package.
+fn in_package(
+    package: Package,
+    answer: Answer,
+    document: &[u8],
+) -> Result<Cow<'_, [u8]>, A2aError> {
+    let written = match (package, answer) {
+        (Package::V1_0, _) => return Ok(Cow::Borrowed(document)),
+        (Package::V0_3, Answer::Card) => card::rewrite_proto(document),
+        (Package::V0_3, _) => v0_3::write(Form::Proto, answer, document),
     };
-    written.map_err(Fault::of_document)
+    written.map(Cow::Owned).map_err(|_| damaged())
+}
+
+fn text(document: &[u8]) -> Result<&str, A2aError> {
+    str::from_utf8(document).map_err(|_| damaged())
 }
 
 fn damaged() -> A2aError {
@@ -214,7 +244,7 @@ pub fn write_answer(
     numbers: Numbers,
 ) -> Result<Vec<u8>, A2aError> {
     let output = method(package, operation)?.output;
-    from_json(output, json, numbers, Vec::new()).map_err(Fault::of_document)
+    from_json(output, json, numbers).map_err(Fault::of_document)
 }
 
 /// Writes a request from its JSON in the version of the package, as a client does.
@@ -229,7 +259,7 @@ pub fn write_request(
     numbers: Numbers,
 ) -> Result<Vec<u8>, A2aError> {
     let input = method(package, operation)?.input;
-    from_json(input, params, numbers, Vec::new()).map_err(Fault::of_message)
+    from_json(input, params, numbers).map_err(Fault::of_message)
 }
 
 /// Reads the message of an answer, or of an item of one, as its JSON in the version of the package:
@@ -267,7 +297,7 @@ pub(crate) fn number(text: &str) -> Option<String> {
 
 /// Writes the JSON of a `google.rpc.Status`.
 pub(crate) fn write_status(json: &str) -> Vec<u8> {
-    from_json(status(), json, Numbers::Refuse, Vec::new()).expect("the JSON of a status")
+    from_json(status(), json, Numbers::Refuse).expect("the JSON of a status")
 }
 
 /// Reads a `google.rpc.Status` as its JSON; none when it is not one.

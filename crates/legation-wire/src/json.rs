@@ -1,6 +1,7 @@
 //! The first look at a request body: refuses bombs before anything is built from them.
 
 use legation_model::{A2aError, ErrorKind};
+use memchr::memchr2;
 
 /// The bounds of JSON that is worth parsing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,30 +67,15 @@ fn refusal(message: impl Into<String>) -> A2aError {
 
 /// What follows the string whose content begins here; nothing when it does not end.
 pub(crate) fn behind_string(mut rest: &[u8]) -> &[u8] {
-    loop {
-        // Files arrive as strings of megabytes, so plain stretches are skipped eight at a time.
-        while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-            if holds_special(u64::from_ne_bytes(*word)) {
-                break;
-            }
-            rest = behind;
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let behind = &rest[at + 1..];
+        if rest[at] == b'"' {
+            return behind;
         }
-        match rest {
-            [] => return rest,
-            [b'"', behind @ ..] => return behind,
-            [b'\\', _, behind @ ..] => rest = behind,
-            [_, behind @ ..] => rest = behind,
-        }
+        // What is escaped ends nothing.
+        rest = behind.get(1..).unwrap_or_default();
     }
-}
-
-/// Whether one of eight bytes may be a quote or a backslash; false alarms only cost time.
-const fn holds_special(word: u64) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const fn holds_zero(word: u64) -> bool {
-        word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
-    }
-    holds_zero(word ^ (ONES * b'"' as u64)) || holds_zero(word ^ (ONES * b'\\' as u64))
+    &[]
 }
 
 #[cfg(test)]

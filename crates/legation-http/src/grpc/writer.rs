@@ -1,14 +1,12 @@
 //! What goes out to a caller of gRPC.
 
-use std::mem;
-
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use legation_core::Document;
 use legation_core::store::Seq;
 use legation_model::{A2aError, ErrorKind};
 use legation_wire::answer::Answer as Kind;
-use legation_wire::grpc::{self as codec, Numbers};
+use legation_wire::grpc::{self as codec, Items, Numbers};
 
 use super::message::Outgoing;
 use super::status::{GRPC, Tongue, went_well};
@@ -31,27 +29,31 @@ impl Writer {
         self.outgoing.encoding.tell(headers);
     }
 
-    /// Writes the message of an item behind others, in the room of an earlier one; gives it instead when
-    /// it is too large to be copied, or packed.
+    /// What writes the items of a stream.
+    pub(crate) fn items(&self) -> Items {
+        Items::new(self.tongue.package, self.numbers)
+    }
+
+    /// Writes the message of an item behind others; gives it instead when it is too large to be copied, or
+    /// packed.
     ///
     /// # Errors
     /// As [`Writer::answer`].
     pub(crate) fn item(
         &self,
         item: &Document,
-        room: &mut Vec<u8>,
+        items: &mut Items,
         out: &mut BytesMut,
         large: usize,
     ) -> Result<Bytes, A2aError> {
-        let (package, document) = (self.tongue.package, item.bytes());
-        *room = codec::write_over(package, Kind::Item, document, self.numbers, mem::take(room))?;
-        if room.len() >= large || self.outgoing.packs(room.len()) {
-            let (prefix, message) = self.outgoing.frame(mem::take(room).into())?;
+        let message = items.write(item.bytes())?;
+        if message.len() >= large || self.outgoing.packs(message.len()) {
+            let (prefix, message) = self.outgoing.frame(items.take().into())?;
             out.extend_from_slice(&prefix);
             return Ok(message);
         }
-        out.extend_from_slice(&self.outgoing.prefix(room.len())?);
-        out.extend_from_slice(room);
+        out.extend_from_slice(&self.outgoing.prefix(message.len())?);
+        out.extend_from_slice(message);
         Ok(Bytes::new())
     }
 

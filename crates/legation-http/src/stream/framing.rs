@@ -9,6 +9,7 @@ use legation_wire::answer::Answer;
 use legation_wire::codec::Codec;
 use legation_wire::error::ErrorProfile;
 use legation_wire::fault;
+use legation_wire::grpc::Items;
 use legation_wire::jsonrpc::Id;
 
 use super::LARGE;
@@ -24,8 +25,8 @@ pub(crate) enum Framing {
     Rpc(Box<str>, Codec),
     /// Events that hold the items as they are.
     Rest(ErrorProfile, Codec),
-    /// Messages, and a status in trailers; with the room that they are written in.
-    Grpc(Writer, Vec<u8>),
+    /// Messages, and a status in trailers.
+    Grpc(Writer, Items),
 }
 
 /// An item as it goes out: what stands before it, and itself.
@@ -61,7 +62,7 @@ impl Framing {
     pub(super) fn before(&mut self, item: &Item, out: &mut BytesMut) -> Result<Piece, A2aError> {
         let codec = match self {
             Self::Rpc(_, codec) | Self::Rest(_, codec) => codec,
-            Self::Grpc(writer, room) => return writer.item(&item.json, room, out, LARGE),
+            Self::Grpc(writer, items) => return writer.item(&item.json, items, out, LARGE),
         };
         // An item stands by itself in every version, so its frame is empty.
         let json = codec.write(Answer::Item, item.json.bytes())?.document;

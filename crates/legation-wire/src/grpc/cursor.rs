@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use super::fault::Fault;
 use crate::json::behind_string;
 
@@ -16,6 +18,11 @@ pub(super) struct Cursor<'j> {
 impl<'j> Cursor<'j> {
     pub(super) fn new(text: &'j str) -> Self {
         Self { rest: text }
+    }
+
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// The first byte of what comes next.
@@ -44,6 +51,13 @@ impl<'j> Cursor<'j> {
         Ok(true)
     }
 
+    /// Takes the name of a member if it is this one, written with its quotes and colon.
+    pub(super) fn takes_name(&mut self, quoted: &str) -> bool {
+        let Some(rest) = self.rest.strip_prefix(quoted) else { return false };
+        self.rest = rest;
+        true
+    }
+
     /// Takes the name of a member.
     pub(super) fn name(&mut self) -> Result<Cow<'j, str>, Fault> {
         let name = self.text()?;
@@ -54,13 +68,15 @@ impl<'j> Cursor<'j> {
     /// Takes a text.
     pub(super) fn text(&mut self) -> Result<Cow<'j, str>, Fault> {
         self.expect(b'"')?;
-        let length = self.rest.len() - behind_string(self.rest.as_bytes()).len();
-        let (inside, rest) = self.rest.split_at_checked(length).ok_or_else(not_json)?;
-        let plain = inside.strip_suffix('"').ok_or_else(not_json)?;
-        self.rest = rest;
-        if !plain.contains('\\') {
+        let special = memchr2(b'"', b'\\', self.rest.as_bytes()).ok_or_else(not_json)?;
+        let (plain, rest) = self.rest.split_at(special);
+        if let Some(rest) = rest.strip_prefix('"') {
+            self.rest = rest;
             return Ok(Cow::Borrowed(plain));
         }
+        let length = self.rest.len() - behind_string(rest.as_bytes()).len();
+        let (inside, rest) = self.rest.split_at_checked(length).ok_or_else(not_json)?;
+        self.rest = rest;
         let text = serde_json::from_str(&["\"", inside].concat());
         text.map(Cow::Owned).map_err(|_| not_json())
     }

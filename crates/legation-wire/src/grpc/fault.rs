@@ -10,9 +10,12 @@ const MAX_KEY: usize = 80;
 /// The longest path, in characters: it travels in a header.
 const MAX_PLACE: usize = 300;
 
-/// A fault and its place.
+/// A fault and its place. It is small, so that all that goes well is not moved about in its room.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Placed>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Placed {
     what: What,
     /// The way to the place, the last step first.
     path: Vec<Step>,
@@ -39,42 +42,46 @@ enum Step {
 }
 
 impl Fault {
+    fn new(what: What) -> Self {
+        Self(Box::new(Placed { what, path: Vec::new() }))
+    }
+
     pub(super) fn malformed(what: impl Into<String>) -> Self {
-        Self { what: What::Malformed(what.into()), path: Vec::new() }
+        Self::new(What::Malformed(what.into()))
     }
 
     pub(super) fn value(what: impl Into<String>) -> Self {
-        Self { what: What::Value(what.into()), path: Vec::new() }
+        Self::new(What::Value(what.into()))
     }
 
     pub(super) fn number(text: &str) -> Self {
         let text = text.chars().take(MAX_KEY).collect();
-        Self { what: What::Number(text), path: Vec::new() }
+        Self::new(What::Number(text))
     }
 
     pub(super) fn large(bound: usize) -> Self {
-        Self { what: What::Large(bound), path: Vec::new() }
+        Self::new(What::Large(bound))
     }
 
     pub(super) fn in_field(mut self, name: &'static str) -> Self {
-        self.path.push(Step::Field(name));
+        self.0.path.push(Step::Field(name));
         self
     }
 
     pub(super) fn at_index(mut self, index: usize) -> Self {
-        self.path.push(Step::Index(index));
+        self.0.path.push(Step::Index(index));
         self
     }
 
     pub(super) fn at_key(mut self, key: &str) -> Self {
-        self.path.push(Step::Key(key.chars().take(MAX_KEY).collect()));
+        self.0.path.push(Step::Key(key.chars().take(MAX_KEY).collect()));
         self
     }
 
     /// The path with the names of the schema, such as `message.parts[1].data.k`.
     fn place(&self) -> String {
         let mut place = String::new();
-        for step in self.path.iter().rev() {
+        for step in self.0.path.iter().rev() {
             let dot = if place.is_empty() { "" } else { "." };
             let _ = match step {
                 Step::Field(name) => write!(place, "{dot}{name}"),
@@ -88,7 +95,7 @@ impl Fault {
     /// The error for whoever sent the message.
     pub(super) fn of_message(self) -> A2aError {
         let place = self.place();
-        match self.what {
+        match self.0.what {
             What::Value(what) => A2aError::invalid(place, what),
             What::Malformed(what) if place.is_empty() => A2aError::new(ErrorKind::Parse, what),
             What::Malformed(what) => A2aError::new(ErrorKind::Parse, format!("{place}: {what}")),
@@ -102,7 +109,7 @@ impl Fault {
 
     /// The error for whoever asked for the document.
     pub(super) fn of_document(self) -> A2aError {
-        match &self.what {
+        match &self.0.what {
             What::Number(text) => {
                 let text = format!(
                     "{}: {}; JSON-RPC and HTTP+JSON can carry it",

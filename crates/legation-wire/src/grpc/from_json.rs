@@ -1,6 +1,7 @@
 //! Encodes JSON text as a message, by the rules of ProtoJSON.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,14 +11,14 @@ use super::cursor::Cursor;
 use super::fault::Fault;
 use super::fields::put_varint;
 use super::known;
-use super::lengths::Lengths;
+use super::lengths::{Lengths, bytes_of};
 use super::schema::{Field, Kind, Label, Message, Shape};
 
 /// How deep messages may nest, so that whatever the model holds is carried: a level of free-form JSON
 /// is up to three messages, the object, its entry and the value in that, and a few are around it.
 const MAX_DEPTH: usize = 3 * legation_model::MAX_DEPTH + 16;
 
-/// Encodes a message, in the room of what is not needed any more.
+/// Encodes a message.
 ///
 /// # Errors
 /// When the text is not the JSON of such a message, or holds a number that it cannot carry.
@@ -25,9 +26,8 @@ pub(super) fn from_json(
     message: &'static Message,
     json: &str,
     numbers: Numbers,
-    room: Vec<u8>,
 ) -> Result<Vec<u8>, Fault> {
-    let mut encoder = Encoder::new(json, numbers, room);
+    let mut encoder = Encoder::new(json, numbers, Vec::new());
     encoder.message(message)?;
     encoder.end()
 }
@@ -40,11 +40,48 @@ pub(super) fn field_from_json(
     field: &'static Field,
     json: &str,
     numbers: Numbers,
-    room: Vec<u8>,
 ) -> Result<Vec<u8>, Fault> {
-    let mut encoder = Encoder::new(json, numbers, room);
+    let mut encoder = Encoder::new(json, numbers, Vec::new());
     encoder.field(field).map_err(|fault| fault.in_field(field.name))?;
     encoder.end()
+}
+
+/// Encodes a message, in the room of what is not needed any more. Gives also where the content of a part is,
+/// the last that is a text and stands in the JSON as it is.
+///
+/// # Errors
+/// As [`from_json`].
+pub(super) fn from_json_with_spot(
+    message: &'static Message,
+    json: &str,
+    numbers: Numbers,
+    room: Vec<u8>,
+) -> Result<(Vec<u8>, Option<Spot>), Fault> {
+    let mut encoder = Encoder::new(json, numbers, room);
+    encoder.marks = true;
+    encoder.message(message)?;
+    let spot = encoder.marked.take().map(|spot| spot.moved(&encoder.lengths));
+    Ok((encoder.end()?, spot))
+}
+
+/// Where a text is.
+#[derive(Debug)]
+pub(super) struct Spot {
+    /// How many bytes of JSON are behind it.
+    pub(super) behind: usize,
+    /// Its bytes in the message.
+    pub(super) text: Range<usize>,
+    /// Where the lengths are in the message that count it, the outermost first.
+    pub(super) lengths: Vec<usize>,
+}
+
+impl Spot {
+    /// The same when the lengths are put in.
+    fn moved(mut self, lengths: &Lengths) -> Self {
+        self.text = lengths.moved(self.text.start)..lengths.moved(self.text.end);
+        self.lengths.iter_mut().for_each(|at| *at = lengths.moved(*at));
+        self
+    }
 }
 
 struct Encoder<'j> {
@@ -53,6 +90,9 @@ struct Encoder<'j> {
     lengths: Lengths,
     numbers: Numbers,
     depth: usize,
+    /// Whether texts are marked, and the last that was.
+    marks: bool,
+    marked: Option<Spot>,
 }
 
 /// The wire type of what has a length before it.
@@ -62,7 +102,8 @@ impl<'j> Encoder<'j> {
     fn new(json: &'j str, numbers: Numbers, mut out: Vec<u8>) -> Self {
         out.clear();
         out.reserve(json.len());
-        Self { json: Cursor::new(json), out, lengths: Lengths::default(), numbers, depth: 0 }
+        let (json, lengths) = (Cursor::new(json), Lengths::default());
+        Self { json, out, lengths, numbers, depth: 0, marks: false, marked: None }
     }
 
     fn end(self) -> Result<Vec<u8>, Fault> {
@@ -88,16 +129,32 @@ impl<'j> Encoder<'j> {
 
     /// Encodes the members of an object that has begun.
     fn members(&mut self, message: &'static Message, mut first: bool) -> Result<(), Fault> {
+        let mut next = 0;
         while self.json.more(&mut first, b'}')? {
-            let name = self.json.name()?;
-            match message.field_of_json(&name) {
-                Some(field) if !self.is_absent(field) => {
+            match self.name(message, next)? {
+                Some((index, field)) if !self.is_absent(field) => {
+                    next = index + 1;
                     self.field(field).map_err(|fault| fault.in_field(field.name))?;
                 }
                 Some(_) | None => self.json.skip()?,
             }
         }
         Ok(())
+    }
+
+    /// Takes the name of a member; gives its field, if there is one. Nearly always members are written
+    /// in the order of the fields, so it is compared with those that come next before it is read.
+    fn name(
+        &mut self,
+        message: &'static Message,
+        next: usize,
+    ) -> Result<Option<(usize, &'static Field)>, Fault> {
+        let mut following = message.fields.iter().enumerate().skip(next);
+        if let Some(found) = following.find(|(_, field)| self.json.takes_name(field.quoted)) {
+            return Ok(Some(found));
+        }
+        let name = self.json.name()?;
+        Ok(message.fields.iter().enumerate().find(|(_, field)| field.json == name))
     }
 
     /// Whether the value of a field is `null`, which is absence unless the value may be any JSON.
@@ -148,6 +205,9 @@ impl<'j> Encoder<'j> {
                 if !(leave_default && text.is_empty()) {
                     self.bytes(number, text.as_bytes());
                 }
+                if let (true, Label::OneOf, Cow::Borrowed(_)) = (self.marks, field.label, &text) {
+                    self.mark(text.len());
+                }
             }
             Kind::Bytes => {
                 let text = self.json.text()?;
@@ -189,7 +249,11 @@ impl<'j> Encoder<'j> {
             return Err(Fault::malformed("no free-form JSON"));
         };
         match self.json.peek() {
-            Some(b'"') => self.value(text, false),
+            Some(b'"') => {
+                let value = self.json.text()?;
+                self.bytes(text.number, value.as_bytes());
+                Ok(())
+            }
             Some(b'{') => self.value(object, false),
             Some(b'[') => self.value(list, false),
             Some(b't' | b'f') => self.value(truth, false),
@@ -263,6 +327,15 @@ impl<'j> Encoder<'j> {
         self.tag(number, LENGTH);
         put_varint(&mut self.out, bytes.len() as u64);
         self.out.extend_from_slice(bytes);
+    }
+
+    /// Marks the text that was encoded just now.
+    fn mark(&mut self, length: usize) {
+        let text = self.out.len() - length..self.out.len();
+        let its_own = text.start - bytes_of(length);
+        let lengths = self.lengths.open().chain([its_own]).collect();
+        // The quote is behind it as well.
+        self.marked = Some(Spot { behind: self.json.left() + 1, text, lengths });
     }
 
     fn base64(&mut self, number: u32, text: &str, leave_default: bool) -> Result<(), Fault> {

@@ -52,6 +52,18 @@ impl Lengths {
         }
     }
 
+    /// The places of the messages that have not ended, the outermost first.
+    pub(super) fn open(&self) -> impl Iterator<Item = usize> {
+        // What has ended and is here still is long.
+        self.long.iter().filter(|long| long.length == 0).map(|long| long.at)
+    }
+
+    /// Where a place is when the lengths are put in.
+    pub(super) fn moved(&self, at: usize) -> usize {
+        let before = self.long.iter().take_while(|long| long.at < at);
+        at + before.map(|long| bytes_of(long.length) - 1).sum::<usize>()
+    }
+
     /// Puts the lengths in, from behind, so that everything moves once.
     pub(super) fn put_into(self, mut out: Vec<u8>) -> Vec<u8> {
         let (mut end, mut by) = (out.len(), self.extra);
@@ -69,7 +81,23 @@ impl Lengths {
     }
 }
 
+/// Adds to the length that bytes begin with; false when it would take another number of them.
+pub(super) fn change(bytes: &mut [u8], by: usize) -> bool {
+    let more = bytes.iter().take_while(|byte| **byte >= 0x80).count();
+    let length = &mut bytes[..=more];
+    let old = length.iter().rev().fold(0, |old, byte| old << 7 | usize::from(byte & 0x7f));
+    let mut new = old.wrapping_add(by);
+    if bytes_of(new) != length.len() {
+        return false;
+    }
+    for byte in length {
+        *byte = *byte & 0x80 | (new & 0x7f) as u8;
+        new >>= 7;
+    }
+    true
+}
+
 /// How many bytes a number takes.
-const fn bytes_of(number: usize) -> usize {
+pub(super) const fn bytes_of(number: usize) -> usize {
     (usize::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
 }

@@ -31,6 +31,8 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     /// The name in JSON.
     pub(crate) json: &'static str,
+    /// The same as it begins a member.
+    pub(crate) quoted: &'static str,
     pub(crate) kind: Kind,
     pub(crate) label: Label,
 }
