@@ -27,7 +27,7 @@ use crate::call::Peer;
 use crate::cork::corked;
 use crate::frames::{Metered, PREFACE};
 use crate::pace::{Paced, Phase, Phases, within};
-use crate::readers::Readers;
+use crate::readers::{Here, Readers};
 use crate::server::Shared;
 use crate::tls::{self, Tls};
 
@@ -143,8 +143,7 @@ where
     let connection = http1(&bounds).serve_connection(io, service);
     let never = std::future::pending;
     let nothing_waits = |_: &mut Context<'_>| Poll::Ready(Ok(()));
-    let no_work = |_: &mut Context<'_>| None;
-    drive(connection, (no_work, nothing_waits), &drain, &owner.stop, (never(), never())).await;
+    drive(connection, (None, nothing_waits), &drain, &owner.stop, (never(), never())).await;
 }
 
 async fn speak_http2<S>(stream: S, peer: Peer, shared: Arc<Shared>, owner: Owner)
@@ -182,9 +181,8 @@ where
     let cut = async {
         tokio::select! { () = stuck => {}, () = readers.quiet(never_ends) => {} }
     };
-    let work = |cx: &mut Context<'_>| at_work.poll(cx);
     let send = |cx: &mut Context<'_>| uncork.poll(cx);
-    drive(connection, (work, send), &drain, &owner.stop, (cut, quiet)).await;
+    drive(connection, (Some(at_work), send), &drain, &owner.stop, (cut, quiet)).await;
 }
 
 fn http1(bounds: &Bounds) -> http1::Builder {
@@ -231,15 +229,13 @@ async fn protocol_of(stream: &TcpStream) -> Option<Protocol> {
 }
 
 /// Serves until the connection ends, has to be cut, or the server stops. One that is quiet is ended
-/// as when the server stops: its peer is told. What waits to be sent is, whenever it had its turn, and after
-/// its turn the work of a request is done, if there is any, until none is through. What that work
-/// says is taken at once: another turn would be behind everybody who works meanwhile.
+/// as when the server stops: its peer is told. What waits to be sent is, whenever it had its turn. The work of
+/// a request that it does itself comes before, so that what that says goes out in the same turn: the next is
+/// behind everybody who works meanwhile. For the same reason it has another when work that began then says
+/// something already.
 async fn drive<C>(
     connection: C,
-    (mut work, mut send): (
-        impl FnMut(&mut Context<'_>) -> Option<Poll<()>>,
-        impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
-    ),
+    (work, mut send): (Option<Here>, impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>),
     drain: &CancellationToken,
     stop: &CancellationToken,
     (cut, quiet): (impl Future<Output = ()>, impl Future<Output = ()>),
@@ -251,14 +247,10 @@ async fn drive<C>(
     let mut ending = false;
     let ended = loop {
         let turn = poll_fn(|cx| {
+            work.iter().for_each(|work| work.go_on(cx));
             let mut ended = connection.as_mut().poll(cx);
-            while ended.is_pending()
-                && let Some(went_on) = work(cx)
-            {
+            while ended.is_pending() && work.as_ref().is_some_and(|work| work.begin(cx)) {
                 ended = connection.as_mut().poll(cx);
-                if went_on.is_pending() {
-                    break;
-                }
             }
             match send(cx) {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

@@ -13,7 +13,7 @@ use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -44,23 +44,32 @@ type Slot = Mutex<Option<AtWork>>;
 struct AtWork {
     work: BoxFuture<'static, ()>,
     request: Weak<Request>,
+    has_begun: bool,
 }
 
 /// The request that is at work in the connection's own task. It ends with this.
 pub(crate) struct Here(Arc<Slot>);
 
 impl Here {
-    /// Goes on with it. None when the connection has nothing to do after that: there is no work, or
-    /// none that is being answered.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Option<Poll<()>> {
+    /// Goes on with it, if there is one.
+    pub(crate) fn go_on(&self, cx: &mut Context<'_>) {
+        self.poll(cx, |_| true);
+    }
+
+    /// Begins it, if there is one that has not begun; tells whether it may have said something.
+    pub(crate) fn begin(&self, cx: &mut Context<'_>) -> bool {
+        self.poll(cx, |at_work| !at_work.has_begun)
+    }
+
+    fn poll(&self, cx: &mut Context<'_>, is_meant: impl FnOnce(&AtWork) -> bool) -> bool {
         let mut here = self.0.lock();
-        let at_work = here.as_mut()?;
-        let went_on = at_work.work.poll_unpin(cx);
-        if went_on.is_ready() {
+        let Some(at_work) = here.as_mut().filter(|at_work| is_meant(at_work)) else { return false };
+        at_work.has_begun = true;
+        if at_work.work.poll_unpin(cx).is_ready() {
             *here = None;
-            return Some(went_on);
+            return true;
         }
-        at_work.request.upgrade().filter(|request| request.is_answered()).map(|_| went_on)
+        at_work.request.upgrade().is_some_and(|request| request.is_answered())
     }
 }
 
@@ -239,7 +248,8 @@ where
             Some(mut free) => {
                 // As in a task of its own, a panic ends this request and no other.
                 let work = AssertUnwindSafe(task).catch_unwind().map(drop).boxed();
-                *free = Some(AtWork { work, request: Arc::downgrade(request) });
+                let request = Arc::downgrade(request);
+                *free = Some(AtWork { work, request, has_begun: false });
                 Work::Here
             }
             None => Work::Apart(self.0.tasks.spawn(task).abort_handle()),
@@ -293,11 +303,10 @@ mod tests {
     async fn one_request_is_at_work_in_the_task_of_its_connection() {
         let (readers, here) = Readers::new(TaskTracker::new());
         let cx = &mut Context::from_waker(Waker::noop());
-        assert_eq!(here.poll(cx), None, "there is none");
+        assert!(!here.begin(cx), "there is none");
         let ((one, mut one_gone), (two, _two_gone)) = (begin(&readers), begin(&readers));
-        assert!(here.poll(cx).is_none() && readers.0.tasks.len() == 1, "the second is apart");
+        assert!(!here.begin(cx) && readers.0.tasks.len() == 1, "the second is apart");
         one.takes();
-        assert_eq!(here.poll(cx), Some(Poll::Pending), "it is being answered");
         two.takes();
         assert_eq!(readers.look(), 0);
         two.takes();
@@ -310,9 +319,18 @@ mod tests {
                 let _reader = reader;
                 assert!(!panics, "nobody else's business");
             });
-            assert_eq!(here.poll(cx), Some(Poll::Ready(())), "through");
-            assert_eq!(here.poll(cx), None, "there is room again");
+            assert!(here.begin(cx) && !here.begin(cx), "through, and there is room again");
         }
+        let answered = readers.add();
+        readers.execute(async move {
+            answered.takes();
+            tokio::task::yield_now().await;
+            drop(answered);
+            std::future::pending().await
+        });
+        assert!(here.begin(cx), "it is being answered");
+        assert!(!here.begin(cx), "it has begun");
+        assert!(here.0.lock().take().is_some(), "and it is not through");
         let (_three, three_gone) = begin(&readers);
         drop(here);
         assert!(three_gone.await.is_err(), "it ends with its connection");
