@@ -247,7 +247,9 @@ async fn drive<C>(
     let mut ending = false;
     let ended = loop {
         let turn = poll_fn(|cx| {
-            work.iter().for_each(|work| work.go_on(cx));
+            if let Some(work) = &work {
+                work.go_on(cx);
+            }
             let mut ended = connection.as_mut().poll(cx);
             while ended.is_pending() && work.as_ref().is_some_and(|work| work.begin(cx)) {
                 ended = connection.as_mut().poll(cx);

@@ -324,13 +324,11 @@ mod tests {
         let answered = readers.add();
         readers.execute(async move {
             answered.takes();
-            tokio::task::yield_now().await;
-            drop(answered);
             std::future::pending().await
         });
-        assert!(here.begin(cx), "it is being answered");
-        assert!(!here.begin(cx), "it has begun");
-        assert!(here.0.lock().take().is_some(), "and it is not through");
+        assert!(here.begin(cx) && !here.begin(cx), "it is being answered, and has begun");
+        here.go_on(cx);
+        assert!(here.0.lock().take().is_some(), "it is not through");
         let (_three, three_gone) = begin(&readers);
         drop(here);
         assert!(three_gone.await.is_err(), "it ends with its connection");

@@ -129,11 +129,10 @@ impl<'j> Encoder<'j> {
 
     /// Encodes the members of an object that has begun.
     fn members(&mut self, message: &'static Message, mut first: bool) -> Result<(), Fault> {
-        let mut next = 0;
+        let mut following = message.fields;
         while self.json.more(&mut first, b'}')? {
-            match self.name(message, next)? {
-                Some((index, field)) if !self.is_absent(field) => {
-                    next = index + 1;
+            match self.name(message, &mut following)? {
+                Some(field) if !self.is_absent(field) => {
                     self.field(field).map_err(|fault| fault.in_field(field.name))?;
                 }
                 Some(_) | None => self.json.skip()?,
@@ -143,18 +142,19 @@ impl<'j> Encoder<'j> {
     }
 
     /// Takes the name of a member; gives its field, if there is one. Nearly always members are written
-    /// in the order of the fields, so it is compared with those that come next before it is read.
+    /// in the order of the fields, so it is compared with those that follow before it is read.
     fn name(
         &mut self,
         message: &'static Message,
-        next: usize,
-    ) -> Result<Option<(usize, &'static Field)>, Fault> {
-        let mut following = message.fields.iter().enumerate().skip(next);
-        if let Some(found) = following.find(|(_, field)| self.json.takes_name(field.quoted)) {
-            return Ok(Some(found));
+        following: &mut &'static [Field],
+    ) -> Result<Option<&'static Field>, Fault> {
+        if let Some(at) = following.iter().position(|field| self.json.takes_name(field.quoted)) {
+            let field = &following[at];
+            *following = &following[at + 1..];
+            return Ok(Some(field));
         }
         let name = self.json.name()?;
-        Ok(message.fields.iter().enumerate().find(|(_, field)| field.json == name))
+        Ok(message.field_of_json(&name))
     }
 
     /// Whether the value of a field is `null`, which is absence unless the value may be any JSON.
